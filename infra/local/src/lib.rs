@@ -1,0 +1,1 @@
+//! The local cloud: gateway, embedded table, doubles, simulators and the demo.

@@ -1,0 +1,1 @@
+//! Records, token vault and parameters: the only crate that names the AWS SDK.

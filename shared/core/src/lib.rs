@@ -1,0 +1,1 @@
+//! The domain and every decision: pure, no I/O.

@@ -1,0 +1,1 @@
+//! The use cases: connect, choose, sync, settle, resolve.

@@ -1,0 +1,1 @@
+//! What every function shares: boot, configuration, authentication, problem+json, telemetry.

@@ -1,0 +1,1 @@
+//! Stateful simulators of the ledgers; they share no code with the product.
