@@ -1,1 +1,27 @@
-//! The domain and every decision: pure, no I/O.
+//! The domain of CoPortal Integrations and every decision it takes.
+//!
+//! Nothing here does I/O: no clock, no randomness, no network, no store. What a decision needs is an argument, what it decides is a
+//! value, and so each rule of the product can be tested as a table and replayed from a seed.
+
+pub mod choices;
+pub mod client;
+pub mod connection;
+pub mod contact;
+pub mod ctx;
+pub mod document;
+pub mod eligibility;
+pub mod facts;
+pub mod failure;
+pub mod id;
+pub mod invoice;
+pub mod ledger;
+pub mod money;
+pub mod oauth;
+pub mod pricing;
+pub mod problem;
+pub mod secret;
+pub mod sync;
+pub mod tax;
+pub mod text;
+pub mod timeline;
+pub mod workspace;

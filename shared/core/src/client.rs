@@ -1,0 +1,116 @@
+//! Clients: the businesses and people that invoices are addressed to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ClientId;
+use crate::problem::Issue;
+use crate::text;
+
+/// A postal address; every part is optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    /// First line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line1: Option<String>,
+    /// Second line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line2: Option<String>,
+    /// Town or city.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    /// State, province or county.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Postal code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    /// Country, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+}
+
+impl Address {
+    /// The parts in order, for comparing and hashing.
+    #[must_use]
+    pub fn parts(&self) -> [Option<&str>; 6] {
+        [
+            self.line1.as_deref(),
+            self.line2.as_deref(),
+            self.city.as_deref(),
+            self.region.as_deref(),
+            self.postal_code.as_deref(),
+            self.country.as_deref(),
+        ]
+    }
+
+    /// Whether nothing is filled in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts().iter().all(Option::is_none)
+    }
+}
+
+/// A client (R109-R116).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its id.
+    pub id: ClientId,
+    /// The legal name, on invoices and in the portal (R111, R116).
+    pub name: String,
+    /// Where invoices and receipts go (R112).
+    pub email: String,
+    /// The company, if its name differs (R113).
+    #[serde(default)]
+    pub company: Option<String>,
+    /// Telephone, for reference (R114).
+    #[serde(default)]
+    pub phone: Option<String>,
+    /// Where invoices are addressed to.
+    #[serde(default)]
+    pub billing_address: Option<Address>,
+    /// Internal notes: never leave the team, never reach a ledger (R115).
+    #[serde(default)]
+    pub notes: Option<String>,
+    /// Hidden from the main list; everything is kept (R133).
+    #[serde(default)]
+    pub archived: bool,
+}
+
+impl Client {
+    /// Checks the fields a user types, all at once; `pointer`s are JSON pointers into the request.
+    #[must_use]
+    pub fn issues(&self) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        let name = text::tidy(&self.name);
+        if name.is_empty() {
+            issues.push(Issue::new("/name", "required", "A client needs a name: it stands on invoices and in the portal."));
+        } else if name.chars().count() > 255 {
+            issues.push(Issue::new("/name", "too_long", "A name has at most 255 characters."));
+        }
+        if !text::is_email(self.email.trim()) {
+            issues.push(Issue::new("/email", "not_an_email", "Enter one e-mail address, like ann@example.com."));
+        }
+        let optional = [("/company", &self.company, 255), ("/phone", &self.phone, 50), ("/notes", &self.notes, 10_000)];
+        for (pointer, value, limit) in optional {
+            if value.as_ref().is_some_and(|v| v.chars().count() > limit) {
+                issues.push(Issue::new(pointer, "too_long", format!("At most {limit} characters.")));
+            }
+        }
+        if let Some(address) = &self.billing_address
+            && address.parts().iter().flatten().any(|part| part.chars().count() > 255)
+        {
+            issues.push(Issue::new("/billing_address", "too_long", "Each part of an address has at most 255 characters."));
+        }
+        issues
+    }
+
+    /// Digest of what a ledger's contact carries of this client; notes and the archive flag are not part of it.
+    #[must_use]
+    pub fn contact_hash(&self) -> String {
+        let empty = Address::default();
+        let address = self.billing_address.as_ref().unwrap_or(&empty).parts();
+        let fields = [Some(self.name.as_str()), Some(self.email.as_str()), self.phone.as_deref()];
+        text::digest(fields.into_iter().chain(address).map(|field| field.unwrap_or("\u{0}").as_bytes()))
+    }
+}

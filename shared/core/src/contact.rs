@@ -1,0 +1,71 @@
+//! Contacts in a ledger, and the link between a client and its contact.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Address;
+
+/// How a contact stands in its ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactStatus {
+    /// Usable.
+    Active,
+    /// Not usable on new documents.
+    Archived,
+}
+
+/// A contact as read from a ledger; empty strings of the vendor are already `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The ledger's id of it.
+    pub external_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its telephone.
+    pub phone: Option<String>,
+    /// Its billing address.
+    pub billing_address: Option<Address>,
+    /// Our mark on it: the client's id, if CoPortal made it.
+    pub our_mark: Option<String>,
+    /// Whether it may be used.
+    pub status: ContactStatus,
+    /// Merged into another contact.
+    pub merged_into: Option<String>,
+}
+
+/// What CoPortal writes to a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactContent {
+    /// Name; absent in an update that leaves it alone (Xero refuses a name beside an id: vendor notes, section 10).
+    pub name: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Telephone.
+    pub phone: Option<String>,
+    /// Billing address.
+    pub billing_address: Option<Address>,
+    /// Our mark, set on create only.
+    pub our_mark: Option<String>,
+}
+
+impl ContactContent {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.name.is_none() && self.email.is_none() && self.phone.is_none() && self.billing_address.is_none() && self.our_mark.is_none()
+    }
+}
+
+/// The link of a client to a contact of one generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactLink {
+    /// The contact.
+    pub external_id: String,
+    /// Digest of the client's fields as last sent or compared; another digest means the client changed since.
+    pub hash: String,
+    /// When the link was made.
+    pub linked_at: Timestamp,
+}

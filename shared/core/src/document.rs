@@ -1,0 +1,280 @@
+//! The neutral shape of a ledger's sales document: what CoPortal wants there, what was sent, what is there now.
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::LineId;
+use crate::invoice::TaxMode;
+use crate::money::{Currency, Rate};
+use crate::pricing::Totals;
+
+/// Where a document stands in its ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentStatus {
+    /// A draft (Xero `DRAFT`, `SUBMITTED`).
+    Draft,
+    /// Approved, awaiting payment (Xero `AUTHORISED`).
+    Approved,
+    /// Paid in full.
+    Paid,
+    /// Voided; terminal.
+    Voided,
+    /// Deleted; terminal.
+    Deleted,
+}
+
+impl DocumentStatus {
+    /// Whether the document no longer counts.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::Voided | Self::Deleted)
+    }
+}
+
+/// One line as CoPortal wants it in a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentLine {
+    /// Our line; `None` for a rounding line that the user allowed.
+    pub key: Option<LineId>,
+    /// Text.
+    pub description: String,
+    /// Units, in decimals that the ledger keeps.
+    pub quantity: Decimal,
+    /// Price of a unit, discount included.
+    pub unit_price: Decimal,
+    /// Rate of tax.
+    pub rate: Rate,
+    /// The ledger's code for that rate.
+    pub tax_code: String,
+}
+
+/// The content CoPortal wants in a ledger's document. Its digest is the content hash: accounts, tracking and the like are not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentContent {
+    /// Document number, where ours is carried over.
+    pub number: Option<String>,
+    /// Reference.
+    pub reference: Option<String>,
+    /// The invoice's page in CoPortal: the owner's mark.
+    pub url: String,
+    /// The ledger's id of the contact.
+    pub contact: String,
+    /// Currency.
+    pub currency: Currency,
+    /// Date of issue.
+    pub issue_date: Date,
+    /// Due date: the invoice's own, or the date of issue where it has none and the ledger wants one.
+    pub due_date: Date,
+    /// Whether prices contain tax.
+    pub tax_mode: TaxMode,
+    /// Lines.
+    pub lines: Vec<DocumentLine>,
+}
+
+impl DocumentContent {
+    /// SHA-256 over the canonical JSON of the content.
+    ///
+    /// Field order is the declaration's; decimals are normalised by the builder. A change of shape changes the hash and costs one
+    /// update that changes nothing.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        crate::text::digest([canonical.as_slice()])
+    }
+}
+
+/// A line as it stands in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteLine {
+    /// The ledger's id of the line.
+    pub line_id: Option<String>,
+    /// Text.
+    pub description: String,
+    /// Units; absent on a line of text only.
+    pub quantity: Option<Decimal>,
+    /// Price of a unit.
+    pub unit_price: Option<Decimal>,
+    /// Tax code.
+    pub tax_code: Option<String>,
+    /// Account, by code or id.
+    pub account: Option<String>,
+    /// The line's amount as the ledger computes it.
+    pub amount: Option<Decimal>,
+    /// The line's tax as the ledger computes it.
+    pub tax: Option<Decimal>,
+    /// Fields that CoPortal does not carry and must hand back unchanged on an update (tracking, item, discount), in the vendor's names.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub kept: Value,
+}
+
+/// A document as read from a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteDocument {
+    /// The ledger's id of it.
+    pub external_id: String,
+    /// Its number.
+    pub number: Option<String>,
+    /// Its reference.
+    pub reference: Option<String>,
+    /// Its link back to CoPortal: the owner's mark.
+    pub url: Option<String>,
+    /// The contact.
+    pub contact: String,
+    /// Currency; `None` when the ledger names one that CoPortal does not know.
+    pub currency: Option<Currency>,
+    /// Date of issue.
+    pub issue_date: Option<Date>,
+    /// Due date.
+    pub due_date: Option<Date>,
+    /// Whether prices contain tax; `None` when the document carries no tax at all.
+    pub tax_mode: Option<TaxMode>,
+    /// Where it stands.
+    pub status: DocumentStatus,
+    /// The ledger's own word for that, to be handed back on an update (Xero `SUBMITTED` stays `SUBMITTED`).
+    pub native_status: String,
+    /// Lines; empty when the ledger left them out.
+    pub lines: Vec<RemoteLine>,
+    /// Totals as the ledger computes them.
+    pub totals: Totals,
+    /// Payments or credits are allocated to it.
+    pub has_payments: bool,
+    /// The ledger's version mark (Xero `UpdatedDateUTC`).
+    pub version: Option<String>,
+}
+
+/// A line as it was last sent, compact: long text by fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentLine {
+    /// Our line.
+    pub key: Option<LineId>,
+    /// The ledger's id of it.
+    pub line_id: Option<String>,
+    /// Fingerprint of the text.
+    pub description: String,
+    /// Units.
+    pub quantity: Decimal,
+    /// Price of a unit.
+    pub unit_price: Decimal,
+    /// Rate of tax.
+    pub rate: Rate,
+    /// Tax code.
+    pub tax_code: String,
+}
+
+/// A document as it was last sent: the base of the three-way comparison (C29).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentDocument {
+    /// Number.
+    pub number: Option<String>,
+    /// Reference.
+    pub reference: Option<String>,
+    /// Owner's mark.
+    pub url: String,
+    /// Contact.
+    pub contact: String,
+    /// Currency.
+    pub currency: Currency,
+    /// Date of issue.
+    pub issue_date: Date,
+    /// Due date.
+    pub due_date: Date,
+    /// Whether prices contain tax.
+    pub tax_mode: TaxMode,
+    /// Lines, in order.
+    pub lines: Vec<SentLine>,
+}
+
+impl SentDocument {
+    /// What is remembered of a content once it was sent; line ids follow from the ledger's answer.
+    #[must_use]
+    pub fn of(content: &DocumentContent) -> Self {
+        Self {
+            number: content.number.clone(),
+            reference: content.reference.clone(),
+            url: content.url.clone(),
+            contact: content.contact.clone(),
+            currency: content.currency,
+            issue_date: content.issue_date,
+            due_date: content.due_date,
+            tax_mode: content.tax_mode,
+            lines: content
+                .lines
+                .iter()
+                .map(|line| SentLine {
+                    key: line.key,
+                    line_id: None,
+                    description: crate::text::fingerprint(&line.description),
+                    quantity: line.quantity,
+                    unit_price: line.unit_price,
+                    rate: line.rate,
+                    tax_code: line.tax_code.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Takes over the ledger's line ids: the answer keeps the order that was sent.
+    #[must_use]
+    pub fn with_line_ids(mut self, remote: &[RemoteLine]) -> Self {
+        if self.lines.len() == remote.len() {
+            for (sent, there) in self.lines.iter_mut().zip(remote) {
+                sent.line_id.clone_from(&there.line_id);
+            }
+        }
+        self
+    }
+}
+
+/// A line to write: what CoPortal wants, and what is kept from the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteLine {
+    /// Our line; `None` for a rounding line or one of the bookkeeper's.
+    pub key: Option<LineId>,
+    /// The ledger's id, so that an update changes this line and makes no other (Xero: an omitted id deletes the line).
+    pub line_id: Option<String>,
+    /// Text.
+    pub description: String,
+    /// Units.
+    pub quantity: Option<Decimal>,
+    /// Price of a unit.
+    pub unit_price: Option<Decimal>,
+    /// Tax code.
+    pub tax_code: Option<String>,
+    /// Account, by code or id.
+    pub account: Option<String>,
+    /// Fields handed back unchanged.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub kept: Value,
+}
+
+/// A complete document to write: a create, or an update of the document `external_id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentWrite {
+    /// The document to update; `None` creates.
+    pub external_id: Option<String>,
+    /// Number; `None` leaves it to the ledger, or as it is.
+    pub number: Option<String>,
+    /// Reference.
+    pub reference: Option<String>,
+    /// Owner's mark.
+    pub url: String,
+    /// Contact.
+    pub contact: String,
+    /// Currency.
+    pub currency: Currency,
+    /// Date of issue.
+    pub issue_date: Date,
+    /// Due date.
+    pub due_date: Date,
+    /// Whether prices contain tax; `None` when the organisation is not registered for tax.
+    pub tax_mode: Option<TaxMode>,
+    /// State to create in, or to leave it in.
+    pub status: DocumentStatus,
+    /// The ledger's own word to hand back, on an update.
+    pub native_status: Option<String>,
+    /// Lines.
+    pub lines: Vec<WriteLine>,
+}

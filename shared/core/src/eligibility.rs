@@ -1,0 +1,1 @@
+//! Which invoices may be synced (C9).

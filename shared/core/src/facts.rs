@@ -1,0 +1,104 @@
+//! What a ledger's organisation looks like: read at connect, stored, refreshed when stale.
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::money::{Currency, Rate};
+
+/// How long stored facts are trusted.
+pub const FACTS_FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// A tax rate of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaxRate {
+    /// The code to send.
+    pub code: String,
+    /// Its name, for a question.
+    pub name: String,
+    /// Its percentage; absent when the ledger's own figure is not a percentage from 0 to 100.
+    pub rate: Option<Rate>,
+    /// Usable on new sales documents.
+    pub on_sales: bool,
+    /// The ledger's class of it (`OUTPUT` and so on), to choose among equals.
+    #[serde(default)]
+    pub class: Option<String>,
+}
+
+/// What an account is for, as far as we care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountUse {
+    /// Sales lines may go there.
+    Sales,
+    /// Payments may be recorded there.
+    Payment,
+    /// The organisation's rounding account.
+    Rounding,
+}
+
+/// An account of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The ledger's id of it.
+    pub id: String,
+    /// The code users know it by; bank accounts may have none.
+    pub code: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub uses: Vec<AccountUse>,
+    /// Its own default tax code.
+    #[serde(default)]
+    pub tax_code: Option<String>,
+}
+
+/// What we know of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Its name.
+    pub name: String,
+    /// Its base currency.
+    pub base_currency: Currency,
+    /// Currencies that documents may have.
+    pub currencies: Vec<Currency>,
+    /// Its tax rates.
+    pub tax_rates: Vec<TaxRate>,
+    /// Its accounts.
+    pub accounts: Vec<Account>,
+    /// The short code that deep links need (Xero: `Organisation.ShortCode`).
+    #[serde(default)]
+    pub short_code: Option<String>,
+    /// Registered for tax; where it is not, documents carry none.
+    pub pays_tax: bool,
+    /// Documents dated on or before this day are refused (the later of the lock dates).
+    #[serde(default)]
+    pub locked_until: Option<Date>,
+    /// When they were read.
+    pub fetched_at: Timestamp,
+}
+
+impl Facts {
+    /// Whether they are younger than [`FACTS_FRESH_FOR`].
+    #[must_use]
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.fetched_at.duration_until(now) < FACTS_FRESH_FOR
+    }
+
+    /// The accounts that serve a purpose.
+    pub fn accounts_for(&self, purpose: AccountUse) -> impl Iterator<Item = &Account> {
+        self.accounts.iter().filter(move |account| account.uses.contains(&purpose))
+    }
+
+    /// The account with this code or id.
+    #[must_use]
+    pub fn account(&self, code_or_id: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.code.as_deref() == Some(code_or_id) || account.id == code_or_id)
+    }
+
+    /// The rate of a tax code, if the organisation has it.
+    #[must_use]
+    pub fn rate_of(&self, code: &str) -> Option<Rate> {
+        self.tax_rates.iter().find(|rate| rate.code == code).and_then(|rate| rate.rate)
+    }
+}

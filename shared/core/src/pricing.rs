@@ -1,0 +1,191 @@
+//! CoPortal's own totals, and each ledger's arithmetic beside them (design decision 11, C12).
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::invoice::{LineItem, TaxMode};
+use crate::money::{Currency, Rate, round};
+use crate::workspace::TaxRounding;
+
+/// Subtotal, tax and total, in major units of the document's currency.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Net of tax.
+    pub subtotal: Decimal,
+    /// Tax.
+    pub tax: Decimal,
+    /// What the client pays.
+    pub total: Decimal,
+}
+
+/// One line as arithmetic sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PricedLine {
+    /// Units.
+    pub quantity: Decimal,
+    /// Price of a unit, with or without tax as the document says.
+    pub unit_price: Decimal,
+    /// Discount in percent, 0 to 100.
+    pub discount_percent: Decimal,
+    /// Tax rate.
+    pub rate: Rate,
+}
+
+impl PricedLine {
+    /// The line's amount (net when exclusive, gross when inclusive), rounded to the currency.
+    #[must_use]
+    pub fn amount(&self, currency: Currency) -> Decimal {
+        let kept = (Decimal::ONE_HUNDRED - self.discount_percent) / Decimal::ONE_HUNDRED;
+        currency.round(self.quantity * self.unit_price * kept)
+    }
+}
+
+/// The unrounded tax inside or on top of an amount.
+#[must_use]
+pub fn raw_tax(amount: Decimal, rate: Rate, mode: TaxMode) -> Decimal {
+    match mode {
+        TaxMode::Exclusive => amount * rate.factor(),
+        // One division, last: gross x rate / (100 + rate).
+        TaxMode::Inclusive => amount * rate.percent() / (Decimal::ONE_HUNDRED + rate.percent()),
+    }
+}
+
+/// Totals of priced lines: amounts rounded per line, tax rounded where `rounding` says, halves away from zero.
+#[must_use]
+pub fn totals(lines: impl IntoIterator<Item = PricedLine>, currency: Currency, mode: TaxMode, rounding: TaxRounding) -> Totals {
+    let mut amounts = Decimal::ZERO;
+    let mut tax = Decimal::ZERO;
+    let mut by_rate: BTreeMap<Rate, Decimal> = BTreeMap::new();
+    for line in lines {
+        let amount = line.amount(currency);
+        amounts += amount;
+        match rounding {
+            TaxRounding::Line => tax += currency.round(raw_tax(amount, line.rate, mode)),
+            TaxRounding::Document => *by_rate.entry(line.rate).or_default() += amount,
+        }
+    }
+    tax += by_rate.iter().map(|(rate, amount)| currency.round(raw_tax(*amount, *rate, mode))).sum::<Decimal>();
+    match mode {
+        TaxMode::Exclusive => Totals { subtotal: amounts, tax, total: amounts + tax },
+        TaxMode::Inclusive => Totals { subtotal: amounts - tax, tax, total: amounts },
+    }
+}
+
+/// CoPortal's totals of an invoice. A line without a rate counts as untaxed until it is sent (C11).
+#[must_use]
+pub fn invoice_totals(lines: &[LineItem], currency: Currency, mode: TaxMode, rounding: TaxRounding) -> Totals {
+    totals(lines.iter().map(LineItem::priced), currency, mode, rounding)
+}
+
+/// A line encoded so that a ledger which keeps few decimals computes exactly our line amount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedLine {
+    /// Units to send.
+    pub quantity: Decimal,
+    /// Price of a unit to send; any discount is already in it.
+    pub unit_price: Decimal,
+    /// Text to append to the description where the quantity could not be kept.
+    pub note: Option<String>,
+}
+
+/// Encodes a line for a ledger that keeps `quantity_decimals` and `unit_price_decimals`, best form first (vendor notes on Xero, section 11,
+/// "Line encoding that is always exact"): as it is; the same quantity with an exact net unit price; one unit at the line's amount.
+#[must_use]
+pub fn encode_line(line: PricedLine, currency: Currency, quantity_decimals: u32, unit_price_decimals: u32) -> EncodedLine {
+    let amount = line.amount(currency);
+    let fits = |value: Decimal, decimals: u32| round(value, decimals) == value;
+    let computes = |quantity: Decimal, unit_price: Decimal| currency.round(quantity * unit_price) == amount;
+    if line.discount_percent.is_zero() && fits(line.quantity, quantity_decimals) && fits(line.unit_price, unit_price_decimals) {
+        return EncodedLine { quantity: line.quantity.normalize(), unit_price: line.unit_price.normalize(), note: None };
+    }
+    if !line.quantity.is_zero() && fits(line.quantity, quantity_decimals) {
+        let unit_price = amount / line.quantity;
+        if fits(unit_price, unit_price_decimals) && computes(line.quantity, unit_price) {
+            return EncodedLine { quantity: line.quantity.normalize(), unit_price: unit_price.normalize(), note: None };
+        }
+    }
+    let discount = if line.discount_percent.is_zero() { String::new() } else { format!(" less {}%", line.discount_percent.normalize()) };
+    EncodedLine {
+        quantity: Decimal::ONE,
+        unit_price: amount.normalize(),
+        note: Some(format!("({} x {}{discount})", line.quantity.normalize(), line.unit_price.normalize())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line(quantity: &str, unit_price: &str, discount: &str, rate: &str) -> PricedLine {
+        PricedLine {
+            quantity: quantity.parse().unwrap(),
+            unit_price: unit_price.parse().unwrap(),
+            discount_percent: discount.parse().unwrap(),
+            rate: rate.parse::<Decimal>().unwrap().try_into().unwrap(),
+        }
+    }
+
+    fn dec(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    /// The vendor's own example (R54, C12): tax per line 3.76 + 3.84 + 3.84 = 11.44, on the sum 11.45.
+    #[test]
+    fn r54_tax_per_line_and_per_document_differ_by_a_cent() {
+        let gbp = "GBP".parse().unwrap();
+        let lines = ["25.06", "25.61", "25.63"].map(|price| line("1", price, "0", "15"));
+        assert_eq!(
+            totals(lines, gbp, TaxMode::Exclusive, TaxRounding::Line),
+            Totals { subtotal: dec("76.30"), tax: dec("11.44"), total: dec("87.74") }
+        );
+        assert_eq!(totals(lines, gbp, TaxMode::Exclusive, TaxRounding::Document).tax, dec("11.45"));
+    }
+
+    #[test]
+    fn inclusive_prices_keep_the_gross_total() {
+        let zar = "ZAR".parse().unwrap();
+        let sums = totals([line("3", "115.00", "0", "15")], zar, TaxMode::Inclusive, TaxRounding::Line);
+        assert_eq!(sums, Totals { subtotal: dec("300.00"), tax: dec("45.00"), total: dec("345.00") });
+    }
+
+    #[test]
+    fn yen_and_dinar_round_to_their_own_units() {
+        let yen = totals([line("3", "33.5", "0", "10")], "JPY".parse().unwrap(), TaxMode::Exclusive, TaxRounding::Line);
+        assert_eq!((yen.subtotal, yen.tax), (dec("101"), dec("10")));
+        let dinar = totals([line("1", "1.2345", "0", "5")], "KWD".parse().unwrap(), TaxMode::Exclusive, TaxRounding::Line);
+        assert_eq!((dinar.subtotal, dinar.tax), (dec("1.235"), dec("0.062")));
+    }
+
+    #[test]
+    fn encodings_in_order_of_preference() {
+        let gbp = "GBP".parse().unwrap();
+        assert_eq!(
+            encode_line(line("2.5", "80.1234", "0", "20"), gbp, 4, 4),
+            EncodedLine { quantity: dec("2.5"), unit_price: dec("80.1234"), note: None }
+        );
+        assert_eq!(
+            encode_line(line("4", "25", "10", "20"), gbp, 4, 4),
+            EncodedLine { quantity: dec("4"), unit_price: dec("22.5"), note: None }
+        );
+        assert_eq!(
+            encode_line(line("3", "9.99", "12.5", "20"), gbp, 4, 4),
+            EncodedLine { quantity: Decimal::ONE, unit_price: dec("26.22"), note: Some("(3 x 9.99 less 12.5%)".into()) }
+        );
+    }
+
+    proptest! {
+        /// Whatever the line, its encoding computes to our amount with the ledger's decimals (R54).
+        #[test]
+        fn an_encoded_line_is_exact(quantity in -99_999_i64..99_999, q_scale in 0_u32..6, price in -9_999_999_i64..9_999_999, p_scale in 0_u32..7, discount in 0_i64..=1_000) {
+            let gbp: Currency = "GBP".parse().unwrap();
+            let line = PricedLine { quantity: Decimal::new(quantity, q_scale), unit_price: Decimal::new(price, p_scale), discount_percent: Decimal::new(discount, 1), rate: Rate::ZERO };
+            let encoded = encode_line(line, gbp, 4, 4);
+            prop_assert_eq!(round(encoded.quantity, 4), encoded.quantity);
+            prop_assert_eq!(round(encoded.unit_price, 4), encoded.unit_price);
+            prop_assert_eq!(gbp.round(encoded.quantity * encoded.unit_price), line.amount(gbp));
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The sync row: link, state and intent of one invoice in one generation; and its sibling for contacts.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::contact::ContactLink;
+use crate::document::{DocumentStatus, SentDocument};
+use crate::failure::Question;
+use crate::id::{HoldId, IntentId, RunId};
+use crate::problem::{Fix, Issue};
+
+/// Where a row stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncState {
+    /// Never asked for.
+    #[default]
+    Never,
+    /// Wanted; nobody is at it.
+    Queued,
+    /// Leased: somebody is at it.
+    Syncing,
+    /// The wanted version is in the ledger.
+    Synced,
+    /// A person has to answer a question.
+    Held,
+    /// Parked for a limit, a grant, a plan or a retry time.
+    Waiting,
+    /// An intent may have been sent and is not settled.
+    Uncertain,
+    /// Refused; trying the same again does not help.
+    Failed,
+    /// Not to be synced any more (disconnected, other organisation).
+    Stopped,
+}
+
+impl SyncState {
+    /// Whether nothing is due: a row that is not at rest always has a `due_at`.
+    #[must_use]
+    pub fn is_at_rest(self) -> bool {
+        match self {
+            Self::Never | Self::Synced | Self::Held | Self::Failed | Self::Stopped => true,
+            Self::Queued | Self::Syncing | Self::Waiting | Self::Uncertain => false,
+        }
+    }
+
+    /// The word in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Queued => "queued",
+            Self::Syncing => "syncing",
+            Self::Synced => "synced",
+            Self::Held => "held",
+            Self::Waiting => "waiting",
+            Self::Uncertain => "uncertain",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What a row waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingFor {
+    /// The ledger's rate limit.
+    Limit,
+    /// The ledger is not answering properly.
+    Ledger,
+    /// The outcome of a write that may have been done.
+    Outcome,
+    /// Somebody else who is at the same invoice or contact.
+    OtherRun,
+    /// An admin who reconnects.
+    Reconnect,
+    /// A plan that includes the ledger.
+    Plan,
+}
+
+/// Why and until when a row waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// For what.
+    #[serde(rename = "for")]
+    pub reason: WaitingFor,
+    /// Due again at this instant; rows that wait for a person's act (grant, plan) are parked without one.
+    pub until: Option<Timestamp>,
+}
+
+/// The right to start, until an instant. It decides nothing about answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who holds it.
+    pub owner: RunId,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+impl Lease {
+    /// Whether it still keeps others away.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
+}
+
+/// What a write does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentKind {
+    /// Makes a document.
+    Create,
+    /// Changes a document.
+    Update,
+    /// Voids a document.
+    Void,
+    /// Makes a contact.
+    CreateContact,
+    /// Changes a contact.
+    UpdateContact,
+}
+
+/// The values by which a lost write is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The document's id, when it is known (update, void).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Our number, if it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The reference, if it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The owner's mark: a document's `Url`, a contact's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// The contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+}
+
+/// One vendor write that is about to be, or may have been, sent. Stored before the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Its id: outcomes are stored on it, not on the lease.
+    pub id: IntentId,
+    /// What it does.
+    pub kind: IntentKind,
+    /// The idempotency key; the same body follows it always.
+    pub key: String,
+    /// When it was first claimed for sending: the vendor's key window counts from here.
+    pub first_sent_at: Timestamp,
+    /// The newest claim must start its call by then; the settle time counts from here plus the call's time-out.
+    pub send_by: Timestamp,
+    /// The request's body, byte for byte.
+    #[serde(skip)]
+    pub body: Vec<u8>,
+    /// By what it is looked for.
+    pub look: Look,
+    /// What the row remembers once it is done (documents).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<SentDocument>,
+    /// The content hash that its success proves.
+    pub hash: String,
+    /// The invoice version that its success brings into the ledger; 0 for a contact.
+    pub version: u64,
+}
+
+/// The tie to a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentLink {
+    /// The ledger's id of the document.
+    pub external_id: String,
+    /// The ledger's own number of it, always read back (C6).
+    pub external_number: Option<String>,
+    /// Where a person opens it.
+    pub url: Option<String>,
+    /// The ledger's version mark at our last read or write.
+    pub remote_version: Option<String>,
+    /// Where it stood then.
+    pub status: DocumentStatus,
+    /// What we last sent; absent when the link was made by hand and nothing was sent yet.
+    pub sent: Option<SentDocument>,
+    /// Whether CoPortal made the document (else a user linked it).
+    pub created_by_us: bool,
+}
+
+/// One answer that a hold offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What `resolve` takes.
+    pub id: String,
+    /// What the button says.
+    pub label: String,
+}
+
+impl Choice {
+    /// A choice.
+    #[must_use]
+    pub fn new(id: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { id: id.into(), label: label.into() }
+    }
+}
+
+/// A question that a person answers with one click.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Its id.
+    pub id: HoldId,
+    /// The question.
+    pub question: Question,
+    /// The question in words, with the values it is about.
+    pub detail: String,
+    /// The answers offered.
+    pub choices: Vec<Choice>,
+    /// Digest of what the question rests on: an answer counts for these inputs only.
+    pub inputs_hash: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A person's answer to a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The question.
+    pub question: Question,
+    /// The chosen id.
+    pub choice: String,
+    /// The inputs it was given for.
+    pub inputs_hash: String,
+}
+
+/// The public half of a failure, as kept on a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowProblem {
+    /// Stable code.
+    pub code: Cow<'static, str>,
+    /// The sentence.
+    pub detail: Cow<'static, str>,
+    /// What to do.
+    pub fix: Fix,
+    /// Parts that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issues: Vec<Issue>,
+}
+
+/// The sync row of one invoice in one generation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncRow {
+    /// Newest version asked for.
+    pub wanted: u64,
+    /// Newest version known to be in the ledger.
+    pub done: u64,
+    /// Where it stands.
+    pub state: SyncState,
+    /// The tie to the document.
+    #[serde(default)]
+    pub link: Option<DocumentLink>,
+    /// Content hash proved to be in the ledger; removed when an intent is issued, set again by its outcome.
+    #[serde(default)]
+    pub hash: Option<String>,
+    /// The open intent.
+    #[serde(default)]
+    pub intent: Option<Intent>,
+    /// Who may start.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// Claims so far; grows before any vendor call.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Documents of ours in this generation that are known to be gone: part of the key, so that a replayed answer cannot name a dead one.
+    #[serde(default)]
+    pub remote_generation: u32,
+    /// Definite rejections so far: part of the key, since vendors replay a refusal too.
+    #[serde(default)]
+    pub rejections: u32,
+    /// Updates settled so far: part of an update's key.
+    #[serde(default)]
+    pub updates: u32,
+    /// Answers given for the present inputs.
+    #[serde(default)]
+    pub answers: Vec<Answer>,
+    /// The open question.
+    #[serde(default)]
+    pub hold: Option<Hold>,
+    /// Why it failed or waits.
+    #[serde(default)]
+    pub problem: Option<RowProblem>,
+    /// What it waits for.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
+    /// The newest success: the vendor's time where it gave one.
+    #[serde(default)]
+    pub last_synced_at: Option<Timestamp>,
+    /// Since when it has been in its state.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+}
+
+impl SyncRow {
+    /// The answer a person gave to a question about these inputs.
+    #[must_use]
+    pub fn answer(&self, question: Question, inputs_hash: &str) -> Option<&str> {
+        self.answers
+            .iter()
+            .rev()
+            .find(|answer| answer.question == question && answer.inputs_hash == inputs_hash)
+            .map(|answer| answer.choice.as_str())
+    }
+}
+
+/// The row of one client's contact in one generation: link, intent and lease of the contact step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactRow {
+    /// The link, once there.
+    #[serde(default)]
+    pub link: Option<ContactLink>,
+    /// The open intent.
+    #[serde(default)]
+    pub intent: Option<Intent>,
+    /// Who may start.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// Contacts of ours that are known to be gone.
+    #[serde(default)]
+    pub remote_generation: u32,
+    /// Definite rejections so far.
+    #[serde(default)]
+    pub rejections: u32,
+    /// Updates settled so far.
+    #[serde(default)]
+    pub updates: u32,
+    /// Answers given about this contact.
+    #[serde(default)]
+    pub answers: Vec<Answer>,
+}
+
+impl ContactRow {
+    /// The answer a person gave to a question about these inputs.
+    #[must_use]
+    pub fn answer(&self, question: Question, inputs_hash: &str) -> Option<&str> {
+        self.answers
+            .iter()
+            .rev()
+            .find(|answer| answer.question == question && answer.inputs_hash == inputs_hash)
+            .map(|answer| answer.choice.as_str())
+    }
+}

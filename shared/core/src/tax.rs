@@ -1,0 +1,1 @@
+//! Finding the ledger's code for a rate (C11, R144).
