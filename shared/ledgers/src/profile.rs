@@ -1,0 +1,77 @@
+//! What is constant about a ledger, as data.
+
+use coportal_core::ledger::Ledger;
+use jiff::SignedDuration;
+
+/// What a connection is for; each lane has scopes of its own (C16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Invoices and contacts are pushed.
+    Push,
+    /// Contacts are imported.
+    Import,
+    /// Invoices are shown beside records; nothing is written.
+    View,
+}
+
+/// A vendor's limits on calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls per minute, organisation and app.
+    pub per_minute: u32,
+    /// Calls in flight at once, organisation and app.
+    pub concurrent: u32,
+    /// Calls per day, organisation and app.
+    pub per_day: u32,
+    /// Calls per minute and app over all organisations.
+    pub app_per_minute: u32,
+}
+
+/// A vendor's way to tell a repeated write from a second one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The header that carries the key.
+    pub header: &'static str,
+    /// Longest key.
+    pub key_max: usize,
+    /// How long the vendor keeps a key, from the first call.
+    pub kept_for: SignedDuration,
+}
+
+/// The constants of a ledger that connecting, pacing and documentation need; the planner's are
+/// [`coportal_core::ledger::LedgerRules`]. Each ledger's `profile` module states them with their source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// Which ledger.
+    pub ledger: Ledger,
+    /// Scopes of the push lane.
+    pub push_scopes: &'static [&'static str],
+    /// Scopes of the import lane.
+    pub import_scopes: &'static [&'static str],
+    /// Scopes of the view lane: none of them can write.
+    pub view_scopes: &'static [&'static str],
+    /// Life of an access token, where its own answer does not say.
+    pub access_token_life: SignedDuration,
+    /// Life of an unused refresh token.
+    pub refresh_token_life: SignedDuration,
+    /// How long a refresh token that was just used may be tried again when the answer was lost.
+    pub refresh_grace: SignedDuration,
+    /// Limits on calls.
+    pub limits: Limits,
+    /// Most elements of one batch.
+    pub batch: usize,
+    /// How the vendor tells a repeated write.
+    pub idempotency: Idempotency,
+}
+
+impl Profile {
+    /// The scopes of a lane.
+    #[must_use]
+    pub fn scopes(&self, lane: Lane) -> &'static [&'static str] {
+        match lane {
+            Lane::Push => self.push_scopes,
+            Lane::Import => self.import_scopes,
+            Lane::View => self.view_scopes,
+        }
+    }
+}
