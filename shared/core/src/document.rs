@@ -216,10 +216,10 @@ impl SentDocument {
         }
     }
 
-    /// Takes over the ledger's line ids: the answer keeps the order that was sent.
+    /// Takes over the ledger's line ids: an answer keeps the order that was sent, ours first, then lines of the bookkeeper's own.
     #[must_use]
     pub fn with_line_ids(mut self, remote: &[RemoteLine]) -> Self {
-        if self.lines.len() == remote.len() {
+        if self.lines.len() <= remote.len() {
             for (sent, there) in self.lines.iter_mut().zip(remote) {
                 sent.line_id.clone_from(&there.line_id);
             }

@@ -1,0 +1,596 @@
+//! The next step of a sync, from what is known so far. Pure: the engine performs the step, adds what it learned, and asks again.
+
+use jiff::Timestamp;
+
+use crate::choices::Choices;
+use crate::client::Client;
+use crate::connection::{Connection, ContactUpdate};
+use crate::contact::{Contact, ContactContent, ContactStatus};
+use crate::document::{DocumentStatus, DocumentWrite, RemoteDocument, SentDocument};
+use crate::eligibility;
+use crate::facts::Facts;
+use crate::failure::Question;
+use crate::id::RunId;
+use crate::invoice::{Invoice, InvoiceStatus};
+use crate::ledger::LedgerRules;
+use crate::pricing::Totals;
+use crate::problem::Problem;
+use crate::sync::HoldDraft;
+use crate::sync::content::{BuiltContent, ContentInputs, build};
+use crate::sync::matching::{self, ContactDecision, contact_changes, contact_mark, new_contact};
+use crate::sync::merge::{Difference, Keep, Merge, merge, new_document};
+use crate::sync::row::{Choice, ContactRow, IntentKind, Look, SyncRow};
+use crate::sync::settle::{self, Settle};
+use crate::text::digest;
+use crate::workspace::Workspace;
+
+/// What this run has read from the ledger so far.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Contacts found by e-mail or name.
+    pub contacts: Option<Vec<Contact>>,
+    /// The linked contact, read because the client changed (`Some(None)`: it is gone).
+    pub linked_contact: Option<Option<Contact>>,
+    /// Answers of a look for an open contact intent.
+    pub contact_look: Option<Vec<Contact>>,
+    /// Answers of a look for an open document intent.
+    pub document_look: Option<Vec<RemoteDocument>>,
+    /// Answers of a look for our number before a create.
+    pub number_look: Option<Vec<RemoteDocument>>,
+    /// The linked document (`Some(None)`: it is gone).
+    pub document: Option<Option<RemoteDocument>>,
+    /// The ledger said that our number is taken.
+    pub number_taken: bool,
+    /// The ledger said that the contact's name is taken, although no search had found it.
+    pub name_taken: bool,
+    /// Facts were read in this run.
+    pub facts_read: bool,
+}
+
+/// Everything a decision may rest on.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The present instant.
+    pub now: Timestamp,
+    /// This run.
+    pub run: RunId,
+    /// The ledger's constants.
+    pub rules: &'a LedgerRules,
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    /// The invoice, newest version.
+    pub invoice: &'a Invoice,
+    /// Its client.
+    pub client: &'a Client,
+    /// The connection.
+    pub connection: &'a Connection,
+    /// The organisation's facts, if they are stored.
+    pub facts: Option<&'a Facts>,
+    /// Stored choices.
+    pub choices: &'a Choices,
+    /// The client's contact in this generation.
+    pub contact: &'a ContactRow,
+    /// The sync row.
+    pub row: &'a SyncRow,
+    /// The invoice's page in CoPortal: the owner's mark.
+    pub url: &'a str,
+    /// What this run has read.
+    pub found: &'a Found,
+}
+
+/// A contact write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactPlan {
+    /// Create or update.
+    pub kind: IntentKind,
+    /// The contact to update.
+    pub external_id: Option<String>,
+    /// What to write.
+    pub content: ContactContent,
+    /// The client's digest that its success brings into the link.
+    pub hash: String,
+    /// By what it is looked for.
+    pub look: Look,
+}
+
+/// A document write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentPlan {
+    /// Create or update.
+    pub kind: IntentKind,
+    /// What to write.
+    pub write: DocumentWrite,
+    /// What the row remembers once it is done.
+    pub sent: SentDocument,
+    /// The content hash that its success proves.
+    pub hash: String,
+    /// By what it is looked for.
+    pub look: Look,
+    /// The totals that the ledger must answer with.
+    pub totals: Totals,
+    /// The fields that change, for the dry run and the timeline.
+    pub changes: Vec<Difference>,
+}
+
+/// The next step.
+#[derive(Debug)]
+pub enum Step {
+    /// Refused; nothing changes.
+    Refuse(Problem),
+    /// Somebody else is at it until then.
+    Busy {
+        /// End of their lease.
+        until: Timestamp,
+        /// Whether it is the contact that they are at.
+        contact: bool,
+    },
+    /// A person has to answer.
+    Hold(HoldDraft),
+    /// Read the organisation's facts.
+    ReadFacts,
+    /// Search contacts by e-mail and name.
+    SearchContacts,
+    /// Read the linked contact.
+    ReadContact(String),
+    /// Link the client to this contact; nothing is written there.
+    LinkContact {
+        /// The contact.
+        external_id: String,
+        /// The client's digest, where nothing is left to write; else empty.
+        hash: String,
+    },
+    /// Forget a contact link that leads nowhere.
+    UnlinkContact,
+    /// Write a contact.
+    WriteContact(Box<ContactPlan>),
+    /// Send the contact intent again.
+    ResendContact,
+    /// Look for the contact of an open intent.
+    LookContact(Look),
+    /// The open contact intent was done.
+    ContactDone(Box<Contact>),
+    /// The open contact intent was not done.
+    ContactNotDone,
+    /// Send the document intent again.
+    ResendDocument,
+    /// Look for the document of an open intent.
+    LookDocument(Look),
+    /// The open document intent was done.
+    DocumentDone(Box<RemoteDocument>),
+    /// The open document intent was not done.
+    DocumentNotDone,
+    /// The outcome of a write may still appear; nothing can be done before.
+    WaitOutcome(Timestamp),
+    /// Look for our number before a create.
+    LookNumber(Look),
+    /// A document of ours that the row did not know: link it.
+    Adopt(Box<RemoteDocument>),
+    /// Read the linked document.
+    ReadDocument(String),
+    /// The linked document is gone and a person wants a new one.
+    ForgetDocument,
+    /// Write the document.
+    WriteDocument(Box<DocumentPlan>),
+    /// The content is there already; remember that.
+    Proved {
+        /// The content hash.
+        hash: String,
+        /// What the row remembers as sent, where the ledger was read.
+        sent: Option<Box<SentDocument>>,
+        /// Why nothing was sent.
+        reason: &'static str,
+    },
+    /// Unchanged since the last sync: no vendor call.
+    Nothing,
+}
+
+/// Decides the next step.
+#[must_use]
+pub fn next_step(view: View<'_>) -> Step {
+    if let Some(step) = lease_of_another(view) {
+        return step;
+    }
+    if let Some(step) = settle_document(view) {
+        return step;
+    }
+    if let Some(step) = voided_here(view) {
+        return step;
+    }
+    if let Err(reason) = eligibility::check(view.invoice, &view.connection.options) {
+        return Step::Refuse(reason.problem());
+    }
+    if let Some(step) = settle_contact(view) {
+        return step;
+    }
+    let Some(facts) = view.facts else { return Step::ReadFacts };
+    let Some(link) = &view.contact.link else { return find_contact(view, facts) };
+    let built = match build(inputs(view, facts, &link.external_id)) {
+        Ok(built) => built,
+        // Stale facts may be the reason: read them again before a person is asked.
+        Err(_) if !view.found.facts_read => return Step::ReadFacts,
+        Err(hold) => return Step::Hold(*hold),
+    };
+    let client_changed = link.hash != view.client.contact_hash() && view.connection.options.contact_update != ContactUpdate::Never;
+    if view.row.hash.as_deref() == Some(built.content.hash().as_str()) && view.row.link.is_some() && !client_changed {
+        return Step::Nothing;
+    }
+    if !facts.is_fresh(view.now) && !view.found.facts_read {
+        return Step::ReadFacts;
+    }
+    if client_changed && let Some(step) = refresh_contact(view, &link.external_id) {
+        return step;
+    }
+    document_step(view, facts, built)
+}
+
+fn inputs<'a>(view: View<'a>, facts: &'a Facts, contact: &'a str) -> ContentInputs<'a> {
+    ContentInputs {
+        rules: view.rules,
+        workspace: view.workspace,
+        invoice: view.invoice,
+        facts,
+        choices: view.choices,
+        options: &view.connection.options,
+        row: view.row,
+        contact,
+        url: view.url,
+    }
+}
+
+fn lease_of_another(view: View<'_>) -> Option<Step> {
+    let busy = |lease: Option<crate::sync::row::Lease>, contact| {
+        lease.filter(|lease| lease.is_live(view.now) && lease.owner != view.run).map(|lease| Step::Busy { until: lease.until, contact })
+    };
+    busy(view.row.lease, false)
+        .or_else(|| busy(view.contact.lease.filter(|_| view.contact.link.is_none() || view.contact.intent.is_some()), true))
+}
+
+fn settle_document(view: View<'_>) -> Option<Step> {
+    let intent = view.row.intent.as_ref()?;
+    Some(match settle::document(intent, view.rules, view.now, view.found.document_look.as_deref()) {
+        Settle::Resend => Step::ResendDocument,
+        Settle::Look => Step::LookDocument(intent.look.clone()),
+        Settle::Done(document) => Step::DocumentDone(Box::new(document.clone())),
+        Settle::NotDone => Step::DocumentNotDone,
+        Settle::Wait(until) => Step::WaitOutcome(until),
+        Settle::Several => {
+            let found = view.found.document_look.as_deref().unwrap_or_default();
+            let hold = two_documents(found, view.url);
+            match chosen_document(view.row, &hold, found) {
+                Some(document) => Step::DocumentDone(Box::new(document.clone())),
+                None => Step::Hold(hold),
+            }
+        }
+    })
+}
+
+fn settle_contact(view: View<'_>) -> Option<Step> {
+    let intent = view.contact.intent.as_ref()?;
+    Some(match settle::contact(intent, view.rules, view.now, view.found.contact_look.as_deref()) {
+        Settle::Resend => Step::ResendContact,
+        Settle::Look => Step::LookContact(intent.look.clone()),
+        Settle::Done(contact) => Step::ContactDone(Box::new(contact.clone())),
+        Settle::NotDone | Settle::Several => Step::ContactNotDone,
+        Settle::Wait(until) => Step::WaitOutcome(until),
+    })
+}
+
+/// C10: voided here and open there is a question; voided before it ever reached the ledger is nothing to do.
+fn voided_here(view: View<'_>) -> Option<Step> {
+    if view.invoice.status != InvoiceStatus::Void {
+        return None;
+    }
+    let link = view.row.link.as_ref().filter(|link| !link.status.is_gone())?;
+    let inputs_hash = digest([link.external_id.as_bytes(), b"void"]);
+    if view.row.answer(Question::VoidInLedger, &inputs_hash) == Some("leave") {
+        return Some(Step::Proved {
+            hash: inputs_hash,
+            sent: None,
+            reason: "The invoice is void here; its document in the ledger was left as it is.",
+        });
+    }
+    let number = link.external_number.as_deref().unwrap_or(&link.external_id);
+    Some(Step::Hold(HoldDraft {
+        question: Question::VoidInLedger,
+        detail: format!("The invoice is void in CoPortal, and document {number} is still open in {}.", view.rules.ledger.label()),
+        choices: vec![Choice::new("leave", "Leave it there: I take care of it in the ledger")],
+        inputs_hash,
+    }))
+}
+
+fn find_contact(view: View<'_>, facts: &Facts) -> Step {
+    let options = &view.connection.options;
+    // What would be held anyway is held before a contact is made for it.
+    if let Err(hold) = build(inputs(view, facts, "")) {
+        return if view.found.facts_read { Step::Hold(*hold) } else { Step::ReadFacts };
+    }
+    let Some(found) = &view.found.contacts else { return Step::SearchContacts };
+    match matching::decide(view.client, found, options, view.contact) {
+        ContactDecision::Use(contact) => {
+            let changes = contact_changes(view.client, contact, options.contact_update);
+            let hash = if changes.is_empty() { view.client.contact_hash() } else { String::new() };
+            Step::LinkContact { external_id: contact.external_id.clone(), hash }
+        }
+        ContactDecision::Create { .. } if view.found.name_taken => Step::Hold(HoldDraft {
+            question: Question::NameClash,
+            detail: format!(
+                "{} says that the name \"{}\" is taken, but shows no contact of that name.",
+                view.rules.ledger.label(),
+                view.client.name
+            ),
+            choices: vec![Choice::new("create_suffixed", format!("Create as \"{} ({})\"", view.client.name, view.client.email))],
+            inputs_hash: matching::inputs_hash(view.client, found),
+        }),
+        ContactDecision::Create { name } => Step::WriteContact(Box::new(ContactPlan {
+            kind: IntentKind::CreateContact,
+            external_id: None,
+            content: new_contact(view.client, name),
+            hash: view.client.contact_hash(),
+            look: Look { mark: Some(contact_mark(view.client)), ..Look::default() },
+        })),
+        ContactDecision::Hold(hold) => Step::Hold(hold),
+        ContactDecision::Fail(problem) => Step::Refuse(problem),
+    }
+}
+
+/// The client changed since its contact was last compared (R43, C27).
+fn refresh_contact(view: View<'_>, external_id: &str) -> Option<Step> {
+    // The search of this run has just read it.
+    let known = view.found.contacts.as_ref().and_then(|found| found.iter().find(|contact| contact.external_id == external_id));
+    let there = match (known, &view.found.linked_contact) {
+        (Some(contact), _) => contact,
+        (None, None) => return Some(Step::ReadContact(external_id.to_owned())),
+        (None, Some(None)) => return Some(contact_gone(view, external_id, "was deleted")),
+        (None, Some(Some(contact))) => contact,
+    };
+    if let Some(target) = &there.merged_into {
+        return Some(Step::LinkContact { external_id: target.clone(), hash: String::new() });
+    }
+    if there.status == ContactStatus::Archived {
+        return Some(contact_gone(view, external_id, "is archived"));
+    }
+    let content = contact_changes(view.client, there, view.connection.options.contact_update);
+    if content.is_empty() {
+        return Some(Step::LinkContact { external_id: external_id.to_owned(), hash: view.client.contact_hash() });
+    }
+    Some(Step::WriteContact(Box::new(ContactPlan {
+        kind: IntentKind::UpdateContact,
+        external_id: Some(external_id.to_owned()),
+        content,
+        hash: view.client.contact_hash(),
+        look: Look { external_id: Some(external_id.to_owned()), ..Look::default() },
+    })))
+}
+
+fn contact_gone(view: View<'_>, external_id: &str, what: &str) -> Step {
+    let inputs_hash = digest([external_id.as_bytes(), what.as_bytes()]);
+    if view.contact.answer(Question::ContactGone, &inputs_hash) == Some("find_again") {
+        return Step::UnlinkContact;
+    }
+    Step::Hold(HoldDraft {
+        question: Question::ContactGone,
+        detail: format!("The contact that \"{}\" is linked to {what} in {}.", view.client.name, view.rules.ledger.label()),
+        choices: vec![
+            Choice::new("find_again", "Look for the right contact again, or create it"),
+            Choice::new("retry", "I have restored it: try again"),
+        ],
+        inputs_hash,
+    })
+}
+
+fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
+    let Some(link) = &view.row.link else { return create_step(view, facts, built) };
+    let there = match &view.found.document {
+        None => return Step::ReadDocument(link.external_id.clone()),
+        Some(None) => return document_gone(view, &link.external_id, "was deleted"),
+        Some(Some(there)) => there,
+    };
+    match there.status {
+        DocumentStatus::Voided => return document_gone(view, &there.external_id, "was voided"),
+        DocumentStatus::Deleted => return document_gone(view, &there.external_id, "was deleted"),
+        DocumentStatus::Draft | DocumentStatus::Approved | DocumentStatus::Paid => {}
+    }
+    let inputs_hash = digest([built.content.hash().as_bytes(), there.version.as_deref().unwrap_or_default().as_bytes()]);
+    let keep = match view.row.answer(Question::ChangedInLedger, &inputs_hash) {
+        Some("ours") => Keep::Ours,
+        Some("theirs") => {
+            return Step::Proved { hash: built.content.hash(), sent: None, reason: "Kept as it stands in the ledger, as chosen." };
+        }
+        _ => Keep::Ask,
+    };
+    match merge(link.sent.as_ref(), there, &built, facts, view.rules, keep) {
+        Merge::Same => Step::Proved {
+            hash: built.content.hash(),
+            sent: Some(Box::new(SentDocument::of(&built.content).with_line_ids(&there.lines))),
+            reason: "The ledger's document says this already.",
+        },
+        Merge::Conflict(differences) => Step::Hold(changed_in_ledger(view, &differences, inputs_hash)),
+        Merge::Write { write, changes } => {
+            if there.has_payments || there.status == DocumentStatus::Paid {
+                return paid_in_ledger(view, there, &built);
+            }
+            Step::WriteDocument(Box::new(DocumentPlan {
+                kind: IntentKind::Update,
+                look: Look { external_id: Some(there.external_id.clone()), mark: Some(write.url.clone()), ..Look::default() },
+                sent: SentDocument::of(&built.content),
+                hash: built.content.hash(),
+                write: *write,
+                totals: built.totals,
+                changes,
+            }))
+        }
+    }
+}
+
+fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
+    let content = &built.content;
+    let look = Look {
+        external_id: None,
+        number: content.number.clone(),
+        reference: content.reference.clone(),
+        mark: Some(content.url.clone()),
+        contact: Some(content.contact.clone()),
+    };
+    let must_look = view.connection.look_first || view.found.number_taken || !view.rules.enforces_number;
+    if must_look {
+        let Some(found) = &view.found.number_look else { return Step::LookNumber(look) };
+        let ours: Vec<&RemoteDocument> =
+            found.iter().filter(|document| document.url.as_deref() == Some(view.url) && !document.status.is_gone()).collect();
+        match ours.as_slice() {
+            [only] => return Step::Adopt(Box::new((*only).clone())),
+            [_, _, ..] => {
+                let hold = two_documents(found, view.url);
+                return match chosen_document(view.row, &hold, found) {
+                    Some(document) => Step::Adopt(Box::new(document.clone())),
+                    None => Step::Hold(hold),
+                };
+            }
+            [] => {}
+        }
+        // Ours but gone keeps the number (vendor notes on Xero, section 0, fact 3): the number is taken by it, too.
+        let theirs = found.iter().find(|document| content.number.is_some() && document.number == content.number);
+        if let Some(document) = theirs {
+            let hold = number_taken(view, document, content.number.as_deref().unwrap_or_default());
+            return match chosen_document(view.row, &hold, found) {
+                Some(document) => Step::Adopt(Box::new(document.clone())),
+                None => Step::Hold(hold),
+            };
+        }
+        if view.found.number_taken {
+            return Step::Hold(number_taken_unseen(view, content.number.as_deref().unwrap_or_default()));
+        }
+    }
+    let status = if view.connection.options.sync_as_draft { DocumentStatus::Draft } else { DocumentStatus::Approved };
+    Step::WriteDocument(Box::new(DocumentPlan {
+        kind: IntentKind::Create,
+        write: new_document(&built, facts, status),
+        sent: SentDocument::of(content),
+        hash: content.hash(),
+        look,
+        totals: built.totals,
+        changes: Vec::new(),
+    }))
+}
+
+/// The document that a person chose for exactly this question.
+fn chosen_document<'a>(row: &SyncRow, hold: &HoldDraft, found: &'a [RemoteDocument]) -> Option<&'a RemoteDocument> {
+    let id = row.answer(hold.question, &hold.inputs_hash)?.strip_prefix("link:")?;
+    found.iter().find(|document| document.external_id == id)
+}
+
+fn two_documents(found: &[RemoteDocument], mark: &str) -> HoldDraft {
+    let ours: Vec<&RemoteDocument> =
+        found.iter().filter(|document| document.url.as_deref() == Some(mark) && !document.status.is_gone()).collect();
+    let ids: Vec<&str> = ours.iter().map(|document| document.external_id.as_str()).collect();
+    HoldDraft {
+        question: Question::TwoDocuments,
+        detail: format!("{} documents carry this invoice's link. Which one is it?", ours.len()),
+        choices: ours
+            .iter()
+            .map(|document| {
+                Choice::new(
+                    format!("link:{}", document.external_id),
+                    format!("Document {} ({})", document.number.as_deref().unwrap_or("without number"), document.totals.total),
+                )
+            })
+            .collect(),
+        inputs_hash: digest(ids.iter().map(|id| id.as_bytes())),
+    }
+}
+
+/// C31: a document with our number that is not ours.
+fn number_taken(view: View<'_>, document: &RemoteDocument, number: &str) -> HoldDraft {
+    let mut choices = Vec::new();
+    if !document.status.is_gone() {
+        choices.push(Choice::new(
+            format!("link:{}", document.external_id),
+            format!("It is this invoice: link document {number} ({})", document.totals.total),
+        ));
+    }
+    choices.push(Choice::new(
+        "ledger_number",
+        format!("Push it under a number that {} assigns; {number} stays as the reference", view.rules.ledger.label()),
+    ));
+    choices.push(Choice::new("skip", "Do not push this invoice"));
+    HoldDraft {
+        question: Question::NumberTaken,
+        detail: format!("Number {number} is already on another document in {}.", view.rules.ledger.label()),
+        choices,
+        inputs_hash: digest([document.external_id.as_bytes(), number.as_bytes()]),
+    }
+}
+
+fn number_taken_unseen(view: View<'_>, number: &str) -> HoldDraft {
+    HoldDraft {
+        question: Question::NumberTaken,
+        detail: format!(
+            "{} says that number {number} is taken, but shows no document of that number (it may be deleted).",
+            view.rules.ledger.label()
+        ),
+        choices: vec![
+            Choice::new(
+                "ledger_number",
+                format!("Push it under a number that {} assigns; {number} stays as the reference", view.rules.ledger.label()),
+            ),
+            Choice::new("skip", "Do not push this invoice"),
+        ],
+        inputs_hash: digest([number.as_bytes()]),
+    }
+}
+
+fn document_gone(view: View<'_>, external_id: &str, what: &str) -> Step {
+    let inputs_hash = digest([external_id.as_bytes(), what.as_bytes()]);
+    match view.row.answer(Question::DocumentGone, &inputs_hash) {
+        Some("create_again") => Step::ForgetDocument,
+        _ => Step::Hold(HoldDraft {
+            question: Question::DocumentGone,
+            detail: format!("The document of this invoice {what} in {}.", view.rules.ledger.label()),
+            choices: vec![
+                Choice::new("create_again", "Create a new document"),
+                Choice::new("leave", "Leave it: this invoice is not synced any more"),
+            ],
+            inputs_hash,
+        }),
+    }
+}
+
+/// I8: a document that money is applied to is never edited by us.
+fn paid_in_ledger(view: View<'_>, there: &RemoteDocument, built: &BuiltContent) -> Step {
+    let inputs_hash = digest([there.external_id.as_bytes(), built.content.hash().as_bytes()]);
+    if view.row.answer(Question::PaidInLedger, &inputs_hash) == Some("leave") {
+        return Step::Proved {
+            hash: built.content.hash(),
+            sent: None,
+            reason: "Left as it stands in the ledger, as chosen: money is applied to it there.",
+        };
+    }
+    Step::Hold(HoldDraft {
+        question: Question::PaidInLedger,
+        detail: format!(
+            "A payment or credit is applied to this document in {}, so it is not changed from here.",
+            view.rules.ledger.label()
+        ),
+        choices: vec![
+            Choice::new("retry", "I have removed the payment there: try again"),
+            Choice::new("leave", "Leave the document as it is"),
+        ],
+        inputs_hash,
+    })
+}
+
+fn changed_in_ledger(view: View<'_>, differences: &[Difference], inputs_hash: String) -> HoldDraft {
+    let fields: Vec<String> = differences
+        .iter()
+        .map(|difference| format!("{}: \"{}\" there, \"{}\" here", difference.field, difference.in_ledger, difference.to_send))
+        .collect();
+    HoldDraft {
+        question: Question::ChangedInLedger,
+        detail: format!(
+            "Somebody changed the document in {}, and the same changed here ({}).",
+            view.rules.ledger.label(),
+            fields.join("; ")
+        ),
+        choices: vec![Choice::new("ours", "Write CoPortal's values"), Choice::new("theirs", "Keep the ledger's values")],
+        inputs_hash,
+    }
+}

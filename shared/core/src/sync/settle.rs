@@ -1,0 +1,100 @@
+//! Settling an open intent: what may have been sent is found out before anything else is done (design decisions 7 and 8).
+
+use jiff::Timestamp;
+
+use crate::contact::Contact;
+use crate::document::RemoteDocument;
+use crate::ledger::LedgerRules;
+use crate::sync::merge::holds;
+use crate::sync::row::{Intent, IntentKind};
+
+/// The next move about an open intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle<'a, T> {
+    /// The same key and the same body again.
+    Resend,
+    /// Look in the ledger, by the values stored in the intent.
+    Look,
+    /// It was done: this is what it made or changed.
+    Done(&'a T),
+    /// It was not done, and can no longer be.
+    NotDone,
+    /// Not there yet, but it may still appear until then.
+    Wait(Timestamp),
+    /// More than one document answers to it.
+    Several,
+}
+
+/// Whether the vendor still remembers the key.
+#[must_use]
+pub fn within_key_window(intent: &Intent, rules: &LedgerRules, now: Timestamp) -> bool {
+    intent.first_sent_at.duration_until(now) < rules.key_window
+}
+
+/// From when on a miss counts: the newest send window, one call and the ledger's settle time are over.
+#[must_use]
+pub fn miss_counts_at(intent: &Intent, rules: &LedgerRules) -> Timestamp {
+    intent.send_by.saturating_add(rules.call_timeout + rules.settle).unwrap_or(Timestamp::MAX)
+}
+
+/// The move about a document's intent; `found` is what a look returned in this run.
+#[must_use]
+pub fn document<'a>(
+    intent: &Intent,
+    rules: &LedgerRules,
+    now: Timestamp,
+    found: Option<&'a [RemoteDocument]>,
+) -> Settle<'a, RemoteDocument> {
+    let Some(found) = found else {
+        return if within_key_window(intent, rules, now) { Settle::Resend } else { Settle::Look };
+    };
+    match intent.kind {
+        IntentKind::Create => {
+            let ours: Vec<&RemoteDocument> = found.iter().filter(|document| is_ours(document, intent)).collect();
+            let live: Vec<&RemoteDocument> = ours.iter().copied().filter(|document| !document.status.is_gone()).collect();
+            match (live.as_slice(), ours.as_slice()) {
+                ([only], _) | ([], [only, ..]) => Settle::Done(only),
+                ([], []) => miss(intent, rules, now),
+                _ => Settle::Several,
+            }
+        }
+        IntentKind::Update => match found.first() {
+            Some(there) if intent.sent.as_ref().is_some_and(|sent| holds(there, sent)) => Settle::Done(there),
+            // Gone for good: nothing can land on it any more.
+            None => Settle::NotDone,
+            Some(there) if there.status.is_gone() => Settle::NotDone,
+            Some(_) => miss(intent, rules, now),
+        },
+        IntentKind::Void => match found.first() {
+            Some(there) if there.status.is_gone() => Settle::Done(there),
+            None => Settle::NotDone,
+            Some(_) => miss(intent, rules, now),
+        },
+        // A contact's intent never stands on a document's row.
+        IntentKind::CreateContact | IntentKind::UpdateContact => Settle::NotDone,
+    }
+}
+
+/// The move about a contact's intent; `found` is what a look returned in this run.
+#[must_use]
+pub fn contact<'a>(intent: &Intent, rules: &LedgerRules, now: Timestamp, found: Option<&'a [Contact]>) -> Settle<'a, Contact> {
+    let Some(found) = found else {
+        // An update of a contact sets absolute values: sending it again is the look.
+        let resend = within_key_window(intent, rules, now) || intent.kind == IntentKind::UpdateContact;
+        return if resend { Settle::Resend } else { Settle::Look };
+    };
+    match found.iter().find(|contact| contact.our_mark.is_some() && contact.our_mark == intent.look.mark) {
+        Some(ours) => Settle::Done(ours),
+        None => miss(intent, rules, now),
+    }
+}
+
+fn miss<'a, T>(intent: &Intent, rules: &LedgerRules, now: Timestamp) -> Settle<'a, T> {
+    let counts_at = miss_counts_at(intent, rules);
+    if now >= counts_at { Settle::NotDone } else { Settle::Wait(counts_at) }
+}
+
+/// Ownership is never the number alone (C6): the document must carry the mark that was sent.
+fn is_ours(document: &RemoteDocument, intent: &Intent) -> bool {
+    document.url.is_some() && document.url == intent.look.mark
+}
