@@ -183,6 +183,8 @@ pub struct SentDocument {
     pub due_date: Date,
     /// Whether prices contain tax.
     pub tax_mode: TaxMode,
+    /// Totals that the ledger must have answered with.
+    pub totals: Totals,
     /// Lines, in order.
     pub lines: Vec<SentLine>,
 }
@@ -190,7 +192,7 @@ pub struct SentDocument {
 impl SentDocument {
     /// What is remembered of a content once it was sent; line ids follow from the ledger's answer.
     #[must_use]
-    pub fn of(content: &DocumentContent) -> Self {
+    pub fn of(content: &DocumentContent, totals: Totals) -> Self {
         Self {
             number: content.number.clone(),
             reference: content.reference.clone(),
@@ -200,6 +202,7 @@ impl SentDocument {
             issue_date: content.issue_date,
             due_date: content.due_date,
             tax_mode: content.tax_mode,
+            totals,
             lines: content
                 .lines
                 .iter()

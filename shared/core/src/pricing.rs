@@ -171,8 +171,8 @@ mod tests {
             EncodedLine { quantity: dec("4"), unit_price: dec("22.5"), note: None }
         );
         assert_eq!(
-            encode_line(line("3", "9.99", "12.5", "20"), gbp, 4, 4),
-            EncodedLine { quantity: Decimal::ONE, unit_price: dec("26.22"), note: Some("(3 x 9.99 less 12.5%)".into()) }
+            encode_line(line("3", "3.333333", "0", "20"), gbp, 4, 4),
+            EncodedLine { quantity: Decimal::ONE, unit_price: dec("10"), note: Some("(3 x 3.333333)".into()) }
         );
     }
 

@@ -13,7 +13,6 @@ use crate::failure::Question;
 use crate::id::RunId;
 use crate::invoice::{Invoice, InvoiceStatus};
 use crate::ledger::LedgerRules;
-use crate::pricing::Totals;
 use crate::problem::Problem;
 use crate::sync::HoldDraft;
 use crate::sync::content::{BuiltContent, ContentInputs, build};
@@ -106,8 +105,6 @@ pub struct DocumentPlan {
     pub hash: String,
     /// By what it is looked for.
     pub look: Look,
-    /// The totals that the ledger must answer with.
-    pub totals: Totals,
     /// The fields that change, for the dry run and the timeline.
     pub changes: Vec<Difference>,
 }
@@ -401,7 +398,7 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     match merge(link.sent.as_ref(), there, &built, facts, view.rules, keep) {
         Merge::Same => Step::Proved {
             hash: built.content.hash(),
-            sent: Some(Box::new(SentDocument::of(&built.content).with_line_ids(&there.lines))),
+            sent: Some(Box::new(SentDocument::of(&built.content, built.totals).with_line_ids(&there.lines))),
             reason: "The ledger's document says this already.",
         },
         Merge::Conflict(differences) => Step::Hold(changed_in_ledger(view, &differences, inputs_hash)),
@@ -412,10 +409,9 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             Step::WriteDocument(Box::new(DocumentPlan {
                 kind: IntentKind::Update,
                 look: Look { external_id: Some(there.external_id.clone()), mark: Some(write.url.clone()), ..Look::default() },
-                sent: SentDocument::of(&built.content),
+                sent: SentDocument::of(&built.content, built.totals),
                 hash: built.content.hash(),
                 write: *write,
-                totals: built.totals,
                 changes,
             }))
         }
@@ -464,10 +460,9 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     Step::WriteDocument(Box::new(DocumentPlan {
         kind: IntentKind::Create,
         write: new_document(&built, facts, status),
-        sent: SentDocument::of(content),
+        sent: SentDocument::of(content, built.totals),
         hash: content.hash(),
         look,
-        totals: built.totals,
         changes: Vec::new(),
     }))
 }
