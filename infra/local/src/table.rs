@@ -1,0 +1,287 @@
+//! The table: dynoxide, an embedded DynamoDB, shaped by the template.
+//!
+//! It answers in two ways over one database: [`Table::serve`] is dynoxide's own HTTP server on a loopback listener, and
+//! [`Table::handle`] speaks the same protocol without a socket, for the local endpoint and for tests that must replay exactly.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynoxide::{Database, DynoxideError};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::aws_json::{self, Failure};
+use crate::clock::Clock;
+use crate::template::{self, KeySchema, Projection};
+
+/// Prefix of `X-Amz-Target` for the table.
+pub const TARGET: &str = "DynamoDB_20120810";
+/// Prefix of `X-Amz-Target` for its stream.
+pub const STREAMS_TARGET: &str = "DynamoDBStreams_20120810";
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+
+/// Why the table could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The embedded database refused.
+    #[error("the embedded table: {0}")]
+    Database(#[from] DynoxideError),
+    /// The request that creates the table could not be written.
+    #[error("the table's shape: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// The path is not text.
+    #[error("{0} is not a path that the embedded table can open")]
+    Path(String),
+    /// The file was made by another template.
+    #[error("the table {name} in this file has other keys or indexes than the template; move the file away to begin anew")]
+    OtherShape {
+        /// Name of the table.
+        name: String,
+    },
+}
+
+/// The table. Clones share the database.
+#[derive(Clone)]
+pub struct Table {
+    database: Database,
+    name: Arc<str>,
+    stream_arn: Option<Arc<str>>,
+}
+
+impl Table {
+    /// A table that is gone with the process. Its clock times stream records and the removal of expired items.
+    ///
+    /// # Errors
+    /// When the database refuses the template's shape.
+    pub fn in_memory(name: &str, shape: &template::Table, clock: &Clock) -> Result<Self, TableError> {
+        Self::open(Database::memory_with_clock(Arc::new(TableClock(clock.clone())))?, name, shape)
+    }
+
+    /// A table in a file. The database reads the wall clock here.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or holds a table of another shape.
+    pub fn in_file(path: &Path, name: &str, shape: &template::Table) -> Result<Self, TableError> {
+        let path = path.to_str().ok_or_else(|| TableError::Path(path.display().to_string()))?;
+        Self::open(Database::new(path)?, name, shape)
+    }
+
+    fn open(database: Database, name: &str, shape: &template::Table) -> Result<Self, TableError> {
+        let wanted = create_request(name, shape);
+        let described = database.describe_table(serde_json::from_value(json!({"TableName": name}))?);
+        let description = match described {
+            Ok(found) => {
+                let found = serde_json::to_value(found)?;
+                if !same_shape(&wanted, &found["Table"]) {
+                    return Err(TableError::OtherShape { name: name.to_owned() });
+                }
+                found
+            }
+            Err(DynoxideError::ResourceNotFoundException(_)) => {
+                database.create_table(serde_json::from_value(wanted)?)?;
+                if let Some(attribute) = &shape.ttl_attribute {
+                    database.update_time_to_live(serde_json::from_value(json!({
+                        "TableName": name,
+                        "TimeToLiveSpecification": {"AttributeName": attribute, "Enabled": true},
+                    }))?)?;
+                }
+                let made = database.describe_table(serde_json::from_value(json!({"TableName": name}))?)?;
+                serde_json::to_value(made)?
+            }
+            Err(other) => return Err(other.into()),
+        };
+        Ok(Self {
+            database,
+            name: name.into(),
+            stream_arn: description.pointer("/Table/LatestStreamArn").and_then(Value::as_str).map(Into::into),
+        })
+    }
+
+    /// Name of the table.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// ARN of its stream, when the template asks for one.
+    #[must_use]
+    pub fn stream_arn(&self) -> Option<&str> {
+        self.stream_arn.as_deref()
+    }
+
+    /// Removes items whose time to live is over, as DynamoDB does within days. Returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn remove_expired(&self) -> Result<usize, TableError> {
+        Ok(self.database.sweep_ttl()?)
+    }
+
+    /// Serves dynoxide's own HTTP server until `shutdown` resolves.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn serve(
+        &self,
+        listener: tokio::net::TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        dynoxide::server::serve_with_shutdown(listener, self.database.clone(), shutdown).await.map_err(std::io::Error::other)
+    }
+
+    /// Answers a request in process.
+    #[expect(clippy::unused_async, reason = "one shape for all handlers of the local cloud")]
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        match self.respond(&request) {
+            Ok(answer) => answer,
+            Err(failure) => aws_json::answer(CONTENT_TYPE, Err(failure)),
+        }
+    }
+
+    fn respond(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+        aws_json::admit(request)?;
+        let headers = request.headers();
+        let operation = aws_json::operation(headers, TARGET)
+            .or_else(|| aws_json::operation(headers, STREAMS_TARGET))
+            .ok_or_else(|| Failure::client("UnknownOperationException", "no X-Amz-Target"))?;
+        let (status, body) = match self.dispatch(operation, request.body())? {
+            Ok(body) => (StatusCode::OK, body),
+            Err(error) => (StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST), error.to_json()),
+        };
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if let Ok(id) = HeaderValue::from_str(&aws_json::request_id()) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        Ok(response)
+    }
+
+    /// The operations on items, and those that describe table and stream. Tables are made and changed by the template alone.
+    fn dispatch(&self, operation: &str, body: &Bytes) -> Result<Result<String, DynoxideError>, Failure> {
+        let db = &self.database;
+        Ok(match operation {
+            "GetItem" => run(body, |request| db.get_item(request)),
+            "BatchGetItem" => run(body, |request| db.batch_get_item(request)),
+            "TransactGetItems" => run(body, |request| db.transact_get_items(request)),
+            "Query" => run(body, |request| db.query(request)),
+            "Scan" => run(body, |request| db.scan(request)),
+            "PutItem" => run(body, |request| db.put_item(request)),
+            "UpdateItem" => run(body, |request| db.update_item(request)),
+            "DeleteItem" => run(body, |request| db.delete_item(request)),
+            "BatchWriteItem" => run(body, |request| db.batch_write_item(request)),
+            "TransactWriteItems" => run(body, |request| db.transact_write_items(request)),
+            "DescribeTable" => run(body, |request| db.describe_table(request)),
+            "ListTables" => run(body, |request| db.list_tables(request)),
+            "DescribeTimeToLive" => run(body, |request| db.describe_time_to_live(request)),
+            "ListStreams" => run(body, |request| db.list_streams(request)),
+            "DescribeStream" => run(body, |request| db.describe_stream(request)),
+            "GetShardIterator" => run(body, |request| db.get_shard_iterator(request)),
+            "GetRecords" => run(body, |request| db.get_records(request)),
+            other => return Err(Failure::not_modelled(format_args!("dynamodb:{other}"))),
+        })
+    }
+}
+
+/// The database's view of the shared clock.
+struct TableClock(Clock);
+
+impl dynoxide::storage_backend::Clock for TableClock {
+    fn now_unix_secs(&self) -> u64 {
+        u64::try_from(self.0.now().as_second()).unwrap_or_default()
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        self.0.now().as_duration().as_secs_f64()
+    }
+}
+
+fn run<Q: DeserializeOwned, A: Serialize>(body: &Bytes, call: impl FnOnce(Q) -> Result<A, DynoxideError>) -> Result<String, DynoxideError> {
+    let request = serde_json::from_slice(body).map_err(|error| refusal(&error))?;
+    serde_json::to_string(&call(request)?).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+/// A body that could not be read, as DynamoDB names it. dynoxide's request types mark what is a validation error.
+fn refusal(error: &serde_json::Error) -> DynoxideError {
+    let text = error.to_string();
+    let marked = ["VALIDATION_REQUEST:", "VALIDATION:", "VALIDATION_AS_READ:"].iter().find_map(|mark| text.strip_prefix(mark));
+    if let Some(message) = marked {
+        let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+        return DynoxideError::ValidationException(message.to_owned());
+    }
+    if text.contains("missing field") || text.contains("unknown variant") || text.contains("AttributeValue") {
+        return DynoxideError::ValidationException(text);
+    }
+    DynoxideError::SerializationException(text)
+}
+
+fn key_schema(key: &KeySchema) -> Value {
+    let partition = json!({"AttributeName": key.partition, "KeyType": "HASH"});
+    match &key.sort {
+        Some(sort) => json!([partition, {"AttributeName": sort, "KeyType": "RANGE"}]),
+        None => json!([partition]),
+    }
+}
+
+/// The `CreateTable` request. Encryption, backups and deletion protection have no meaning for a local file and are left out.
+fn create_request(name: &str, shape: &template::Table) -> Value {
+    let attributes: Vec<Value> =
+        shape.attributes.iter().map(|(name, kind)| json!({"AttributeName": name, "AttributeType": kind})).collect();
+    let indexes: Vec<Value> = shape
+        .indexes
+        .iter()
+        .map(|index| {
+            json!({
+                "IndexName": index.name,
+                "KeySchema": key_schema(&index.key),
+                "Projection": match &index.projection {
+                    Projection::KeysOnly => json!({"ProjectionType": "KEYS_ONLY"}),
+                    Projection::All => json!({"ProjectionType": "ALL"}),
+                    Projection::Include(names) => json!({"ProjectionType": "INCLUDE", "NonKeyAttributes": names}),
+                },
+            })
+        })
+        .collect();
+    let mut request = json!({
+        "TableName": name,
+        "BillingMode": shape.billing_mode,
+        "AttributeDefinitions": attributes,
+        "KeySchema": key_schema(&shape.key),
+    });
+    if let Some(members) = request.as_object_mut() {
+        if !indexes.is_empty() {
+            members.insert("GlobalSecondaryIndexes".to_owned(), Value::Array(indexes));
+        }
+        if let Some(view) = &shape.stream_view {
+            members.insert("StreamSpecification".to_owned(), json!({"StreamEnabled": true, "StreamViewType": view}));
+        }
+    }
+    request
+}
+
+/// Whether a table that exists has the wanted keys, indexes and stream.
+fn same_shape(wanted: &Value, found: &Value) -> bool {
+    let indexes = |of: &Value| -> Vec<String> {
+        let all = of["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
+        let mut shapes: Vec<String> = all
+            .iter()
+            .map(|index| {
+                let mut carried: Vec<&str> = index["Projection"]["NonKeyAttributes"]
+                    .as_array()
+                    .map(|names| names.iter().filter_map(Value::as_str).collect())
+                    .unwrap_or_default();
+                carried.sort_unstable();
+                format!("{} {} {} {carried:?}", index["IndexName"], index["KeySchema"], index["Projection"]["ProjectionType"])
+            })
+            .collect();
+        shapes.sort_unstable();
+        shapes
+    };
+    wanted["KeySchema"] == found["KeySchema"]
+        && indexes(wanted) == indexes(found)
+        && wanted["StreamSpecification"]["StreamViewType"] == found["StreamSpecification"]["StreamViewType"]
+}

@@ -1,0 +1,211 @@
+//! The template: how it is read, and what it must say.
+
+use coportal_local::template::{Bindings, DEPLOYED, Effect, Expression, Projection, Template};
+
+mod support;
+
+fn deployed() -> Template {
+    Template::parse(DEPLOYED).unwrap()
+}
+
+#[test]
+fn the_table_has_the_keys_indexes_and_protections_of_the_records_page() {
+    let template = deployed();
+    let table = &template.tables["Table"];
+    assert_eq!((table.key.partition.as_str(), table.key.sort.as_deref()), ("pk", Some("sk")));
+    assert_eq!(table.billing_mode, "PAY_PER_REQUEST");
+    assert!(table.deletion_protection && table.point_in_time_recovery);
+    assert_eq!(table.ttl_attribute.as_deref(), Some("exp"));
+    assert_eq!(table.stream_view.as_deref(), Some("NEW_IMAGE"));
+    assert_eq!(table.encryption_key, Some(Expression::Attribute { resource: "TableKey".to_owned(), attribute: "Arn".to_owned() }));
+    let indexes: Vec<(&str, &str, &str)> =
+        table.indexes.iter().map(|index| (index.name.as_str(), index.key.partition.as_str(), index.key.sort.as_deref().unwrap())).collect();
+    assert_eq!(indexes, [("due", "due_pk", "due_sk"), ("list", "ix_pk", "ix_sk")]);
+    let carried = |at: usize| match &table.indexes[at].projection {
+        Projection::Include(names) => names.join(" "),
+        Projection::All | Projection::KeysOnly => panic!("the indexes carry named attributes"),
+    };
+    assert_eq!(carried(0), "kind ws ledger gen inv state attempts");
+    assert_eq!(carried(1), "kind ids label number status state since issue_date total");
+}
+
+#[test]
+fn each_function_ends_before_the_gateway_cuts_and_keeps_its_logs_for_a_stated_time() {
+    let template = deployed();
+    let binaries: Vec<&str> = template.functions.values().map(|function| function.binary.as_str()).collect();
+    assert_eq!(binaries, ["clients", "invoice-sync", "invoices", "oauth-callback", "settings-page"]);
+    for (id, function) in &template.functions {
+        assert_eq!(function.timeout.as_secs(), 29, "{id}");
+        assert!(template.invocable.contains(id), "{id}");
+        assert!(template.routes.iter().any(|route| &route.function == id), "{id}");
+        let Some(Expression::Ref(group)) = &function.log_group else {
+            panic!("{id} has no log group of its own");
+        };
+        assert!(template.log_groups[group].retention_days.is_some(), "{group}");
+        assert!(template.alarms.contains(&format!("{id}ErrorsAlarm")), "{id}");
+    }
+}
+
+#[test]
+fn no_statement_of_a_role_has_a_wildcard_action_or_resource() {
+    for (id, function) in &deployed().functions {
+        assert!(!function.statements.is_empty(), "{id}");
+        for statement in &function.statements {
+            assert!(!statement.actions.iter().any(|action| action.contains('*')), "{id} {statement:?}");
+            assert!(!statement.resources.iter().any(|resource| resource.mentions("*")), "{id} {statement:?}");
+        }
+    }
+}
+
+/// Records page, rules for keys 1: tokens are kept from every role that does not call vendors, sign-in records from every function
+/// that does not sign in.
+#[test]
+fn roles_that_do_not_call_vendors_are_denied_tokens_and_key() {
+    for (id, function) in &deployed().functions {
+        let denied = |class: &str, action: &str| {
+            function.statements.iter().any(|statement| {
+                statement.effect == Effect::Deny
+                    && statement.actions.iter().any(|denied| denied == action)
+                    && statement.conditions["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"]
+                        .iter()
+                        .any(|value| value.literal() == Some(class))
+            })
+        };
+        let calls_vendors = function.environment.contains_key("COPORTAL_XERO_CLIENT_SECRET_PARAMETER");
+        let unwraps = function
+            .statements
+            .iter()
+            .any(|statement| statement.effect == Effect::Allow && statement.actions.iter().any(|action| action == "kms:Decrypt"));
+        assert_eq!(calls_vendors, unwraps, "{id}");
+        for action in [
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:Query",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:ConditionCheckItem",
+        ] {
+            assert_eq!(denied("TOK#*", action), !calls_vendors, "{id} {action}");
+            for class in ["LOGIN#*", "CODE#*", "IDENT#*"] {
+                assert!(denied(class, action), "{id} {class} {action}");
+            }
+        }
+        assert!(denied("SESSION#*", "dynamodb:PutItem"), "{id}");
+        assert!(!denied("SESSION#*", "dynamodb:GetItem"), "{id}");
+    }
+    let calling: Vec<String> = deployed()
+        .functions
+        .iter()
+        .filter(|(_, function)| function.environment.contains_key("COPORTAL_TOKEN_KEY"))
+        .map(|(id, _)| id.clone())
+        .collect();
+    assert_eq!(calling, ["InvoiceSync", "OauthCallback", "SettingsPage"]);
+}
+
+#[test]
+fn the_token_key_has_one_denial_for_each_part_of_the_context() {
+    let template = deployed();
+    let denials: Vec<String> = template.keys["TokenKey"]
+        .statements
+        .iter()
+        .filter(|statement| statement.effect == Effect::Deny)
+        .map(|statement| {
+            assert_eq!(statement.actions, ["kms:Decrypt", "kms:GenerateDataKey"]);
+            let keys: Vec<&String> = statement.conditions["Null"].keys().collect();
+            assert_eq!(keys.len(), 1, "several keys in one statement would be joined by AND");
+            keys[0].clone()
+        })
+        .collect();
+    assert_eq!(denials, ["kms:EncryptionContext:workspace", "kms:EncryptionContext:ledger", "kms:EncryptionContext:purpose"]);
+    assert!(!template.keys["TableKey"].statements.iter().any(|statement| statement.effect == Effect::Deny));
+}
+
+#[test]
+fn only_https_issuers_are_accepted() {
+    let template = deployed();
+    for name in ["TokenIssuer", "TokenJwksUrl"] {
+        assert!(template.parameters[name].allowed_pattern.as_deref().unwrap().starts_with("^https://"), "{name}");
+        assert_eq!(template.parameters[name].default, None, "{name}");
+    }
+    for name in ["PublicOrigin", "AppOrigin"] {
+        assert!(template.parameters[name].allowed_pattern.as_deref().unwrap().starts_with("^(https://"), "{name}");
+    }
+}
+
+#[test]
+fn the_access_log_holds_the_route_key_and_neither_path_nor_query() {
+    let format = deployed().stage.access_log_format.unwrap();
+    assert!(format.contains("$context.routeKey"));
+    for forbidden in ["path", "query", "Path", "Query", "authorizer", "identity", "header"] {
+        assert!(!format.contains(forbidden), "{forbidden}");
+    }
+    serde_json::from_str::<serde_json::Value>(&format).unwrap();
+}
+
+#[test]
+fn the_routes_are_those_of_the_contract() {
+    let template = deployed();
+    let mut routes: Vec<String> =
+        template.routes.iter().map(|route| format!("{} -> {}", route.key, template.functions[&route.function].binary)).collect();
+    routes.sort();
+    let mut wanted: Vec<&str> = include_str!("routes.txt").lines().collect();
+    wanted.sort_unstable();
+    assert_eq!(routes, wanted);
+}
+
+#[test]
+fn the_environment_is_worked_out_as_cloudformation_would() {
+    let local = support::local();
+    let bindings = local.bindings();
+    let sync = local.template.environment("InvoiceSync", &bindings).unwrap();
+    assert_eq!(sync["COPORTAL_TABLE"], "coportal");
+    assert_eq!(sync["COPORTAL_TOKEN_KEY"], local.cloud.kms().arn("TokenKey").unwrap());
+    assert_eq!(sync["COPORTAL_XERO_CLIENT_SECRET_PARAMETER"], "/coportal/xero/client-secret");
+    assert_eq!(sync["COPORTAL_PUBLIC_URL"], "http://127.0.0.1:8787");
+    let clients = local.template.environment("Clients", &bindings).unwrap();
+    assert!(!clients.contains_key("COPORTAL_TOKEN_KEY"));
+
+    let own_address = bindings.reference("PublicOrigin", "");
+    let clients = local.template.environment("Clients", &own_address).unwrap();
+    assert_eq!(clients["COPORTAL_PUBLIC_URL"], "https://local.execute-api.eu-west-1.amazonaws.com");
+    let unbound = local.template.environment("Clients", &Bindings::default()).unwrap_err();
+    assert!(unbound.problem.contains("neither bound"), "{unbound}");
+    assert!(local.template.environment("Nobody", &own_address).is_err());
+}
+
+fn refused(from: &str, to: &str) -> String {
+    let text = DEPLOYED.replacen(from, to, 1);
+    assert_ne!(text, DEPLOYED, "{from} is not in the template");
+    Template::parse(&text).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_not_understood_is_named_with_its_line() {
+    let text = DEPLOYED.replacen("      BillingMode:", "      TableClass: STANDARD\n      BillingMode:", 1);
+    let line = text.lines().position(|line| line.contains("TableClass")).unwrap() + 1;
+    let error = Template::parse(&text).unwrap_err();
+    assert_eq!(error.element, "Resources.Table.Properties.TableClass");
+    assert_eq!(error.line, Some(line));
+    assert_eq!(error.to_string(), format!("line {line}: Resources.Table.Properties.TableClass: is not understood here"));
+
+    for (from, to, says) in [
+        ("AWS::Logs::LogGroup", "AWS::S3::Bucket", "does not model"),
+        ("!GetAtt TokenKey.Arn", "!ImportValue token-key", "`ImportValue` is not a function"),
+        ("CodeUri: ../functions/clients", "CodeUri: ../functions/customers", "must be `Customers`"),
+        ("integrations/${ClientsIntegration}", "integrations/${Clients}", "of an integration is wanted"),
+        ("\"POST /v1/clients\"", "\"GET /v1/clients\"", "the route `GET /v1/clients` twice"),
+        ("AuthorizationType: NONE", "AuthorizationType: JWT", "not modelled"),
+        ("PayloadFormatVersion: \"2.0\"", "PayloadFormatVersion: \"1.0\"", "only `2.0` is modelled"),
+        ("HasAlarmTopic: !Not", "HasAlarmTopic: !Or", "`Or` is not a condition"),
+        ("Effect: Deny", "Effect: Forbid", "Allow or Deny"),
+        ("KeyType: HASH", "KeyType: SORTED", "HASH or RANGE"),
+        ("StageName: $default", "StageName: live", "only the stage `$default`"),
+        ("Timeout: 29", "Timeout: soon", "a number is wanted"),
+        ("Description: CoPortal Integrations.", "Description: [", "template"),
+    ] {
+        let error = refused(from, to);
+        assert!(error.contains(says), "{from}: {error}");
+        assert!(error.starts_with("line "), "{error}");
+    }
+}
