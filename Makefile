@@ -1,0 +1,63 @@
+# `make run` starts everything on this machine; `make test` checks everything that CI checks. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+ARGS ?=
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## the local cloud, on http://127.0.0.1:8787 (ARGS="--port 9000 --data DIR"; ARGS=--help)
+	@. infra/ci/require.sh; require_cargo; require_cc; stop_if_missing
+	@exec cargo run --locked -- $(ARGS)
+
+.PHONY: demo
+demo: ## the main job told step by step (ARGS=--json for machines)
+	@. infra/ci/require.sh; require_cargo; require_cc; stop_if_missing
+	@exec cargo run --locked -- demo $(ARGS)
+
+.PHONY: test
+test: ## every check, as CI runs it; prints the minutes of each stage
+	@infra/ci/test.sh
+
+.PHONY: lint
+lint: ## formatting, clippy and the links of the code's documentation
+	@infra/ci/test.sh fmt clippy docs
+
+.PHONY: deny
+deny: ## what may be linked: duplicate versions, bans, licences, sources
+	@infra/ci/test.sh tools deny
+
+.PHONY: template
+template: ## infra/template.yaml against the published resource schemas
+	@infra/ci/test.sh tools template
+
+.PHONY: unit
+unit: ## the tests alone, without lints
+	@infra/ci/test.sh tools doctest nextest
+
+.PHONY: fmt
+fmt: ## formats the code
+	@cargo fmt --all
+
+.PHONY: docs
+docs: ## the code's documentation, as pages under target/doc
+	@cargo doc --workspace --no-deps --locked --document-private-items
+
+.PHONY: update
+update: ## rewrites what is generated from code: the marked blocks of the Markdown pages
+	@cargo run --quiet --locked -p contract --bin generate
+
+.PHONY: bench
+bench: ## benchmarks (optimised build; its own compile)
+	@cargo bench --locked -p bench
+
+.PHONY: lock-tools
+lock-tools: ## rewrites infra/ci/requirements.txt from requirements.in, with digests
+	@infra/ci/test.sh tools
+	@.venv/bin/python -m pip install --quiet pip-tools==7.6.2
+	@.venv/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--strip-extras --no-header --no-annotate -o infra/ci/requirements.txt infra/ci/requirements.in
