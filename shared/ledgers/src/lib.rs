@@ -6,6 +6,7 @@
 
 pub mod exec;
 pub mod profile;
+mod xero;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,9 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use url::Url;
 
+use crate::exec::{Executor, Transport};
 use crate::profile::{Lane, Profile};
+pub use crate::xero::XeroEndpoints;
 
 /// What one call to a ledger's API needs besides its own arguments.
 #[derive(Clone, Copy)]
@@ -232,6 +235,27 @@ pub struct LedgerApi {
     pub documents: Arc<dyn Documents>,
 }
 
+/// Where the ledgers are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Xero.
+    pub xero: XeroEndpoints,
+}
+
+impl Endpoints {
+    /// All addresses that the product itself calls: what the transport's [`exec::Egress`] is made of.
+    pub fn called(&self) -> impl Iterator<Item = &Url> {
+        self.xero.called().into_iter()
+    }
+}
+
+impl Default for Endpoints {
+    /// The vendors' production hosts.
+    fn default() -> Self {
+        Self { xero: XeroEndpoints::default() }
+    }
+}
+
 /// The ledgers that this build has.
 #[derive(Clone)]
 pub struct Ledgers {
@@ -239,6 +263,12 @@ pub struct Ledgers {
 }
 
 impl Ledgers {
+    /// All ledgers of this build, sending through `transport` to `endpoints`.
+    #[must_use]
+    pub fn new(transport: Arc<dyn Transport>, endpoints: Endpoints) -> Self {
+        Self::of(vec![xero::api(Executor::new(transport, Ledger::Xero), endpoints.xero)])
+    }
+
     /// A registry of exactly these.
     #[must_use]
     pub fn of(apis: Vec<LedgerApi>) -> Self {

@@ -1,10 +1,26 @@
 //! Sending: one transport for all ledgers, counted and traced, never retried and never redirected here.
 
+pub mod egress;
+pub(crate) mod headers;
+pub mod http_transport;
+pub(crate) mod redact;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use coportal_core::ledger::Ledger;
 use futures_util::future::BoxFuture;
+use http::{Method, Request, Response};
+
+pub use self::egress::{Egress, EgressError};
+pub use self::http_transport::HttpTransport;
+use crate::LimitsSeen;
+
+/// Longest answer that is read, in bytes: a page of 100 invoices with lines stays well below it, and a hostile answer cannot fill the
+/// function's memory.
+pub const ANSWER_MAX: usize = 4 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +36,7 @@ pub enum TransportError {
 /// Sends one request and reads one answer. An implementation follows no redirect and repeats nothing.
 pub trait Transport: Send + Sync {
     /// Sends `request`; the answer must be complete within `timeout`.
-    fn send<'a>(&'a self, request: http::Request<Bytes>, timeout: Duration)
-    -> BoxFuture<'a, Result<http::Response<Bytes>, TransportError>>;
+    fn send<'a>(&'a self, request: Request<Bytes>, timeout: Duration) -> BoxFuture<'a, Result<Response<Bytes>, TransportError>>;
 }
 
 /// Counts the vendor calls of one run, failed ones included.
@@ -37,8 +52,105 @@ impl Meter {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Counts one.
-    pub fn count(&self) {
+    fn count(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What is traced of one vendor call: enough to find it at the vendor, and nothing that a query, header or body held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallLine {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Our name of the operation.
+    pub operation: &'static str,
+    /// HTTP method.
+    pub method: Method,
+    /// The route's template, such as `/Invoices/{id}`: no id and no query.
+    pub route: &'static str,
+    /// HTTP status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// Milliseconds until the answer was complete.
+    pub ms: u64,
+    /// The vendor's id of the request.
+    pub vendor_request_id: Option<String>,
+    /// What was left of the vendor's limits.
+    pub limits: LimitsSeen,
+    /// Why there was no answer.
+    pub error: Option<String>,
+}
+
+impl CallLine {
+    fn trace(&self) {
+        tracing::info!(
+            target: "vendor_call",
+            ledger = self.ledger.slug(),
+            operation = self.operation,
+            method = self.method.as_str(),
+            route = self.route,
+            status = self.status,
+            ms = self.ms,
+            vendor_request_id = self.vendor_request_id.as_deref(),
+            minute_left = self.limits.minute,
+            day_left = self.limits.day,
+            app_left = self.limits.app,
+            error = self.error.as_deref(),
+            "vendor call"
+        );
+    }
+}
+
+/// What a call is, for its trace line.
+#[derive(Clone, Copy)]
+pub(crate) struct Operation {
+    /// Our name of it.
+    pub(crate) name: &'static str,
+    /// The route's template.
+    pub(crate) route: &'static str,
+}
+
+/// The one place that sends.
+#[derive(Clone)]
+pub(crate) struct Executor {
+    transport: Arc<dyn Transport>,
+    ledger: Ledger,
+}
+
+impl Executor {
+    pub(crate) fn new(transport: Arc<dyn Transport>, ledger: Ledger) -> Self {
+        Self { transport, ledger }
+    }
+
+    /// Sends, counts, bounds the answer and traces.
+    pub(crate) async fn send(
+        &self,
+        operation: Operation,
+        request: Request<Bytes>,
+        timeout: Duration,
+        meter: Option<&Meter>,
+    ) -> Result<Response<Bytes>, TransportError> {
+        if let Some(meter) = meter {
+            meter.count();
+        }
+        let method = request.method().clone();
+        let started = tokio::time::Instant::now();
+        let outcome = self.transport.send(request, timeout).await.and_then(|answer| {
+            // Every transport is held to the bound, also one that reads without it.
+            if answer.body().len() > ANSWER_MAX { Err(TransportError::MaybeSent("the answer is too large".to_owned())) } else { Ok(answer) }
+        });
+        let answer = outcome.as_ref().ok();
+        CallLine {
+            ledger: self.ledger,
+            operation: operation.name,
+            method,
+            route: operation.route,
+            status: answer.map(|answer| answer.status().as_u16()),
+            ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            vendor_request_id: answer.and_then(|answer| headers::request_id(answer.headers())),
+            limits: answer.map(|answer| headers::limits(answer.headers())).unwrap_or_default(),
+            error: outcome.as_ref().err().map(|error| redact::line(&error.to_string(), &[])),
+        }
+        .trace();
+        outcome
     }
 }

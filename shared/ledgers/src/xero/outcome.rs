@@ -1,0 +1,310 @@
+//! Status, headers and body to a [`Failure`]: what happened, and what follows from it. Sources: developer.xero.com "HTTP Response Codes &
+//! Errors", "OAuth 2.0 API Limits", "Idempotent requests", and replies reported by integrators.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use coportal_core::failure::{Disposition, Failure, Question};
+use coportal_core::problem::Issue;
+use http::Response;
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::fixit::Cause;
+use super::wire::{ElementState, ErrorEnvelope};
+use crate::exec::{TransportError, headers, redact};
+
+/// What a call does at the vendor when its answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing, or the same however often it is done.
+    Read,
+    /// Something that must not be done twice.
+    Write,
+}
+
+/// What a call is about, which decides what "not found" means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// An invoice named by id.
+    Document,
+    /// A contact named by id.
+    Contact,
+    /// Anything else: an address that exists always.
+    Place,
+}
+
+/// The question that an answer is judged against.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) effect: Effect,
+    pub(super) subject: Subject,
+    pub(super) now: Timestamp,
+    /// The call's access token, which an answer may echo and a log must not hold.
+    pub(super) token: &'a str,
+}
+
+/// Puts a failure together from its cause.
+fn failed(asked: &Asked<'_>, cause: Cause, disposition: Disposition, answer: Option<&Response<Bytes>>, internal: &str) -> Failure {
+    let entry = cause.entry();
+    Failure {
+        code: Cow::Borrowed(entry.code),
+        disposition,
+        detail: Cow::Borrowed(entry.detail),
+        fix: entry.fix(),
+        status: answer.map(|answer| answer.status().as_u16()),
+        vendor_request_id: answer.and_then(|answer| headers::request_id(answer.headers())),
+        internal: redact::line(internal, &[asked.token]),
+        facts_stale: matches!(cause, Cause::AccountRefused | Cause::TaxRefused | Cause::PeriodLocked | Cause::CurrencyMissing),
+    }
+}
+
+const RETRY: Disposition = Disposition::Retry { not_before: None };
+
+/// The failure of a call that got no answer.
+pub(super) fn unanswered(asked: &Asked<'_>, error: &TransportError) -> Failure {
+    let internal = error.to_string();
+    match (error, asked.effect) {
+        (TransportError::NotSent(_), _) => failed(asked, Cause::Unreachable, RETRY, None, &internal),
+        (TransportError::MaybeSent(_), Effect::Read) => failed(asked, Cause::NoAnswer, RETRY, None, &internal),
+        (TransportError::MaybeSent(_), Effect::Write) => failed(asked, Cause::OutcomeUnknown, Disposition::LookFirst, None, &internal),
+    }
+}
+
+/// The failure of a request that could not even be built.
+pub(super) fn unbuildable(asked: &Asked<'_>, why: &str) -> Failure {
+    failed(asked, Cause::RequestMalformed, Disposition::Defect, None, why)
+}
+
+/// A success whose body arrived damaged. A write with such an answer has very probably been done.
+fn unreadable(asked: &Asked<'_>, answer: &Response<Bytes>, why: &str) -> Failure {
+    match asked.effect {
+        Effect::Read => failed(asked, Cause::AnswerUnreadable, RETRY, Some(answer), why),
+        Effect::Write => failed(asked, Cause::OutcomeUnknown, Disposition::LookFirst, Some(answer), why),
+    }
+}
+
+/// A success whose body is whole but not about what was asked for.
+pub(super) fn unexpected(asked: &Asked<'_>, answer: &Response<Bytes>, why: &str) -> Failure {
+    match asked.effect {
+        Effect::Read => failed(asked, Cause::AnswerUnexpected, Disposition::Defect, Some(answer), why),
+        Effect::Write => failed(asked, Cause::OutcomeUnknown, Disposition::LookFirst, Some(answer), why),
+    }
+}
+
+/// An organisation that cannot be used, found out by reading it.
+pub(super) fn unusable(asked: &Asked<'_>, cause: Cause, answer: &Response<Bytes>) -> Failure {
+    failed(asked, cause, Disposition::Reject { issues: Vec::new() }, Some(answer), "")
+}
+
+/// The failure of an exchange at the token endpoint: the user starts again, we correct our registration, or nobody knows what happened.
+pub(super) fn sign_in(asked: &Asked<'_>, cause: Cause, answer: Option<&Response<Bytes>>, internal: &str) -> Failure {
+    let disposition = match cause {
+        Cause::CodeRefused => Disposition::Reject { issues: Vec::new() },
+        Cause::AppRefused => Disposition::Defect,
+        _ => Disposition::LookFirst,
+    };
+    failed(asked, cause, disposition, answer, internal)
+}
+
+/// Reads a success.
+///
+/// # Errors
+/// The failure that a damaged or foreign body is.
+pub(super) fn read<T: DeserializeOwned>(asked: &Asked<'_>, answer: &Response<Bytes>) -> Result<T, Failure> {
+    if let Some(kind) = headers::text(answer.headers(), "content-type") {
+        let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !media.ends_with("json") {
+            return Err(unreadable(asked, answer, &format!("the answer is {media}, not JSON")));
+        }
+    }
+    if answer.body().is_empty() {
+        return Err(unreadable(asked, answer, "the answer is empty"));
+    }
+    serde_json::from_slice(answer.body()).map_err(|error| match error.classify() {
+        Category::Io | Category::Syntax | Category::Eof => unreadable(asked, answer, &format!("the answer is no JSON: {error}")),
+        Category::Data => unexpected(asked, answer, &format!("the answer has another shape: {error}")),
+    })
+}
+
+/// The failure of an element that was refused inside a success.
+pub(super) fn refused(asked: &Asked<'_>, answer: &Response<Bytes>, state: &ElementState) -> Failure {
+    let messages: Vec<&str> = state.validation_errors.iter().filter_map(|error| error.message.as_deref()).collect();
+    validation(asked, answer, &messages)
+}
+
+/// The failure that an answer other than a success is.
+pub(super) fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
+    let body = String::from_utf8_lossy(answer.body());
+    let envelope: ErrorEnvelope = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let with = |cause, disposition| failed(asked, cause, disposition, Some(answer), &body);
+    let lost = |cause| match asked.effect {
+        Effect::Read => with(cause, Disposition::Retry { not_before: headers::retry_after(answer.headers(), asked.now) }),
+        Effect::Write => with(Cause::OutcomeUnknown, Disposition::LookFirst),
+    };
+    match answer.status().as_u16() {
+        400 => bad_request(asked, answer, &envelope, &body),
+        401 | 403 if lacks_scope(answer) => with(Cause::ScopeMissing, Disposition::Reject { issues: Vec::new() }),
+        401 => match envelope.detail.as_deref() {
+            Some(detail) if detail.starts_with("AuthorizationUnsuccessful") => {
+                with(Cause::PermissionMissing, Disposition::Reject { issues: Vec::new() })
+            }
+            _ => with(Cause::TokenRefused, Disposition::Reauthorize),
+        },
+        403 => with(Cause::OrganisationNotLinked, Disposition::Reauthorize),
+        404 => match asked.subject {
+            Subject::Document => with(Cause::DocumentMissing, Disposition::Hold { question: Question::DocumentGone }),
+            Subject::Contact => with(Cause::ContactMissing, Disposition::Hold { question: Question::ContactGone }),
+            Subject::Place => with(Cause::RequestMalformed, Disposition::Defect),
+        },
+        408 => lost(Cause::NoAnswer),
+        429 => throttled(asked, answer, &body),
+        501 => with(Cause::NotSupported, Disposition::Defect),
+        503 => lost(Cause::Offline),
+        500..=599 => lost(Cause::ServerError),
+        // 412 (a precondition that we do not send), other 4xx, and redirects, which are not followed: the vendor did nothing.
+        _ => with(Cause::RequestMalformed, Disposition::Defect),
+    }
+}
+
+/// `WWW-Authenticate` names a missing scope; the vendor spells it in two ways.
+fn lacks_scope(answer: &Response<Bytes>) -> bool {
+    headers::text(answer.headers(), "www-authenticate").is_some_and(|value| {
+        let value = value.to_ascii_lowercase();
+        value.contains("insufficient_scope") || value.contains("insufficent_scope")
+    })
+}
+
+/// A limit was hit. `X-Rate-Limit-Problem` says which; a word that is not known is taken for the minute's.
+fn throttled(asked: &Asked<'_>, answer: &Response<Bytes>, body: &str) -> Failure {
+    let problem = headers::text(answer.headers(), "x-rate-limit-problem").unwrap_or_default().to_ascii_lowercase();
+    let (cause, unless_told) = if problem.starts_with("day") {
+        (Cause::LimitDay, SignedDuration::from_hours(1))
+    } else if problem.starts_with("concurrent") {
+        (Cause::LimitConcurrent, SignedDuration::from_secs(2))
+    } else if problem.starts_with("app") {
+        (Cause::LimitApp, SignedDuration::from_mins(1))
+    } else {
+        (Cause::LimitMinute, SignedDuration::from_mins(1))
+    };
+    let not_before = headers::retry_after(answer.headers(), asked.now).or_else(|| asked.now.saturating_add(unless_told).ok());
+    let internal = format!("limit {problem}: {body}");
+    failed(asked, cause, Disposition::Retry { not_before }, Some(answer), &internal)
+}
+
+fn bad_request(asked: &Asked<'_>, answer: &Response<Bytes>, envelope: &ErrorEnvelope, body: &str) -> Failure {
+    // The vendor's words for a key that was used with other content stand in a text, in a message or in a detail.
+    if body.to_ascii_lowercase().contains("is used with a different request") {
+        return failed(asked, Cause::KeyReused, Disposition::LookFirst, Some(answer), body);
+    }
+    let messages: Vec<&str> =
+        envelope.elements.iter().flat_map(|element| &element.validation_errors).filter_map(|error| error.message.as_deref()).collect();
+    let is_validation = envelope.r#type.as_deref() == Some("ValidationException");
+    if !messages.is_empty() || is_validation {
+        let own = envelope.message.as_deref().filter(|_| messages.is_empty());
+        let messages: Vec<&str> = messages.into_iter().chain(own).collect();
+        return validation(asked, answer, &messages);
+    }
+    // QueryParseException, PostDataInvalidException, and what is no envelope at all.
+    failed(asked, Cause::RequestMalformed, Disposition::Defect, Some(answer), body)
+}
+
+/// A refusal for its content. Every message is classified; a question to a person goes before a plain refusal, and what may already be
+/// done goes before both.
+fn validation(asked: &Asked<'_>, answer: &Response<Bytes>, messages: &[&str]) -> Failure {
+    let internal = messages.join(" | ");
+    let causes: Vec<Cause> = messages.iter().map(|message| cause_of(message)).collect();
+    let Some(first) = causes.iter().copied().min_by_key(|cause| rank(*cause)) else {
+        let issues = vec![issue(Cause::Refused)];
+        return failed(asked, Cause::Refused, Disposition::Reject { issues }, Some(answer), &internal);
+    };
+    let disposition = match question(first) {
+        _ if first == Cause::MarkTaken => Disposition::LookFirst,
+        Some(question) => Disposition::Hold { question },
+        None => {
+            let mut seen = Vec::new();
+            for cause in causes.iter().filter(|cause| question(**cause).is_none()) {
+                if !seen.contains(cause) {
+                    seen.push(*cause);
+                }
+            }
+            Disposition::Reject { issues: seen.into_iter().map(issue).collect() }
+        }
+    };
+    let mut failure = failed(asked, first, disposition, Some(answer), &internal);
+    failure.facts_stale |= causes.iter().any(|cause| matches!(cause, Cause::AccountRefused | Cause::TaxRefused));
+    failure
+}
+
+fn rank(cause: Cause) -> u8 {
+    match cause {
+        Cause::MarkTaken => 0,
+        Cause::DocumentPaid => 1,
+        Cause::DocumentLocked => 2,
+        Cause::NumberTaken | Cause::NameTaken | Cause::ContactArchived => 3,
+        Cause::PeriodLocked | Cause::CurrencyMissing => 4,
+        Cause::Refused => 6,
+        _ => 5,
+    }
+}
+
+fn question(cause: Cause) -> Option<Question> {
+    match cause {
+        Cause::NameTaken => Some(Question::NameClash),
+        Cause::NumberTaken => Some(Question::NumberTaken),
+        Cause::DocumentPaid => Some(Question::PaidInLedger),
+        Cause::ContactArchived => Some(Question::ContactGone),
+        Cause::PeriodLocked => Some(Question::PeriodLocked),
+        Cause::CurrencyMissing => Some(Question::CurrencyMissing),
+        _ => None,
+    }
+}
+
+fn issue(cause: Cause) -> Issue {
+    let pointer = match cause {
+        Cause::AccountRefused | Cause::TaxRefused => "/lines",
+        Cause::EmailRefused => "/client/email",
+        _ => "",
+    };
+    let entry = cause.entry();
+    Issue::new(pointer, entry.code, entry.detail)
+}
+
+/// What a validation message means. Known beginnings first, as the vendor's own texts have them; then words that integrators report in
+/// several wordings. Whatever is not known is a plain refusal.
+fn cause_of(message: &str) -> Cause {
+    let text = message.trim().to_ascii_lowercase();
+    let begins = |start: &str| text.starts_with(start);
+    let has = |words: &str| text.contains(words);
+    if begins("the contact name ") && has("already assigned") {
+        Cause::NameTaken
+    } else if begins("the contact number ") && has("already assigned") {
+        Cause::MarkTaken
+    } else if begins("invoice # must be unique") {
+        Cause::NumberTaken
+    } else if has("payment or credit note allocated") || has("payments or credit notes") {
+        Cause::DocumentPaid
+    } else if begins("invoice not of valid status for modification") || has("not of valid status") {
+        Cause::DocumentLocked
+    } else if begins("payment amount exceeds the amount outstanding") {
+        Cause::PaymentTooLarge
+    } else if has("lock date") {
+        Cause::PeriodLocked
+    } else if has("contact") && has("archived") {
+        Cause::ContactArchived
+    } else if has("currency") {
+        Cause::CurrencyMissing
+    } else if begins("the taxtype") || begins("tax rate must be valid") || begins("tax type") {
+        Cause::TaxRefused
+    } else if begins("account must be valid") || begins("account code") || begins("the account code") || begins("account type") {
+        Cause::AccountRefused
+    } else if begins("email address") || begins("the email") {
+        Cause::EmailRefused
+    } else {
+        Cause::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests;
