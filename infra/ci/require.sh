@@ -15,7 +15,7 @@ at_least() {
 
 # number COMMAND...: the first version number a command prints of itself
 number() {
-    "$@" 2>/dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1
+    { "$@" 2>/dev/null || true; } | sed -nE '1,5s/^[^0-9]*([0-9]+\.[0-9]+(\.[0-9]+)?).*$/\1/p' | sed -n 1p
 }
 
 require_cargo() {
@@ -34,8 +34,9 @@ require_cc() {
     fi
 }
 
-require_component() { # cargo-SUBCOMMAND RUSTUP-NAME
-    if ! command -v "$1" >/dev/null 2>&1; then
+require_component() { # CARGO-SUBCOMMAND RUSTUP-NAME
+    # rustup leaves a stand-in on PATH for a component that is not installed: only running it tells.
+    if [ -n "$(number cargo --version)" ] && [ -z "$(number cargo "$1" --version)" ]; then
         complain "$2" "run: rustup component add $2"
     fi
 }

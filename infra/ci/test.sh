@@ -15,8 +15,8 @@ if [ "${CI:-}" = true ]; then export CARGO_INCREMENTAL=0; fi
 stage_tools() {
     require_cargo
     require_cc
-    require_component cargo-fmt rustfmt
-    require_component cargo-clippy clippy
+    require_component fmt rustfmt
+    require_component clippy clippy
     require_python
     # Node.js runs the browser journeys; a tree without npm packages has none to run.
     if git ls-files --error-unmatch '*package.json' >/dev/null 2>&1; then require_node; fi
