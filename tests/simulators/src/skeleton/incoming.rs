@@ -1,0 +1,63 @@
+//! A request as the simulators read it.
+
+use bytes::Bytes;
+use http::Request;
+use serde::{Deserialize, Serialize};
+
+/// One request, owned and storable (a `late` one waits for its effect).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Incoming {
+    pub(crate) method: String,
+    /// Percent-encoded, without the query.
+    pub(crate) path: String,
+    /// Path with query, as sent.
+    pub(crate) path_and_query: String,
+    /// Decoded pairs, in order.
+    pub(crate) query: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Incoming {
+    pub(crate) fn read(request: &Request<Bytes>) -> Self {
+        let uri = request.uri();
+        let path = uri.path().to_owned();
+        let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let headers = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let path_and_query = uri.path_and_query().map_or_else(|| path.clone(), |both| both.as_str().to_owned());
+        Self { method: request.method().as_str().to_owned(), path, path_and_query, query, headers, body: request.body().to_vec() }
+    }
+
+    /// The first header of this (lower-case) name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first query parameter of this name.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The decoded path segments, empty ones left out.
+    pub(crate) fn segments(&self) -> Vec<String> {
+        self.path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned())
+            .collect()
+    }
+
+    /// The body as form pairs.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+}
+
+/// The first value of this name among form pairs.
+pub(crate) fn first<'pairs>(pairs: &'pairs [(String, String)], name: &str) -> Option<&'pairs str> {
+    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}

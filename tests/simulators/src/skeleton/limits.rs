@@ -1,0 +1,223 @@
+//! Rate limits: fixed windows per organisation, a window for the whole app, and calls in flight.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::clock::plus;
+
+/// The limits in force, and how long every API call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Calls a minute, per organisation.
+    pub minute: u32,
+    /// Calls a day, per organisation.
+    pub day: u32,
+    /// Calls in flight, per organisation.
+    pub concurrent: u32,
+    /// Calls a minute, all organisations together.
+    pub app_minute: u32,
+    /// Milliseconds that every API call takes (0: answered at once). Calls overlap, and meet `concurrent`, only when this is set or a
+    /// `slow` fault strikes.
+    pub latency_ms: u32,
+}
+
+/// A change of some limits, as posted to `/__sim/limits`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsChange {
+    /// See [`Limits::minute`].
+    pub minute: Option<u32>,
+    /// See [`Limits::day`].
+    pub day: Option<u32>,
+    /// See [`Limits::concurrent`].
+    pub concurrent: Option<u32>,
+    /// See [`Limits::app_minute`].
+    pub app_minute: Option<u32>,
+    /// See [`Limits::latency_ms`].
+    pub latency_ms: Option<u32>,
+}
+
+/// Which limit was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// [`Limits::minute`].
+    Minute,
+    /// [`Limits::day`].
+    Day,
+    /// [`Limits::concurrent`].
+    Concurrent,
+    /// [`Limits::app_minute`].
+    AppMinute,
+}
+
+/// What is left of each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// In this organisation's minute.
+    pub minute: u32,
+    /// In this organisation's day.
+    pub day: u32,
+    /// In the app's minute.
+    pub app_minute: u32,
+}
+
+/// A refused call: nothing was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttled {
+    /// Which limit.
+    pub problem: Problem,
+    /// Whole seconds until its window ends; `None` for [`Problem::Concurrent`].
+    pub retry_after: Option<i64>,
+    /// What is left of each window.
+    pub remaining: Remaining,
+}
+
+/// A slot of the concurrency limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket(u64);
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Window {
+    index: i64,
+    count: u32,
+}
+
+impl Window {
+    /// The count in the window that `now` falls in. `length` and `phase` in seconds.
+    fn at(&mut self, now: Timestamp, length: i64, phase: i64) -> u32 {
+        let index = (now.as_second() - phase).div_euclid(length);
+        if index != self.index {
+            *self = Self { index, count: 0 };
+        }
+        self.count
+    }
+}
+
+fn until_next(now: Timestamp, length: i64, phase: i64) -> i64 {
+    length - (now.as_second() - phase).rem_euclid(length)
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Flight {
+    ticket: Ticket,
+    organisation: String,
+    until: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Windows {
+    minute: Window,
+    day: Window,
+}
+
+/// Counts calls against [`Limits`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Meter {
+    defaults: Limits,
+    limits: Limits,
+    windows: BTreeMap<String, Windows>,
+    app: Window,
+    in_flight: Vec<Flight>,
+    peak_in_flight: usize,
+    next_ticket: u64,
+}
+
+const MINUTE: i64 = 60;
+const DAY: i64 = 86_400;
+
+impl Meter {
+    /// A meter with these limits, to which [`Meter::reset`] returns.
+    #[must_use]
+    pub fn new(defaults: Limits) -> Self {
+        Self {
+            defaults,
+            limits: defaults,
+            windows: BTreeMap::new(),
+            app: Window::default(),
+            in_flight: Vec::new(),
+            peak_in_flight: 0,
+            next_ticket: 0,
+        }
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The most calls that were ever in flight together for one organisation.
+    #[must_use]
+    pub fn peak_in_flight(&self) -> usize {
+        self.peak_in_flight
+    }
+
+    /// Changes what is named; counts stay.
+    pub fn change(&mut self, change: LimitsChange) -> Limits {
+        let now = &mut self.limits;
+        now.minute = change.minute.unwrap_or(now.minute);
+        now.day = change.day.unwrap_or(now.day);
+        now.concurrent = change.concurrent.unwrap_or(now.concurrent);
+        now.app_minute = change.app_minute.unwrap_or(now.app_minute);
+        now.latency_ms = change.latency_ms.unwrap_or(now.latency_ms);
+        *now
+    }
+
+    /// Back to the first limits, with empty windows.
+    pub fn reset(&mut self) {
+        *self = Self { next_ticket: self.next_ticket, ..Self::new(self.defaults) };
+    }
+
+    /// Counts one call, or refuses it. `phase` shifts the windows of this organisation, in seconds.
+    ///
+    /// # Errors
+    /// [`Throttled`] when a limit is met; the longest-lasting one is named.
+    pub fn admit(&mut self, organisation: &str, phase: i64, now: Timestamp) -> Result<Remaining, Throttled> {
+        self.in_flight.retain(|flight| flight.until > now);
+        let limits = self.limits;
+        let windows = self.windows.entry(organisation.to_owned()).or_default();
+        let day = windows.day.at(now, DAY, phase);
+        let minute = windows.minute.at(now, MINUTE, phase);
+        let app = self.app.at(now, MINUTE, 0);
+        let flying = self.in_flight.iter().filter(|flight| flight.organisation == organisation).count();
+        let left = Remaining {
+            minute: limits.minute.saturating_sub(minute),
+            day: limits.day.saturating_sub(day),
+            app_minute: limits.app_minute.saturating_sub(app),
+        };
+        let met = if left.day == 0 {
+            Some((Problem::Day, Some(until_next(now, DAY, phase))))
+        } else if left.minute == 0 {
+            Some((Problem::Minute, Some(until_next(now, MINUTE, phase))))
+        } else if left.app_minute == 0 {
+            Some((Problem::AppMinute, Some(until_next(now, MINUTE, 0))))
+        } else if u32::try_from(flying).unwrap_or(u32::MAX) >= limits.concurrent {
+            Some((Problem::Concurrent, None))
+        } else {
+            None
+        };
+        if let Some((problem, retry_after)) = met {
+            return Err(Throttled { problem, retry_after, remaining: left });
+        }
+        windows.day.count += 1;
+        windows.minute.count += 1;
+        self.app.count += 1;
+        self.peak_in_flight = self.peak_in_flight.max(flying + 1);
+        Ok(Remaining { minute: left.minute - 1, day: left.day - 1, app_minute: left.app_minute - 1 })
+    }
+
+    /// Takes a slot until `now + lasting` or [`Meter::release`].
+    pub fn take_off(&mut self, organisation: &str, now: Timestamp, lasting: SignedDuration) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.in_flight.push(Flight { ticket, organisation: organisation.to_owned(), until: plus(now, lasting) });
+        ticket
+    }
+
+    /// Gives a slot back; unknown and returned ones change nothing.
+    pub fn release(&mut self, ticket: Ticket) {
+        self.in_flight.retain(|flight| flight.ticket != ticket);
+    }
+}

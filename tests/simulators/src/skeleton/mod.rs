@@ -1,0 +1,23 @@
+//! What every ledger's simulator has in common: clock, ids, call log, faults, limits, consent, tokens, state, controls and the server.
+
+pub mod answer;
+pub mod calls;
+pub mod clock;
+pub mod consent;
+pub mod controls;
+pub mod faults;
+pub mod fields;
+pub mod ids;
+pub mod incoming;
+pub mod limits;
+pub mod number;
+pub mod serve;
+pub mod state;
+pub mod tokens;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks, also after a panic of another holder: a simulator's state is plain data, and a failed test must not hide the next one's answer.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
