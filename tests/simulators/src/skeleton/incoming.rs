@@ -5,7 +5,7 @@ use http::Request;
 use serde::{Deserialize, Serialize};
 
 /// One request, owned and storable (a `late` one waits for its effect).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Incoming {
     pub(crate) method: String,
     /// Percent-encoded, without the query.

@@ -25,7 +25,7 @@ pub struct Policy {
 }
 
 /// An authorisation code that was handed out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Code {
     /// Where it was sent.
     pub redirect_uri: String,
@@ -42,7 +42,7 @@ pub struct Code {
 }
 
 /// One consent's tokens.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Grant {
     /// The consent.
     pub auth_event: Uuid,
@@ -52,7 +52,7 @@ pub struct Grant {
     previous: Option<Refresh>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Refresh {
     token: String,
     /// When it was issued; of `previous`: when it was used first.
@@ -60,7 +60,7 @@ struct Refresh {
 }
 
 /// An access token that was handed out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Access {
     /// The consent it belongs to.
     pub auth_event: Uuid,
@@ -75,7 +75,7 @@ pub struct Access {
 pub struct InvalidGrant(pub &'static str);
 
 /// Everything handed out.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Tokens {
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,

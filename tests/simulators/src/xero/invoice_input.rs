@@ -86,6 +86,9 @@ const LINE_FIELDS: [&str; 12] = [
     "Tracking",
 ];
 
+/// Below it no product or sum leaves the range of a decimal.
+const LARGEST: Decimal = Decimal::from_parts(1_410_065_408, 2, 0, false, 0);
+
 fn modelled(fields: &Fields, known: &[&str], what: &str) -> Result<(), Refusal> {
     match fields.unknown(known) {
         None => Ok(()),
@@ -167,6 +170,10 @@ impl LineInput {
             discount_amount: fields.decimal("DiscountAmount")?,
             tracking,
         };
+        let numbers = [line.quantity, line.unit_amount, line.line_amount, line.tax_amount, line.discount_rate, line.discount_amount];
+        if numbers.into_iter().flatten().any(|number| number.abs() >= LARGEST) {
+            return Err(Refusal::not_modelled("numbers of more than ten digits on a line"));
+        }
         if line.quantity.is_some() != line.unit_amount.is_some() {
             return Err(Refusal::not_modelled("a line with only one of Quantity and UnitAmount"));
         }

@@ -226,7 +226,8 @@ pub(crate) struct FailedInvoice {
     pub(crate) validation_errors: Vec<Message>,
 }
 
-const MODELLED: [&str; 9] = ["where", "page", "pageSize", "IDs", "InvoiceNumbers", "ContactIDs", "Statuses", "createdByMyApp", "unitdp"];
+const MODELLED: [&str; 10] =
+    ["where", "order", "page", "pageSize", "IDs", "InvoiceNumbers", "ContactIDs", "Statuses", "createdByMyApp", "unitdp"];
 
 /// `GET /Invoices`.
 pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: &Query<'_>) -> Result<Reply, Refusal> {
@@ -241,7 +242,12 @@ pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: 
     let (ids, contacts) = (query.ids("IDs")?, query.ids("ContactIDs")?);
     let numbers = query.list("InvoiceNumbers");
     let since = query.modified_since()?;
-    let found: Vec<&Invoice> = organisation
+    let newest_first = match query.text("order") {
+        None => false,
+        Some("UpdatedDateUTC DESC") => true,
+        Some(other) => return Err(Refusal::NotModelled(format!("order={other}"))),
+    };
+    let mut found: Vec<&Invoice> = organisation
         .invoices
         .all()
         .iter()
@@ -264,6 +270,9 @@ pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: 
             })
         })
         .collect();
+    if newest_first {
+        found.sort_by_key(|invoice| std::cmp::Reverse(invoice.updated));
+    }
     let pagination = page.map(|Page { number, size }| Pagination::new(number, size, found.len()));
     let shown = if page.is_some() { Shown::Paged } else { Shown::Bare };
     let views: Vec<_> = Page::cut(page, &found).iter().map(|invoice| view(organisation, invoice, shown, places)).collect();

@@ -315,6 +315,8 @@ fn set(
     if let Some(code) = &input.currency {
         match organisation.currency(code) {
             None => faults.push(format!("Organisation is not subscribed to currency {code}")),
+            // The same currency again keeps the rate that the document has.
+            Some(_) if *code == invoice.currency => {}
             Some(currency) => {
                 invoice.currency.clone_from(code);
                 invoice.currency_rate = currency.day_rate;

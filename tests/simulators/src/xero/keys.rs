@@ -15,7 +15,7 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(6);
 /// Longest key, in characters.
 const LONGEST: usize = 128;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Kept {
     first: Timestamp,
     method: String,
@@ -27,7 +27,7 @@ struct Kept {
 }
 
 /// Keys in their window.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Keys(HashMap<String, Kept>);
 
 impl Keys {

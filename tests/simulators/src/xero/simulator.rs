@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::Config;
 use super::bookkeeper::{self, Action};
 use super::seed;
-use super::world::{Late, World};
+use super::world::World;
 use crate::skeleton::answer::{Answer, Reply};
 use crate::skeleton::calls::{Call, Dropped};
 use crate::skeleton::clock::{Clock, plus};
@@ -228,7 +228,7 @@ impl Exchange<'_> {
             FaultKind::Late => {
                 self.log(None, 0, Some(Dropped::Late));
                 let due = plus(self.now, after);
-                self.world.late.push(Late { due, call: self.call });
+                self.world.postpone(self.call, self.now, due);
                 Answer::Dropped { applied: false }
             }
             FaultKind::Status => {
@@ -257,7 +257,7 @@ impl Exchange<'_> {
     }
 
     fn effect(&mut self) -> Reply {
-        self.world.respond(&self.call, self.config, self.now, true)
+        self.world.respond(&self.call, self.config, self.now)
     }
 
     fn respond(&mut self, dropped: Option<Dropped>) -> Response<Bytes> {

@@ -30,13 +30,15 @@ const LARGEST_BODY: usize = 3_500_000;
 const PROVIDER: &str = "CoPortal";
 
 /// A `late` effect that is still to come.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Late {
     pub(crate) due: Timestamp,
     pub(crate) call: Incoming,
+    /// The organisation that the call was admitted to; `None` outside the Accounting API.
+    pub(crate) tenant: Option<Uuid>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct World {
     pub(crate) ids: Ids,
     pub(crate) user: Uuid,
@@ -54,7 +56,7 @@ pub(crate) struct World {
 /// Who may pass the gateway, and what is left of their limits.
 struct Admitted {
     tenant: Uuid,
-    remaining: Option<Remaining>,
+    remaining: Remaining,
 }
 
 impl World {
@@ -97,45 +99,52 @@ impl World {
         call.header("xero-tenant-id").filter(|_| call.path.starts_with("/api.xro/"))
     }
 
-    /// Answers a call. A call that passed the gateway earlier (a `late` one) is `admitted` again without being counted.
-    pub(crate) fn respond(&mut self, call: &Incoming, config: &Config, now: Timestamp, counted: bool) -> Reply {
+    /// Answers a call.
+    pub(crate) fn respond(&mut self, call: &Incoming, config: &Config, now: Timestamp) -> Reply {
+        if !is_api(call) {
+            return self.outside(call, config, now);
+        }
+        match self.gate(call, now) {
+            Err(reply) => reply,
+            Ok(Admitted { tenant, remaining }) => with_remaining(self.keyed(call, now, tenant), &remaining),
+        }
+    }
+
+    /// What is not the Accounting API: identity and connections.
+    fn outside(&mut self, call: &Incoming, config: &Config, now: Timestamp) -> Reply {
         match (call.method.as_str(), call.path.as_str()) {
             ("GET" | "POST", "/identity/connect/authorize") => oauth::authorize(self, call, config, now),
             ("POST", "/connect/token") => oauth::token(self, call, config, now),
             ("POST", "/connect/revocation") => oauth::revoke(self, call, config),
             (_, path) if path == "/connections" || path.starts_with("/connections/") => oauth::connections(self, call, now),
-            (_, path) if path.starts_with("/api.xro/2.0/") => self.gateway(call, now, counted),
             _ => Reply::not_modelled(&format!("{} {}", call.method, call.path)),
         }
     }
 
-    /// The checks before a route: token, organisation, limits.
-    fn gateway(&mut self, call: &Incoming, now: Timestamp, counted: bool) -> Reply {
-        let access = match oauth::bearer(self, call, now) {
-            Ok(access) => access,
-            Err(reply) => return reply,
-        };
+    /// The checks before a route: token, organisation, limits, scope. What passes them is counted.
+    fn gate(&mut self, call: &Incoming, now: Timestamp) -> Result<Admitted, Reply> {
+        let access = oauth::bearer(self, call, now)?;
         let tenant = Self::named(call).and_then(|text| Uuid::parse_str(text).ok());
         let linked = tenant.filter(|tenant| self.connections.iter().any(|connection| connection.tenant == *tenant));
         let Some(tenant) = linked else {
-            return unauthorised(403, "AuthenticationUnsuccessful", self.ids.uuid());
+            return Err(unauthorised(403, "AuthenticationUnsuccessful", self.ids.uuid()));
         };
-        let admitted = if counted {
-            match self.meter.admit(&tenant.to_string(), phase(tenant), now) {
-                Ok(remaining) => Admitted { tenant, remaining: Some(remaining) },
-                Err(throttled) => return too_many(&throttled),
-            }
-        } else {
-            Admitted { tenant, remaining: None }
-        };
-        let reply = match required(call) {
-            Some(scope) if !allows(&access.scopes, &scope) => self.insufficient(call),
-            _ => self.keyed(call, now, admitted.tenant).unwrap_or_else(|refusal| refusal.reply()),
-        };
-        match admitted.remaining {
-            Some(remaining) => with_remaining(reply, &remaining),
-            None => reply,
+        let remaining = self.meter.admit(&tenant.to_string(), phase(tenant), now).map_err(|throttled| too_many(&throttled))?;
+        match required(call) {
+            Some(scope) if !allows(&access.scopes, &scope) => Err(with_remaining(self.insufficient(call), &remaining)),
+            _ => Ok(Admitted { tenant, remaining }),
         }
+    }
+
+    /// Takes a call whose effect is to come later. It passes the gate now: a token that expires meanwhile does not stop it.
+    pub(crate) fn postpone(&mut self, call: Incoming, now: Timestamp, due: Timestamp) {
+        let tenant = if is_api(&call) {
+            let Ok(admitted) = self.gate(&call, now) else { return };
+            Some(admitted.tenant)
+        } else {
+            None
+        };
+        self.late.push(Late { due, call, tenant });
     }
 
     /// Section 1, Scopes: 401 or 403, and both spellings, have been seen. Reads answer one way here, writes the other.
@@ -145,8 +154,12 @@ impl World {
         reply.with("www-authenticate", format!("Bearer error=\"{spelling}\""))
     }
 
-    /// Writes pass the keys.
-    fn keyed(&mut self, call: &Incoming, now: Timestamp, tenant: Uuid) -> Result<Reply, Refusal> {
+    /// The effect and its reply; writes pass the keys.
+    fn keyed(&mut self, call: &Incoming, now: Timestamp, tenant: Uuid) -> Reply {
+        self.try_keyed(call, now, tenant).unwrap_or_else(|refusal| refusal.reply())
+    }
+
+    fn try_keyed(&mut self, call: &Incoming, now: Timestamp, tenant: Uuid) -> Result<Reply, Refusal> {
         if !call.header("accept").is_some_and(|accept| accept.contains("application/json")) {
             return Err(Refusal::not_modelled("XML, which the vendor sends without Accept: application/json"));
         }
@@ -208,9 +221,17 @@ impl World {
                 self.late.iter().enumerate().filter(|(_, late)| late.due <= now).min_by_key(|(position, late)| (late.due, *position));
             let Some(position) = next.map(|(position, _)| position) else { return };
             let late = self.late.remove(position);
-            self.respond(&late.call, config, late.due, false);
+            // Nobody waits for the answer.
+            match late.tenant {
+                Some(tenant) => self.keyed(&late.call, late.due, tenant),
+                None => self.outside(&late.call, config, late.due),
+            };
         }
     }
+}
+
+fn is_api(call: &Incoming) -> bool {
+    call.path.starts_with("/api.xro/2.0/")
 }
 
 fn id(key: &str) -> Result<Uuid, Refusal> {

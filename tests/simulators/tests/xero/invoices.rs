@@ -233,17 +233,19 @@ async fn validation_messages() {
     let gone = caller.simulator.state().contacts.iter().find(|contact| contact.name == "Gone").unwrap().id.clone();
     let change = |member: &str, to: Value| {
         let mut sent = body(&contact, "CP-1", "AUTHORISED", &[("1", "10")]);
-        match to {
-            Value::Null => drop(sent.as_object_mut().unwrap().remove(member)),
-            other => sent[member] = other,
+        if to.is_null() {
+            sent.as_object_mut().unwrap().remove(member);
+        } else {
+            sent[member] = to;
         }
         sent
     };
     let line = |member: &str, to: Value| {
         let mut sent = body(&contact, "CP-1", "AUTHORISED", &[("1", "10")]);
-        match to {
-            Value::Null => drop(sent["LineItems"][0].as_object_mut().unwrap().remove(member)),
-            other => sent["LineItems"][0][member] = other,
+        if to.is_null() {
+            sent["LineItems"][0].as_object_mut().unwrap().remove(member);
+        } else {
+            sent["LineItems"][0][member] = to;
         }
         sent
     };
@@ -383,6 +385,32 @@ async fn malformed_bodies_and_filters_are_400_of_their_type() {
     assert_eq!(caller.send("PUT", "/Invoices", &json!({ "Invoices": [sent] })).await.status(), 400);
     let broken = caller.send("GET", "/Invoices?where=Reference%3D%3D%22open", &Value::Null).await;
     assert_eq!((broken.status().as_u16(), &value(&broken)["Type"]), (400, &json!("QueryParseException")));
+}
+
+/// Arithmetic never leaves the range of a decimal, whatever is sent.
+#[tokio::test]
+async fn enormous_numbers_are_refused() {
+    let (caller, contact) = with_contact().await;
+    for number in ["10000000000", "79228162514264337593543950335", "-10000000000"] {
+        let sent = json!({ "Invoices": [body(&contact, "CP-1", "DRAFT", &[(number, "9999999999")])] });
+        let status = caller.send("PUT", "/Invoices?unitdp=4", &sent).await.status().as_u16();
+        assert!(matches!(status, 400 | 501), "{number}: {status}");
+    }
+    caller.invoice(body(&contact, "CP-1", "DRAFT", &[("9999999999", "9999999999")])).await;
+}
+
+/// Section 3, Fields: only enabled currencies; the rate is the day's, or as sent.
+#[tokio::test]
+async fn foreign_currencies_carry_a_rate() {
+    let (caller, contact) = with_contact().await;
+    let mut sent = body(&contact, "CP-1", "DRAFT", &[("1", "10")]);
+    sent["CurrencyCode"] = json!("EUR");
+    let made = caller.invoice(sent.clone()).await;
+    assert_eq!((&made["CurrencyCode"], &made["CurrencyRate"]), (&json!("EUR"), &json!(1.17)));
+    let own = caller.post(&invoice_path(&made), &json!({ "CurrencyRate": 1.2 })).await;
+    assert_eq!(own["Invoices"][0]["CurrencyRate"], json!(1.2));
+    let again = caller.post(&invoice_path(&made), &json!({ "CurrencyCode": "EUR" })).await;
+    assert_eq!(again["Invoices"][0]["CurrencyRate"], json!(1.2));
 }
 
 /// Section 9.

@@ -32,10 +32,8 @@ pub(crate) async fn answer(simulator: &Simulator, request: http::request::Builde
 }
 
 pub(crate) fn whole(answer: Answer) -> Response<Bytes> {
-    match answer {
-        Answer::Response(response) => response,
-        other => panic!("not a whole response: {other:?}"),
-    }
+    let Answer::Response(response) = answer else { panic!("not a whole response: {answer:?}") };
+    response
 }
 
 pub(crate) fn value(response: &Response<Bytes>) -> Value {
