@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -181,6 +181,10 @@ impl Gateway {
 
     async fn over_http(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        // A length that is announced is refused before the body is waited for.
+        if body.size_hint().lower() > MAX_REQUEST as u64 {
+            return Refusal::TOO_LARGE.answer().map(Body::from);
+        }
         match Limited::new(body, MAX_REQUEST).collect().await {
             Ok(collected) => {
                 let request = Request::from_parts(parts, collected.to_bytes());
