@@ -48,7 +48,7 @@ docs: ## the code's documentation, as pages under target/doc
 	@cargo doc --workspace --no-deps --locked --document-private-items
 
 .PHONY: update
-update: ## rewrites what is generated from code: the marked blocks of the Markdown pages
+update: ## rewrites what is generated from code: marked blocks of the README, docs/rules-coverage.md
 	@cargo run --quiet --locked -p contract --bin generate
 
 .PHONY: bench
