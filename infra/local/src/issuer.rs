@@ -179,7 +179,6 @@ impl Issuer {
     }
 
     /// A router that answers [`JWKS_PATH`].
-    #[must_use]
     pub fn router(&self) -> Router {
         let body = self.0.jwks.to_string();
         Router::new().route(

@@ -75,7 +75,7 @@ impl Table {
         let description = match described {
             Ok(found) => {
                 let found = serde_json::to_value(found)?;
-                if !same_shape(&wanted, &found["Table"]) {
+                if !found.get("Table").is_some_and(|found| same_shape(&wanted, found)) {
                     return Err(TableError::OtherShape { name: name.to_owned() });
                 }
                 found
@@ -265,23 +265,24 @@ fn create_request(name: &str, shape: &template::Table) -> Value {
 
 /// Whether a table that exists has the wanted keys, indexes and stream.
 fn same_shape(wanted: &Value, found: &Value) -> bool {
+    let part = |of: &Value, pointer: &str| of.pointer(pointer).cloned().unwrap_or_default();
     let indexes = |of: &Value| -> Vec<String> {
-        let all = of["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
+        let all = part(of, "/GlobalSecondaryIndexes");
         let mut shapes: Vec<String> = all
-            .iter()
+            .as_array()
+            .into_iter()
+            .flatten()
             .map(|index| {
-                let mut carried: Vec<&str> = index["Projection"]["NonKeyAttributes"]
-                    .as_array()
-                    .map(|names| names.iter().filter_map(Value::as_str).collect())
-                    .unwrap_or_default();
+                let names = part(index, "/Projection/NonKeyAttributes");
+                let mut carried: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 carried.sort_unstable();
-                format!("{} {} {} {carried:?}", index["IndexName"], index["KeySchema"], index["Projection"]["ProjectionType"])
+                let kind = part(index, "/Projection/ProjectionType");
+                format!("{} {} {kind} {carried:?}", part(index, "/IndexName"), part(index, "/KeySchema"))
             })
             .collect();
         shapes.sort_unstable();
         shapes
     };
-    wanted["KeySchema"] == found["KeySchema"]
-        && indexes(wanted) == indexes(found)
-        && wanted["StreamSpecification"]["StreamViewType"] == found["StreamSpecification"]["StreamViewType"]
+    let same = |pointer: &str| part(wanted, pointer) == part(found, pointer);
+    same("/KeySchema") && same("/StreamSpecification/StreamViewType") && indexes(wanted) == indexes(found)
 }

@@ -81,9 +81,9 @@ impl Kms {
             None => BTreeMap::new(),
         };
         let known = kept.len();
-        let kms = Self::with(keys, clock, &mut kept).map_err(|error| match error {
-            KmsError::Generation if known > 0 => damaged(),
-            other => other,
+        let kms = Self::with(keys, clock, &mut kept).map_err(|error| {
+            // A key that was kept and cannot be used is a damaged file, not a lack of chance.
+            if known > 0 && matches!(error, KmsError::Generation) { damaged() } else { error }
         })?;
         if kept.len() != known {
             let bytes = serde_json::to_vec_pretty(&kept).map_err(|_| damaged())?;

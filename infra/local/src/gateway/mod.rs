@@ -158,7 +158,6 @@ impl Gateway {
     }
 
     /// The gateway as a router's only handler, to be the fallback of local routes.
-    #[must_use]
     pub fn into_router(self) -> Router {
         Router::new().fallback(move |request: axum::extract::Request| {
             let gateway = self.clone();

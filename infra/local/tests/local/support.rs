@@ -1,5 +1,4 @@
 //! What the tests of this crate share.
-#![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
 
@@ -11,18 +10,18 @@ use coportal_local::clock::Clock;
 use http::{Request, Response};
 use serde_json::Value;
 
-pub const AUTHORIZATION: &str =
+pub(crate) const AUTHORIZATION: &str =
     "AWS4-HMAC-SHA256 Credential=local/20260301/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00";
 
-pub fn clock() -> Clock {
+pub(crate) fn clock() -> Clock {
     Clock::fixed("2026-03-01T09:00:00Z".parse().unwrap())
 }
 
-pub fn local() -> LocalCloud {
+pub(crate) fn local() -> LocalCloud {
     LocalCloud::open("http://127.0.0.1:8787", None, clock()).unwrap()
 }
 
-pub fn call(target: &str, body: &Value) -> Request<Bytes> {
+pub(crate) fn call(target: &str, body: &Value) -> Request<Bytes> {
     Request::post("/")
         .header("x-amz-target", target)
         .header("content-type", "application/x-amz-json-1.0")
@@ -32,11 +31,11 @@ pub fn call(target: &str, body: &Value) -> Request<Bytes> {
         .unwrap()
 }
 
-pub fn body(response: &Response<Bytes>) -> Value {
+pub(crate) fn body(response: &Response<Bytes>) -> Value {
     serde_json::from_slice(response.body()).unwrap_or_else(|_| panic!("not JSON: {:?}", response.body()))
 }
 
-pub async fn ask(cloud: &Cloud, target: &str, request: Value) -> (u16, Value) {
+pub(crate) async fn ask(cloud: &Cloud, target: &str, request: Value) -> (u16, Value) {
     let response = cloud.handle(call(target, &request)).await;
     (response.status().as_u16(), body(&response))
 }
@@ -45,7 +44,7 @@ fn credentials() -> Credentials {
     Credentials::from_keys("local", "local", None)
 }
 
-pub fn dynamodb(cloud: &Cloud) -> aws_sdk_dynamodb::Client {
+pub(crate) fn dynamodb(cloud: &Cloud) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(
         aws_sdk_dynamodb::Config::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -57,7 +56,7 @@ pub fn dynamodb(cloud: &Cloud) -> aws_sdk_dynamodb::Client {
     )
 }
 
-pub fn kms(cloud: &Cloud) -> aws_sdk_kms::Client {
+pub(crate) fn kms(cloud: &Cloud) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::from_conf(
         aws_sdk_kms::Config::builder()
             .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
@@ -69,7 +68,7 @@ pub fn kms(cloud: &Cloud) -> aws_sdk_kms::Client {
     )
 }
 
-pub fn ssm(cloud: &Cloud) -> aws_sdk_ssm::Client {
+pub(crate) fn ssm(cloud: &Cloud) -> aws_sdk_ssm::Client {
     aws_sdk_ssm::Client::from_conf(
         aws_sdk_ssm::Config::builder()
             .behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest())
@@ -81,6 +80,6 @@ pub fn ssm(cloud: &Cloud) -> aws_sdk_ssm::Client {
     )
 }
 
-pub fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
+pub(crate) fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }

@@ -1,7 +1,6 @@
 //! The key double: through the SDK, and raw where the SDK would not go.
 
-mod support;
-
+use crate::support;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use aws_sdk_kms::operation::decrypt::DecryptError;
 use aws_sdk_kms::operation::generate_data_key::GenerateDataKeyError;

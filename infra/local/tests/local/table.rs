@@ -1,7 +1,6 @@
 //! What the product relies on from the embedded DynamoDB, asked through the real SDK.
 
-mod support;
-
+use crate::support;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;

@@ -1,8 +1,7 @@
 //! The template: how it is read, and what it must say.
 
+use crate::support;
 use coportal_local::template::{Bindings, DEPLOYED, Effect, Expression, Projection, Template};
-
-mod support;
 
 fn deployed() -> Template {
     Template::parse(DEPLOYED).unwrap()

@@ -1,7 +1,6 @@
 //! The gateway: what a function receives and what a client gets, against the deployed template and a small one.
 
-mod support;
-
+use crate::support;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,6 @@
 //! The AWS endpoint: what it tells apart, what it counts, the parameter double behind it, and the issuer.
 
-mod support;
-
+use crate::support;
 use coportal_local::issuer::{Grant, Issuer, IssuerError};
 use http::Request;
 use jiff::SignedDuration;

@@ -1,0 +1,14 @@
+//! The local cloud, part by part. One binary, so that the SDK is linked once.
+
+#[cfg(test)]
+mod endpoint;
+#[cfg(test)]
+mod gateway;
+#[cfg(test)]
+mod kms;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod template;
