@@ -1,0 +1,9 @@
+//! The clients function, as Lambda runs it.
+
+use coportal_lambda::boot::{self, Boot};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), boot::Error> {
+    let shell = Boot::in_lambda(clients::NAME)?.records_only()?;
+    boot::run(clients::router(shell)).await
+}

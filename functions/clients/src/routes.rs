@@ -1,0 +1,105 @@
+//! The handlers.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use coportal_aws::records::clients::ClientSaved;
+use coportal_core::client::Client;
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{ClientId, WorkspaceId};
+use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_lambda::authn::{Invocation, Member, Principal};
+use coportal_lambda::extract::{JsonBody, PageView, PathIds, QueryOf, cursor, page_limit};
+use coportal_lambda::idempotency::{self, Attempt, Begun, IdempotencyKey, Reply, Request, in_progress};
+use coportal_lambda::problem::Answer;
+use coportal_lambda::shell::Shell;
+use coportal_lambda::telemetry::Note;
+
+use crate::request::{ChangeClientRequest, CreateClientRequest, ListQuery};
+
+/// How often a change is applied anew to what somebody else has just stored.
+const ROUNDS: usize = 5;
+
+pub(crate) async fn create(
+    State(shell): State<Shell>,
+    Invocation(ctx): Invocation,
+    Member(principal): Member,
+    key: IdempotencyKey,
+    note: Note,
+    body: JsonBody<CreateClientRequest>,
+) -> Answer<Response> {
+    let JsonBody { value, bytes } = body;
+    let request = Request::of(&principal, "POST /v1/clients", &key, &bytes);
+    let attempt = match idempotency::begin(shell.store(), &ctx, request).await? {
+        Begun::Answered(response) => return Ok(*response),
+        Begun::Work(attempt) => attempt,
+    };
+    let done = create_client(&shell, &ctx, &principal, &attempt, value).await;
+    note.outcome(if done.is_ok() { "created" } else { "refused" });
+    attempt.settle(shell.store(), &ctx, done.map_err(Into::into)).await
+}
+
+async fn create_client(shell: &Shell, ctx: &Ctx, principal: &Principal, attempt: &Attempt, request: CreateClientRequest) -> Outcome<Reply> {
+    let client = request.into_client(ClientId::new(ctx.uuid()));
+    check(&client)?;
+    let reply = Reply::created(format!("/v1/clients/{}", client.id), &client)?;
+    let companion = attempt.companion(&reply)?;
+    match shell.store().create_client(ctx, principal.workspace.id, &client, companion).await? {
+        ClientSaved::Done => Ok(reply),
+        ClientSaved::CompanionRefused => Err(in_progress()),
+        ClientSaved::Stale => Err(Problem::internal_error("a fresh client id is in use")),
+    }
+}
+
+pub(crate) async fn list(
+    State(shell): State<Shell>,
+    Member(principal): Member,
+    QueryOf(query): QueryOf<ListQuery>,
+) -> Answer<Json<PageView<Client>>> {
+    let after: Option<ClientId> = cursor(query.cursor.as_deref())?;
+    let limit = page_limit(query.limit)?;
+    let page = shell.store().clients(principal.workspace.id, query.archived, after, limit).await.map_err(Problem::from)?;
+    Ok(Json(PageView { items: page.items, next_cursor: page.next }))
+}
+
+pub(crate) async fn read(State(shell): State<Shell>, Member(principal): Member, PathIds(id): PathIds<ClientId>) -> Answer<Json<Client>> {
+    let found = shell.store().client(principal.workspace.id, id).await.map_err(Problem::from)?;
+    let client = found.ok_or_else(|| Problem::not_found("client"))?;
+    Ok(Json(client.value))
+}
+
+pub(crate) async fn change(
+    State(shell): State<Shell>,
+    Invocation(ctx): Invocation,
+    Member(principal): Member,
+    PathIds(id): PathIds<ClientId>,
+    body: JsonBody<ChangeClientRequest>,
+) -> Answer<Json<Client>> {
+    Ok(Json(change_client(&shell, &ctx, principal.workspace.id, id, body.value).await?))
+}
+
+/// Two people who change different fields at once both get their way: the later change is applied to the result of the earlier.
+async fn change_client(shell: &Shell, ctx: &Ctx, ws: WorkspaceId, id: ClientId, request: ChangeClientRequest) -> Outcome<Client> {
+    for _ in 0..ROUNDS {
+        let before = shell.store().client(ws, id).await?.ok_or_else(|| Problem::not_found("client"))?;
+        let client = request.clone().applied_to(&before.value);
+        if client == before.value {
+            return Ok(client);
+        }
+        check(&client)?;
+        match shell.store().save_client(ctx, ws, &before, &client).await? {
+            ClientSaved::Done => return Ok(client),
+            ClientSaved::Stale | ClientSaved::CompanionRefused => {}
+        }
+    }
+    Err(Problem::new(ProblemKind::Conflict, "changed_meanwhile", "Others keep changing this client.").fix(
+        "Read the client again and repeat your change.",
+        "the client",
+        true,
+    ))
+}
+
+fn check(client: &Client) -> Outcome<()> {
+    let issues = client.issues();
+    if issues.is_empty() { Ok(()) } else { Err(Problem::invalid(issues)) }
+}

@@ -1,0 +1,172 @@
+//! Who asks: a member by bearer token or session cookie, or a service by its own token.
+//!
+//! A credential says who and where. What they may do (role, teams, plan, whether the membership counts at all) is read from the records
+//! on every request, in one consistent batch read.
+
+mod extract;
+mod session;
+pub mod token;
+
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{UserId, WorkspaceId};
+use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_core::timeline::Actor;
+use coportal_core::workspace::{Role, Workspace};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use jiff::Timestamp;
+
+pub use extract::{Admin, AdminForm, Invocation, Member, MemberForm, Service};
+pub use session::{SESSION_COOKIE, csrf_token, new_session};
+
+use crate::extract::header;
+use crate::shell::Shell;
+
+/// A member of a workspace, as the records know them at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The workspace, its plan included.
+    pub workspace: Workspace,
+    /// Who.
+    pub user: UserId,
+    /// What they may do.
+    pub role: Role,
+    /// Teams that limit what they see.
+    pub teams: Vec<String>,
+    /// How they showed who they are.
+    pub auth: Auth,
+}
+
+/// How somebody showed who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// A bearer token of an issuer.
+    Bearer {
+        /// The session that the token came from, by the issuer's name for it.
+        session: Option<String>,
+    },
+    /// The session cookie.
+    Session {
+        /// What a form of a page must carry in `_csrf`.
+        csrf: String,
+    },
+}
+
+impl Auth {
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Bearer { .. } => "bearer",
+            Self::Session { .. } => "session",
+        }
+    }
+}
+
+impl Principal {
+    /// Refuses whoever has a lower role.
+    ///
+    /// # Errors
+    /// 403 `role_required`, naming the role.
+    pub fn require(&self, role: Role) -> Outcome<()> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let needed = match role {
+            Role::Member => "a member",
+            Role::Admin => "an admin",
+            Role::Owner => "the owner",
+        };
+        Err(Problem::new(ProblemKind::Forbidden, "role_required", format!("This needs {needed} of the workspace."))
+            .fix(format!("Ask {needed} to do it, or to give you that role."), "Settings -> Members", false)
+            .because(format_args!("role {:?}", self.role)))
+    }
+
+    /// The principal as timelines and audit lines name them.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::User(self.user.clone())
+    }
+
+    /// What a form of a page must carry in `_csrf`; empty for a bearer token, which needs none.
+    #[must_use]
+    pub fn csrf(&self) -> &str {
+        match &self.auth {
+            Auth::Session { csrf } => csrf,
+            Auth::Bearer { .. } => "",
+        }
+    }
+}
+
+/// A service of CoPortal's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePrincipal {
+    /// Its name at the issuer.
+    pub name: String,
+}
+
+/// Where the token against forged requests is looked for.
+enum Csrf<'a> {
+    /// In the header `x-csrf-token`.
+    Header,
+    /// It was found in the form.
+    Form(&'a str),
+}
+
+/// What a credential proves: who, where, since when, and how.
+struct Proven {
+    workspace: WorkspaceId,
+    user: UserId,
+    since: Option<Timestamp>,
+    auth: Auth,
+}
+
+async fn authenticate(shell: &Shell, ctx: &Ctx, parts: &Parts, csrf: Csrf<'_>) -> Outcome<Principal> {
+    let proven = match bearer(parts) {
+        Some(token) => {
+            let token = shell.verifier().member(token, ctx.now()).await?;
+            Proven { workspace: token.workspace, user: token.user, since: token.issued_at, auth: Auth::Bearer { session: token.session } }
+        }
+        None => session::prove(shell, ctx, parts, &csrf).await?,
+    };
+    admit(shell, ctx, proven).await
+}
+
+/// The one batch read: user, workspace, member.
+async fn admit(shell: &Shell, ctx: &Ctx, proven: Proven) -> Outcome<Principal> {
+    let access = shell.store().access(ctx, proven.workspace, &proven.user).await?;
+    // A token that does not say when it was made cannot show that it is newer than the moment all older ones were ended.
+    if access.not_before.is_some_and(|moment| proven.since.is_none_or(|since| since < moment)) {
+        return Err(unauthenticated("session_ended", "This sign-in was ended.").because("made before the user's not_before"));
+    }
+    let member = access.member.filter(|member| member.active);
+    let (Some(workspace), Some(member)) = (access.workspace, member) else {
+        return Err(Problem::new(ProblemKind::Forbidden, "not_a_member", "You are not a member of this workspace.").fix(
+            "Ask an admin of the workspace to add you, or sign in to another workspace.",
+            "Settings -> Members",
+            false,
+        ));
+    };
+    Ok(Principal { workspace, user: proven.user, role: member.role, teams: member.teams, auth: proven.auth })
+}
+
+async fn authenticate_service(shell: &Shell, ctx: &Ctx, parts: &Parts) -> Outcome<ServicePrincipal> {
+    let token = bearer(parts).ok_or_else(|| unauthenticated("unauthenticated", "This route needs a service's token."))?;
+    let name = shell.verifier().service(token, token::WORKSPACES_SCOPE, ctx.now()).await?;
+    Ok(ServicePrincipal { name })
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = header(&parts.headers, &AUTHORIZATION)?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn unauthenticated(code: &'static str, detail: &'static str) -> Problem {
+    Problem::new(ProblemKind::Unauthenticated, code, detail).fix(
+        "Sign in again; if you call the API, get a fresh token.",
+        "the sign-in page",
+        false,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The session cookie of a signed-in browser.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use coportal_aws::records::sessions::{Session, SignIn, csrf_hash};
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{UserId, WorkspaceId};
+use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_core::secret::Secret;
+use coportal_core::text;
+use http::header::{COOKIE, ORIGIN};
+use http::request::Parts;
+use http::{HeaderName, Method};
+use jiff::SignedDuration;
+
+use super::{Auth, Csrf, Proven, unauthenticated};
+use crate::extract::header;
+use crate::shell::Shell;
+
+/// Name of the cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain` (RFC 6265bis, section 4.1.3.2).
+pub const SESSION_COOKIE: &str = "__Host-coportal";
+
+/// Header that carries the token against forged requests.
+const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// A session ends at the latest this long after the sign-in.
+const ABSOLUTE: SignedDuration = SignedDuration::from_hours(12);
+
+/// What a browser's writes must carry beside the cookie: derived from it, so that a page can be written without another read.
+#[must_use]
+pub fn csrf_token(cookie: &str) -> String {
+    text::digest([b"csrf".as_slice(), cookie.as_bytes()])
+}
+
+/// A fresh session: the cookie's value, and the record to store. It ends 12 hours from now, used or not.
+#[must_use]
+pub fn new_session(ctx: &Ctx, user: UserId, workspace: WorkspaceId, method: &str) -> (Secret, Session) {
+    let cookie = ctx.token();
+    let end = ctx.now().saturating_add(ABSOLUTE).unwrap_or(jiff::Timestamp::MAX);
+    let session = Session {
+        user,
+        workspace,
+        auth: SignIn { method: method.to_owned(), connection: None, at: ctx.now() },
+        csrf: csrf_hash(&csrf_token(&cookie)),
+        idle_until: end,
+        absolute_until: end,
+    };
+    (Secret::new(cookie), session)
+}
+
+/// What the cookie proves.
+pub(super) async fn prove(shell: &Shell, ctx: &Ctx, parts: &Parts, csrf: &Csrf<'_>) -> Outcome<Proven> {
+    let cookie = cookie(parts).ok_or_else(|| unauthenticated("unauthenticated", "Sign in to use this."))?;
+    let session = shell.store().session(&cookie).await?;
+    let session = session.ok_or_else(|| unauthenticated("unauthenticated", "Sign in to use this.").because("no such session"))?;
+    let now = ctx.now();
+    if now >= session.idle_until || now >= session.absolute_until {
+        return Err(unauthenticated("session_ended", "Your session has ended."));
+    }
+    if !is_read(&parts.method) {
+        check_origin(shell, parts)?;
+        let presented = match csrf {
+            Csrf::Header => header(&parts.headers, &CSRF_HEADER).unwrap_or_default(),
+            Csrf::Form(token) => token,
+        };
+        let expected = session.csrf.as_bytes();
+        if verify_slices_are_equal(csrf_hash(presented).as_bytes(), expected).is_err() {
+            return Err(forged("the token against forged requests is missing or another session's"));
+        }
+    }
+    Ok(Proven {
+        workspace: session.workspace,
+        user: session.user,
+        since: Some(session.auth.at),
+        auth: Auth::Session { csrf: csrf_token(&cookie) },
+    })
+}
+
+fn is_read(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}
+
+/// A browser's write comes from our own pages. `Origin` is sent with every POST, PUT, PATCH and DELETE (Fetch, "Origin header").
+fn check_origin(shell: &Shell, parts: &Parts) -> Outcome<()> {
+    let origin = header(&parts.headers, &ORIGIN).unwrap_or_default();
+    if shell.is_own_origin(origin) { Ok(()) } else { Err(forged("the Origin is another, or missing")) }
+}
+
+fn forged(because: &'static str) -> Problem {
+    Problem::new(ProblemKind::Forbidden, "csrf", "This request did not come from CoPortal's own page.")
+        .fix("Reload the page and try again.", "the page you came from", false)
+        .because(because)
+}
+
+/// The cookie's value; a request that carries two of that name has been tampered with and counts as signed out.
+fn cookie(parts: &Parts) -> Option<String> {
+    let mut found = None;
+    for line in parts.headers.get_all(COOKIE) {
+        for pair in line.to_str().ok()?.split(';') {
+            let Some((name, value)) = pair.trim().split_once('=') else { continue };
+            if name == SESSION_COOKIE && found.replace(value.to_owned()).is_some() {
+                return None;
+            }
+        }
+    }
+    found.filter(|value| !value.is_empty() && value.len() <= 256)
+}

@@ -1,0 +1,176 @@
+//! The variables: one constant each, so that what is read and what is documented cannot differ.
+
+/// An environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it sets, in a sentence.
+    pub what: &'static str,
+    /// What counts when it is absent; `None` when it must be set (or, for [`Scope::Local`], stays unset).
+    pub default: Option<&'static str>,
+    /// A value that would be accepted.
+    pub example: &'static str,
+    /// Whether the value is a secret: then it is never repeated, not even in an error.
+    pub secret: bool,
+    /// Who sets it.
+    pub scope: Scope,
+}
+
+/// Who sets a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The deployment template.
+    Deployment,
+    /// The Lambda runtime, by itself.
+    Runtime,
+    /// Local running only; refused unless `COPORTAL_LOCAL=1` (which no template sets).
+    Local,
+}
+
+const fn deployed(name: &'static str, what: &'static str, default: Option<&'static str>, example: &'static str) -> Variable {
+    Variable { name, what, default, example, secret: false, scope: Scope::Deployment }
+}
+
+const fn runtime(name: &'static str, what: &'static str, example: &'static str, secret: bool) -> Variable {
+    Variable { name, what, default: None, example, secret, scope: Scope::Runtime }
+}
+
+const fn local(name: &'static str, what: &'static str, example: &'static str) -> Variable {
+    Variable { name, what, default: None, example, secret: false, scope: Scope::Local }
+}
+
+/// The table.
+pub const DATABASE_TABLE: Variable = deployed("COPORTAL_TABLE", "Name of the DynamoDB table.", None, "coportal-Table-1A2B3C");
+/// The key that wraps tokens.
+pub const TOKEN_KEY: Variable = deployed(
+    "COPORTAL_TOKEN_KEY",
+    "ARN or id of the KMS key that wraps vendor tokens; needed by the functions that use them.",
+    None,
+    "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000",
+);
+/// Token issuers.
+pub const ISSUERS: Variable = deployed(
+    "COPORTAL_ISSUERS",
+    "Issuers whose bearer tokens are accepted: a comma list of `issuer=jwks_url`; https only.",
+    None,
+    "https://id.example.com=https://id.example.com/.well-known/jwks.json",
+);
+/// The audience of bearer tokens.
+pub const AUDIENCE: Variable = deployed(
+    "COPORTAL_AUDIENCE",
+    "`aud` of a member's bearer tokens; service tokens carry it followed by `/service`.",
+    Some("coportal"),
+    "coportal",
+);
+/// The API's own origin.
+pub const PUBLIC_URL: Variable = deployed(
+    "COPORTAL_PUBLIC_URL",
+    "Origin under which browsers reach the API: redirect URIs are built on it and the `Origin` of writes is compared with it.",
+    None,
+    "https://api.coportal.example",
+);
+/// The app's origin.
+pub const APP_URL: Variable = deployed(
+    "COPORTAL_APP_URL",
+    "Origin of the pages that people open; an invoice's page under it is the mark that CoPortal leaves on a ledger's document.",
+    None,
+    "https://app.coportal.example",
+);
+/// Where the Xero client id is kept.
+pub const XERO_CLIENT_ID_PARAMETER: Variable = deployed(
+    "COPORTAL_XERO_CLIENT_ID_PARAMETER",
+    "SSM parameter that holds the OAuth client id of the Xero app.",
+    Some("/coportal/xero/client-id"),
+    "/coportal/xero/client-id",
+);
+/// Where the Xero client secret is kept.
+pub const XERO_CLIENT_SECRET_PARAMETER: Variable = deployed(
+    "COPORTAL_XERO_CLIENT_SECRET_PARAMETER",
+    "SSM SecureString parameter that holds the OAuth client secret of the Xero app.",
+    Some("/coportal/xero/client-secret"),
+    "/coportal/xero/client-secret",
+);
+/// Whether Xero approved the app.
+pub const XERO_AVAILABILITY: Variable = deployed(
+    "COPORTAL_XERO_AVAILABILITY",
+    "What the integrations page says about the Xero app's approval: `available` or `pending_approval` (R9).",
+    Some("available"),
+    "pending_approval",
+);
+/// The service name in logs.
+pub const SERVICE_NAME: Variable =
+    deployed("POWERTOOLS_SERVICE_NAME", "`service` of every log line; the function's own name when absent.", Some(""), "coportal");
+/// The namespace of metrics.
+pub const METRICS_NAMESPACE: Variable =
+    deployed("POWERTOOLS_METRICS_NAMESPACE", "CloudWatch namespace of the metrics.", Some("CoPortal"), "CoPortal");
+/// The log level.
+pub const LOG_LEVEL: Variable =
+    deployed("LOG_LEVEL", "Least level that is logged: `trace`, `debug`, `info`, `warn` or `error`.", Some("info"), "debug");
+/// The AWS region.
+pub const REGION: Variable = runtime("AWS_REGION", "Region of the function.", "eu-west-1", false);
+/// The access key.
+pub const ACCESS_KEY_ID: Variable = runtime("AWS_ACCESS_KEY_ID", "Access key of the function's role.", "AKIDEXAMPLE", false);
+/// The secret key.
+pub const SECRET_ACCESS_KEY: Variable = runtime("AWS_SECRET_ACCESS_KEY", "Secret key of the function's role.", "(secret)", true);
+/// The session token.
+pub const SESSION_TOKEN: Variable = runtime("AWS_SESSION_TOKEN", "Session token of the function's role.", "(secret)", true);
+/// The switch that admits local settings.
+pub const LOCAL: Variable = local(
+    "COPORTAL_LOCAL",
+    "`1` admits the local-only settings below and http addresses; set by `cargo run` alone, never by a template.",
+    "1",
+);
+/// Another AWS endpoint.
+pub const AWS_ENDPOINT: Variable =
+    local("AWS_ENDPOINT_URL", "Address of the local cloud, instead of AWS's own endpoints.", "http://127.0.0.1:8788");
+/// Another Xero.
+pub const XERO_URL: Variable =
+    local("COPORTAL_XERO_URL", "Address of the Xero simulator, instead of Xero's own hosts.", "http://127.0.0.1:8789");
+
+/// Every variable that any function reads, in the order of the README's configuration table.
+pub const TABLE: &[Variable] = &[
+    DATABASE_TABLE,
+    TOKEN_KEY,
+    ISSUERS,
+    AUDIENCE,
+    PUBLIC_URL,
+    APP_URL,
+    XERO_CLIENT_ID_PARAMETER,
+    XERO_CLIENT_SECRET_PARAMETER,
+    XERO_AVAILABILITY,
+    SERVICE_NAME,
+    METRICS_NAMESPACE,
+    LOG_LEVEL,
+    REGION,
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    LOCAL,
+    AWS_ENDPOINT,
+    XERO_URL,
+];
+
+/// The table as Markdown, for the README; a test compares the two.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from("| variable | what it sets | default | example | set by |\n|---|---|---|---|---|\n");
+    for variable in TABLE {
+        let default = match variable.default {
+            Some("") => "the function's name".to_owned(),
+            Some(value) => format!("`{value}`"),
+            None => match variable.scope {
+                Scope::Deployment => "required".to_owned(),
+                Scope::Runtime | Scope::Local => "-".to_owned(),
+            },
+        };
+        let example = if variable.secret { "(secret)".to_owned() } else { format!("`{}`", variable.example) };
+        let scope = match variable.scope {
+            Scope::Deployment => "template",
+            Scope::Runtime => "Lambda",
+            Scope::Local => "local only",
+        };
+        text.push_str(&format!("| `{}` | {} | {default} | {example} | {scope} |\n", variable.name, variable.what));
+    }
+    text
+}

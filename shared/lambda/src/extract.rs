@@ -1,0 +1,327 @@
+//! Reading requests: JSON bodies, forms, path ids, paging. What is wrong becomes a problem that names the place.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use bytes::Bytes;
+use coportal_core::problem::{Issue, Problem, ProblemKind};
+use http::header::{CONTENT_TYPE, IF_MATCH};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::problem::{Answer, Refusal, too_large, wrong_content_type};
+
+/// Largest request body, in bytes.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Items of a page when the caller does not say.
+pub const DEFAULT_LIMIT: u32 = 50;
+
+/// Most items of a page.
+pub const MAX_LIMIT: u32 = 100;
+
+/// A JSON body, and its bytes for the fingerprint of an idempotency key.
+///
+/// Request types say `deny_unknown_fields`; a field too many, a missing one or one of the wrong shape is a 422 with its pointer.
+#[derive(Debug)]
+pub struct JsonBody<T> {
+    /// The body.
+    pub value: T,
+    /// The bytes it was read from.
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        if !is_media_type(request.headers(), "application/json") {
+            return Err(wrong_content_type("application/json").into());
+        }
+        let bytes = read_body(request, state).await?;
+        Ok(Self { value: parse_json(&bytes)?, bytes })
+    }
+}
+
+/// A body that may be absent: an empty one reads as the type's default.
+#[derive(Debug)]
+pub struct OptionalJsonBody<T>(pub JsonBody<T>);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let is_json = is_media_type(request.headers(), "application/json");
+        let bytes = read_body(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(JsonBody { value: T::default(), bytes }));
+        }
+        if !is_json {
+            return Err(wrong_content_type("application/json").into());
+        }
+        Ok(Self(JsonBody { value: parse_json(&bytes)?, bytes }))
+    }
+}
+
+/// Reads a whole body within the limit.
+///
+/// # Errors
+/// 413 when it is larger; 400's class of problem when it breaks off.
+pub(crate) async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Answer<Bytes> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
+            Refusal::new(too_large())
+        } else {
+            Problem::invalid(vec![Issue::new("", "unreadable", "The request's body broke off.")]).into()
+        }
+    })
+}
+
+pub(crate) fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
+}
+
+/// Parses JSON; the problem names the place and never repeats a value.
+///
+/// # Errors
+/// 422 with a pointer when the text is not the wanted JSON.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| (pointer(error.path()), error.into_inner()))
+        .and_then(|value| deserializer.end().map(|()| value).map_err(|error| (String::new(), error)));
+    parsed.map_err(|(pointer, error)| Problem::invalid(vec![json_issue(pointer, &error)]).into())
+}
+
+fn json_issue(pointer: String, error: &serde_json::Error) -> Issue {
+    if error.is_syntax() || error.is_eof() {
+        let place = format!("The body is not valid JSON (line {}, column {}).", error.line(), error.column());
+        return Issue::new("", "invalid_json", place);
+    }
+    // serde's own words, whose fixed beginnings tell the case; the rest of them may repeat what the caller sent.
+    let text = error.to_string();
+    if let Some(name) = quoted_name(&text, "missing field ") {
+        return Issue::new(format!("{pointer}/{name}"), "required", "This field is required.");
+    }
+    if text.starts_with("unknown field ") {
+        return Issue::new(pointer, "unknown_field", "This route knows no such field.");
+    }
+    if text.starts_with("unknown variant ") {
+        let expected = text.split_once("expected ").map(|(_, rest)| rest.split(" at line").next().unwrap_or(rest).replace('`', ""));
+        return Issue::new(pointer, "unknown_value", format!("The value is not {}.", expected.unwrap_or_default()));
+    }
+    if text.starts_with("invalid type: ") {
+        return Issue::new(pointer, "wrong_type", "The value has another shape than this field takes.");
+    }
+    Issue::new(pointer, "invalid", "The value cannot be read as what this field holds.")
+}
+
+fn quoted_name<'a>(text: &'a str, beginning: &str) -> Option<&'a str> {
+    text.strip_prefix(beginning)?.split('`').nth(1)
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut text = String::new();
+    for segment in path {
+        let part: Cow<'_, str> = match segment {
+            Segment::Seq { index } => index.to_string().into(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1").into(),
+            Segment::Enum { variant } => variant.as_str().into(),
+            Segment::Unknown => continue,
+        };
+        // A caller's own field name may be anything, of any length.
+        text.push('/');
+        text.extend(part.chars().filter(|c| !c.is_control()).take(100));
+    }
+    text
+}
+
+/// The ids in a path. One that cannot be an id answers exactly like one that is missing.
+#[derive(Debug, Clone)]
+pub struct PathIds<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathIds<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(ids)) => Ok(Self(ids)),
+            Err(_) => Err(Problem::not_found(subject(parts.uri.path())).into()),
+        }
+    }
+}
+
+/// What a path is about, so that a malformed id reads like a missing one.
+fn subject(path: &str) -> &'static str {
+    let mut parts = path.split('/').skip_while(|part| *part != "v1").skip(1);
+    match parts.next() {
+        Some("clients") => "client",
+        Some("invoices") => "invoice",
+        Some("workspaces") => "workspace",
+        _ => "record",
+    }
+}
+
+/// The query's parameters; an unknown or malformed one is a 422.
+#[derive(Debug, Clone)]
+pub struct QueryOf<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(_) => Err(Problem::invalid(vec![Issue::new("", "query", "A query parameter is unknown or malformed.")]).into()),
+        }
+    }
+}
+
+/// `?limit=&cursor=` of a list, to be flattened into its query or used alone.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// Items wanted, 1 to 100.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Where the page before ended.
+    #[serde(default)]
+    pub cursor: Option<String>,
+}
+
+/// How many items a page has.
+///
+/// # Errors
+/// 422 when it is not 1 to 100.
+pub fn page_limit(limit: Option<u32>) -> Answer<u32> {
+    match limit.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        _ => Err(Problem::invalid(vec![Issue::new("", "limit", format!("A page has 1 to {MAX_LIMIT} items."))]).into()),
+    }
+}
+
+/// A cursor: the sort key where the page before ended. It holds nothing else; the partition comes from the principal.
+///
+/// # Errors
+/// 422 when it is none of ours.
+pub fn cursor<T: FromStr>(cursor: Option<&str>) -> Answer<Option<T>> {
+    let malformed = || Problem::invalid(vec![Issue::new("", "cursor", "This cursor did not come from a list of this kind.")]).into();
+    cursor.map(|text| text.parse().map_err(|_| malformed())).transpose()
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct PageView<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to send as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// The version in `If-Match`, with or without the quotes of an entity tag.
+///
+/// # Errors
+/// 428 when the header is missing; 422 when it is no version.
+pub fn if_match(headers: &HeaderMap) -> Answer<u64> {
+    let Some(value) = headers.get(IF_MATCH) else {
+        return Err(Problem::new(
+            ProblemKind::PreconditionRequired,
+            "precondition_required",
+            "Say which version you saw, so that nobody's change is lost.",
+        )
+        .fix("Send If-Match with the version of the record that you read.", "the If-Match header", false)
+        .into());
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    bare.parse().map_err(|_| Problem::invalid(vec![Issue::new("", "if_match", "If-Match carries a version number, like 3.")]).into())
+}
+
+/// One header as text; `None` when it is absent or not text.
+#[must_use]
+pub fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        #[expect(dead_code, reason = "only its reading is tested")]
+        quantity: rust_decimal::Decimal,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[expect(dead_code, reason = "only its reading is tested")]
+        lines: Vec<Line>,
+        #[serde(default)]
+        #[expect(dead_code, reason = "only its reading is tested")]
+        mode: Option<coportal_core::invoice::TaxMode>,
+    }
+
+    fn issue(text: &str) -> (String, String, String) {
+        let refusal = parse_json::<Body>(text.as_bytes()).unwrap_err();
+        let issue = refusal.problem().issues.first().unwrap().clone();
+        (issue.pointer.into_owned(), issue.code.into_owned(), issue.detail.into_owned())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_pointer() {
+        for (text, pointer, code) in [
+            ("{", "", "invalid_json"),
+            (r#"{"lines":[]} x"#, "", "invalid_json"),
+            (r#"{}"#, "/lines", "required"),
+            (r#"{"lines":[{}]}"#, "/lines/0/quantity", "required"),
+            (r#"{"lines":[{"quantity":"1"},{"quantity":"1","canary/x~":1}]}"#, "/lines/1/canary~1x~0", "unknown_field"),
+            (r#"{"lines":"canary"}"#, "/lines", "wrong_type"),
+            (r#"{"lines":[{"quantity":"canary"}]}"#, "/lines/0/quantity", "invalid"),
+            (r#"{"lines":[],"mode":"canary"}"#, "/mode", "unknown_value"),
+        ] {
+            let (found_pointer, found_code, detail) = issue(text);
+            assert_eq!((found_pointer.as_str(), found_code.as_str()), (pointer, code), "{text}");
+            assert!(!detail.contains("canary"), "{detail}");
+        }
+    }
+
+    /// Money and quantities are decimal strings: a JSON number has been through somebody's float.
+    #[test]
+    fn a_number_is_not_a_decimal() {
+        let (pointer, code, _) = issue(&json!({"lines": [{"quantity": 1.5}]}).to_string());
+        assert_eq!((pointer.as_str(), code.as_str()), ("/lines/0/quantity", "wrong_type"));
+    }
+
+    #[test]
+    fn if_match_takes_a_version() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_MATCH, http::HeaderValue::from_static(value));
+            if_match(&headers)
+        };
+        assert_eq!(with("3").unwrap(), 3);
+        assert_eq!(with("\"3\"").unwrap(), 3);
+        assert_eq!(with("*").unwrap_err().problem().kind, ProblemKind::Invalid);
+        assert_eq!(if_match(&HeaderMap::new()).unwrap_err().problem().code, "precondition_required");
+    }
+
+    #[test]
+    fn pages_have_one_to_a_hundred_items() {
+        assert_eq!(page_limit(None).unwrap(), DEFAULT_LIMIT);
+        assert_eq!(page_limit(Some(100)).unwrap(), 100);
+        assert!(page_limit(Some(0)).is_err());
+        assert!(page_limit(Some(101)).is_err());
+        assert!(cursor::<coportal_core::id::ClientId>(Some("INVOICE#ws_1")).is_err());
+    }
+}
