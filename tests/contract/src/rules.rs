@@ -30,6 +30,8 @@ fn named_by(word: &str) -> Vec<String> {
 /// The rules named in a text, ranges like `R3-R6` included.
 #[must_use]
 pub fn rules_in(text: &str) -> BTreeSet<String> {
+    // `%C3` is a byte of a URL, not a rule.
+    let text = &text.replace("%C", "%c");
     let mut found: BTreeSet<String> = source::words(text).flat_map(named_by).collect();
     for range in text.split(|c: char| !(c.is_alphanumeric() || c == '-')) {
         let Some((from, to)) = range.split_once('-') else { continue };
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn rules_are_found_in_names_comments_and_ranges() {
-        let found = rules_in("fn r64_pushing_again_updates(c3: C) {} // R3-R6, C12; not Rust, R0, C2PA or R1234");
+        let found = rules_in("fn r64_pushing_again_updates(c3: C) {} // R3-R6, C12; not Rust, R0, C2PA, R1234 or %C3%BC");
         let wanted = ["C12", "R3", "R4", "R5", "R6", "R64"].map(str::to_owned);
         assert_eq!(found, BTreeSet::from(wanted));
     }
