@@ -1,0 +1,163 @@
+//! Invoices, and the claims of their numbers.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{InvoiceId, WorkspaceId};
+use coportal_core::invoice::Invoice;
+use coportal_core::money::Money;
+
+use crate::error::StoreError;
+use crate::keys;
+use crate::store::{Change, Condition, Fields, Kind, Page, Range, Store, Transacted, from_item};
+
+/// How a save ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum InvoiceSaved {
+    /// It is stored.
+    Done,
+    /// Another invoice has the number.
+    NumberTaken,
+    /// The invoice is not at the version that was read.
+    Stale,
+    /// The change that was to happen with it was refused (an idempotency record that another attempt holds).
+    CompanionRefused,
+}
+
+/// What is stored beside the invoice itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written<'a> {
+    /// The invoice as it is to be; its `version` is the new one.
+    pub invoice: &'a Invoice,
+    /// What it comes to, for lists.
+    pub total: Money,
+}
+
+impl Store {
+    /// One invoice.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn invoice(&self, ws: WorkspaceId, inv: InvoiceId) -> Result<Option<Invoice>, StoreError> {
+        let item = self.get(&keys::invoice(ws, inv)).await?;
+        item.map(|item| from_item(Kind::Invoice, item)).transpose()
+    }
+
+    /// A page of invoices, newest first.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn invoices(&self, ws: WorkspaceId, after: Option<InvoiceId>, limit: u32) -> Result<Page<Invoice>, StoreError> {
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut after = after.map(|inv| inv.to_string());
+        let mut invoices: Vec<Invoice> = Vec::new();
+        loop {
+            // One more than a page, so that the last page knows that it is the last; a page of the table may end early, at 1 MB.
+            let range = Range {
+                after: after.as_deref(),
+                newest_first: true,
+                limit: i32::try_from(limit.saturating_add(1)).ok(),
+                ..Range::default()
+            };
+            let page = self.query(&keys::invoices_pk(ws), &range).await?;
+            for item in page.items {
+                if invoices.len() == wanted {
+                    return Ok(Page { next: invoices.last().map(|last| last.id.to_string()), items: invoices });
+                }
+                invoices.push(from_item(Kind::Invoice, item)?);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(Page { items: invoices, next: None }),
+            }
+        }
+    }
+
+    /// Draws the next number of the workspace's counter. A number that is drawn and then not used leaves a gap.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn draw_invoice_number(&self, ctx: &Ctx, ws: WorkspaceId) -> Result<u64, StoreError> {
+        self.draw(ctx, &keys::workspace(ws), "next_number").await
+    }
+
+    /// Stores a new invoice with the claim of its number and, if given, `companion` (an idempotency record): all or nothing.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn create_invoice(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        written: Written<'_>,
+        companion: Option<Change>,
+    ) -> Result<InvoiceSaved, StoreError> {
+        let invoice = written.invoice;
+        let put = Change::put(keys::invoice(ws, invoice.id), fields(ctx, ws, written)?).when(Condition::absent());
+        let mut changes = vec![put, claim_number(ws, invoice)];
+        let with_companion = companion.is_some();
+        changes.extend(companion);
+        let outcome = self.transact(ctx, changes).await?;
+        Ok(match outcome {
+            Transacted::Done => InvoiceSaved::Done,
+            Transacted::Refused(_) if with_companion && outcome.refusal(2).is_some() => InvoiceSaved::CompanionRefused,
+            Transacted::Refused(_) if outcome.refusal(1).is_some() => InvoiceSaved::NumberTaken,
+            Transacted::Refused(_) => InvoiceSaved::Stale,
+        })
+    }
+
+    /// Stores a changed invoice on the version that was read, with the claim of a changed number and, if given, `companion`.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn save_invoice(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        before: &Invoice,
+        written: Written<'_>,
+        companion: Option<Change>,
+    ) -> Result<InvoiceSaved, StoreError> {
+        let invoice = written.invoice;
+        let unmoved = Condition::new("#version = :seen").number(":seen", before.version);
+        let mut changes = vec![Change::update(keys::invoice(ws, invoice.id), fields(ctx, ws, written)?).when(unmoved)];
+        let with_companion = companion.is_some();
+        changes.extend(companion);
+        let old_number = keys::number(ws, &before.number);
+        let renumbered = old_number != keys::number(ws, &invoice.number);
+        let claim = changes.len();
+        if renumbered {
+            changes.push(claim_number(ws, invoice));
+            let ours = Condition::new("attribute_not_exists(#pk) OR #inv = :inv").text(":inv", invoice.id.to_string());
+            changes.push(Change::delete(old_number).when(ours));
+        }
+        let outcome = self.transact(ctx, changes).await?;
+        Ok(match outcome {
+            Transacted::Done => InvoiceSaved::Done,
+            Transacted::Refused(_) if outcome.refusal(0).is_some() => InvoiceSaved::Stale,
+            Transacted::Refused(_) if with_companion && outcome.refusal(1).is_some() => InvoiceSaved::CompanionRefused,
+            Transacted::Refused(_) if renumbered && outcome.refusal(claim).is_some() => InvoiceSaved::NumberTaken,
+            Transacted::Refused(_) => InvoiceSaved::Stale,
+        })
+    }
+}
+
+fn claim_number(ws: WorkspaceId, invoice: &Invoice) -> Change {
+    let inv = invoice.id.to_string();
+    let free = Condition::new("attribute_not_exists(#pk) OR #inv = :inv").text(":inv", &inv);
+    Change::update(keys::number(ws, &invoice.number), Fields::empty(Kind::InvoiceNumber).text("inv", inv)).when(free)
+}
+
+/// The invoice with its due mark, which the fan-out removes once every connection that wants this version knows of it, and its place in
+/// the list of its client's invoices.
+fn fields(ctx: &Ctx, ws: WorkspaceId, written: Written<'_>) -> Result<Fields, StoreError> {
+    let Written { invoice, total } = written;
+    Ok(Fields::of(Kind::Invoice, invoice)?
+        .text("ws", ws)
+        .text("inv", invoice.id)
+        .text("total", total.amount)
+        .number("autosync_version", invoice.version)
+        .due(Some(keys::due_invoice(ctx.now(), ws, invoice.id)))
+        .listed(Some(keys::invoice_of_client(ws, invoice.client_id, invoice.issue_date, invoice.id)))
+        .set("ids", AttributeValue::L(vec![AttributeValue::S(invoice.id.to_string()), AttributeValue::S(invoice.client_id.to_string())])))
+}

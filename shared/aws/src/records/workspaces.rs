@@ -1,0 +1,120 @@
+//! Workspaces, their members, and what a request needs to know of both.
+
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{UserId, WorkspaceId};
+use coportal_core::workspace::{Member, Workspace};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::keys;
+use crate::store::{Change, Condition, Fields, Kind, Store, Transacted, Write, from_item};
+
+/// What decides whether a user may act in a workspace, as of one consistent read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The workspace.
+    pub workspace: Option<Workspace>,
+    /// The membership; it may be inactive.
+    pub member: Option<Member>,
+    /// Sign-ins of this user from before then no longer count.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What is kept of a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct User {
+    #[serde(default)]
+    not_before: Option<Timestamp>,
+}
+
+/// What was written, or why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Put {
+    /// It was not there before.
+    Created,
+    /// It was changed.
+    Changed,
+    /// There is no workspace to put it into.
+    NoWorkspace,
+}
+
+impl Store {
+    /// User, workspace and member in one batch read (docs/records.md, section 3, "authenticate a request").
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn access(&self, ctx: &Ctx, ws: WorkspaceId, user: &UserId) -> Result<Access, StoreError> {
+        let wanted = [keys::user(user), keys::workspace(ws), keys::member(ws, user)];
+        let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
+        let mut next = || found.next().flatten();
+        let (person, workspace, member) = (next(), next(), next());
+        let person: Option<User> = person.map(|item| from_item(Kind::User, item)).transpose()?;
+        Ok(Access {
+            workspace: workspace.map(|item| from_item(Kind::Workspace, item)).transpose()?,
+            member: member.map(|item| from_item(Kind::Member, item)).transpose()?,
+            not_before: person.and_then(|person| person.not_before),
+        })
+    }
+
+    /// One workspace.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn workspace(&self, ws: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        let item = self.get(&keys::workspace(ws)).await?;
+        item.map(|item| from_item(Kind::Workspace, item)).transpose()
+    }
+
+    /// Writes a workspace as CoPortal's backend states it. The counter of invoice numbers is left alone.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn put_workspace(&self, ctx: &Ctx, workspace: &Workspace) -> Result<Put, StoreError> {
+        let fields = Fields::of(Kind::Workspace, workspace)?;
+        match self.write(ctx, Change::update(keys::workspace(workspace.id), fields)).await? {
+            Write::Done { rev: 1 } => Ok(Put::Created),
+            Write::Done { .. } | Write::Refused { .. } => Ok(Put::Changed),
+        }
+    }
+
+    /// Writes a member and the mirror of the membership together, and makes sure that the workspace is there.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn put_member(&self, ctx: &Ctx, ws: WorkspaceId, member: &Member) -> Result<Put, StoreError> {
+        let known = self.get(&keys::member(ws, &member.user)).await?.is_some();
+        let mirror = Fields::empty(Kind::Membership).value("role", &member.role)?.value("active", &member.active)?;
+        let changes = vec![
+            Change::check(keys::workspace(ws), Condition::present()),
+            Change::update(keys::member(ws, &member.user), Fields::of(Kind::Member, member)?),
+            Change::update(keys::membership(&member.user, ws), mirror),
+        ];
+        match self.transact(ctx, changes).await? {
+            Transacted::Refused(_) => Ok(Put::NoWorkspace),
+            Transacted::Done if known => Ok(Put::Changed),
+            Transacted::Done => Ok(Put::Created),
+        }
+    }
+
+    /// The members of a workspace, the inactive ones too.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn members(&self, ws: WorkspaceId) -> Result<Vec<Member>, StoreError> {
+        let items = self.query_all(&keys::workspace(ws).pk, keys::MEMBER_PREFIX).await?;
+        items.into_iter().map(|item| from_item(Kind::Member, item)).collect()
+    }
+
+    /// Ends every sign-in of a user from before `moment`, in all workspaces.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn end_sign_ins(&self, ctx: &Ctx, user: &UserId, moment: Timestamp) -> Result<(), StoreError> {
+        let fields = Fields::of(Kind::User, &User { not_before: Some(moment) })?;
+        match self.write(ctx, Change::update(keys::user(user), fields)).await? {
+            Write::Done { .. } | Write::Refused { .. } => Ok(()),
+        }
+    }
+}
