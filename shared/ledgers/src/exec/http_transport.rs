@@ -29,6 +29,7 @@ impl HttpTransport {
     /// # Errors
     /// When TLS cannot be set up on this machine (no root certificates).
     pub fn new(egress: Egress) -> Result<Self, TransportError> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that makes the outbound client")]
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

@@ -4,6 +4,8 @@ pub mod egress;
 pub(crate) mod headers;
 pub mod http_transport;
 pub(crate) mod redact;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

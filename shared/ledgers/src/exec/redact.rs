@@ -6,19 +6,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 const KEPT: usize = 500;
 const GONE: &str = "[redacted]";
 
-/// Names after which a value is a secret, wherever they occur (form, JSON, header or prose).
-const SECRET_NAMES: [&str; 10] = [
-    "bearer",
-    "basic",
-    "authorization",
-    "access_token",
-    "refresh_token",
-    "id_token",
-    "client_secret",
-    "code_verifier",
-    "code",
-    "assertion",
-];
+/// Schemes after which a credential follows, also after a mere blank.
+const SCHEMES: [&str; 2] = ["bearer", "basic"];
+
+/// Names whose value is a secret when it is assigned to them, in a form, in JSON or in a header. In prose they are words: "account code".
+const SECRET_NAMES: [&str; 8] =
+    ["authorization", "access_token", "refresh_token", "id_token", "client_secret", "code_verifier", "code", "assertion"];
 
 /// One line of at most 500 characters without anything that looks like a token, and without the `secrets` of the call itself, which a
 /// vendor may echo.
@@ -32,7 +25,7 @@ pub(crate) fn line(text: &str, secrets: &[&str]) -> String {
         }
     }
     let mut out = String::with_capacity(text.len().min(2 * KEPT));
-    let mut after_name = false;
+    let mut before = Before::Nothing;
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
         let is_word = in_word(first);
@@ -40,14 +33,13 @@ pub(crate) fn line(text: &str, secrets: &[&str]) -> String {
         let (run, left) = rest.split_at(end);
         rest = left;
         if !is_word {
-            // A closing brace or a comma ends what a name names; quotes, colons, equals signs and blanks do not.
-            after_name &= run.chars().all(|c| "\"': =\\".contains(c));
+            before = before.then(run);
             out.push_str(run);
-        } else if after_name && !is_name(run) || looks_like_a_token(run) {
+        } else if before == Before::Value && Before::after(run) == Before::Nothing || looks_like_a_token(run) {
             out.push_str(GONE);
-            after_name = false;
+            before = Before::Nothing;
         } else {
-            after_name = is_name(run);
+            before = Before::after(run);
             out.push_str(run);
         }
     }
@@ -62,8 +54,37 @@ fn in_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.~+%".contains(c)
 }
 
-fn is_name(run: &str) -> bool {
-    SECRET_NAMES.iter().any(|name| run.eq_ignore_ascii_case(name))
+/// What stood before the next word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// A name, not yet assigned to.
+    Name,
+    /// A scheme, or a name with an assignment: the next word is a secret.
+    Value,
+}
+
+impl Before {
+    fn after(word: &str) -> Self {
+        let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+        if is(&SCHEMES) {
+            Self::Value
+        } else if is(&SECRET_NAMES) {
+            Self::Name
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// A closing brace or a comma ends what a name names; quotes, colons, equals signs and blanks do not.
+    fn then(self, between: &str) -> Self {
+        let leads_on = between.chars().all(|c| "\"': =\\".contains(c));
+        match self {
+            Self::Value if leads_on => Self::Value,
+            Self::Name if leads_on && between.contains([':', '=']) => Self::Value,
+            Self::Nothing | Self::Name | Self::Value => Self::Nothing,
+        }
+    }
 }
 
 /// A JSON Web Token or a piece of one, or a long run that mixes letters and digits and is no GUID and no id of ours.

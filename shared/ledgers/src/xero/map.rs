@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 use uuid::Uuid;
 
 use super::fixit::Cause;
@@ -28,10 +30,12 @@ pub(super) fn contact_name(name: &str) -> String {
     cut.trim_end().to_owned()
 }
 
-/// Xero's country field holds letters only.
+/// A country as Xero takes it: at most 50 letters from A to Z and blanks (`xero_accounting.yaml`, Address). Accents are left off; a name in
+/// another script cannot be written there at all.
 fn country(name: &str) -> Option<String> {
-    let letters: String = name.chars().map(|c| if c.is_alphabetic() { c } else { ' ' }).collect();
-    Some(text::tidy(&letters)).filter(|country| !country.is_empty())
+    let plain = name.nfkd().filter(|c| !is_combining_mark(*c));
+    let letters: String = plain.map(|c| if c.is_alphabetic() { c } else { ' ' }).collect();
+    Some(text::tidy(&letters)).filter(|country| !country.is_empty() && country.is_ascii() && country.len() <= 50)
 }
 
 /// The body of a contact's create or update. An update never carries the id: Xero refuses a name beside one, and the path names the
@@ -251,13 +255,14 @@ pub(super) fn document_body(write: &DocumentWrite) -> Vec<u8> {
             status: written_status(write),
             // Once, when it becomes approved: the client has the invoice from CoPortal, and nobody should send it again from Xero.
             sent_to_contact: (write.native_status.is_none() && write.status == DocumentStatus::Approved).then_some(true),
-            line_items: write.lines.iter().map(line_body).collect(),
+            line_items: write.lines.iter().map(|line| line_body(line, write.tax_mode.is_some())).collect(),
         }],
     };
     json(&body)
 }
 
-fn line_body(line: &WriteLine) -> LineBody<'_> {
+/// A line as written. A document without tax names no tax rate.
+fn line_body(line: &WriteLine, has_tax: bool) -> LineBody<'_> {
     // Account codes have at most ten characters, so a UUID can only be an id.
     let is_id = line.account.as_deref().is_some_and(|account| Uuid::try_parse(account).is_ok());
     let rate = kept(&line.kept, "DiscountRate");
@@ -269,7 +274,7 @@ fn line_body(line: &WriteLine) -> LineBody<'_> {
         unit_amount: line.unit_price.map(WireDecimal),
         account_code: line.account.as_deref().filter(|_| !is_id),
         account_id: line.account.as_deref().filter(|_| is_id),
-        tax_type: line.tax_code.as_deref(),
+        tax_type: line.tax_code.as_deref().filter(|_| has_tax),
         tracking: kept(&line.kept, "Tracking"),
         item_code: kept(&line.kept, "ItemCode"),
         // Xero shows a discount both ways and takes it one way: the percentage where there is one.

@@ -479,3 +479,6 @@ impl Documents for Xero {
         Some(format!("https://go.xero.com/app/{code}/invoicing/view/{id}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

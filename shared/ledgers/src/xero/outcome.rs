@@ -100,10 +100,12 @@ pub(super) fn unusable(asked: &Asked<'_>, cause: Cause, answer: &Response<Bytes>
 
 /// The failure of an exchange at the token endpoint: the user starts again, we correct our registration, or nobody knows what happened.
 pub(super) fn sign_in(asked: &Asked<'_>, cause: Cause, answer: Option<&Response<Bytes>>, internal: &str) -> Failure {
-    let disposition = match cause {
-        Cause::CodeRefused => Disposition::Reject { issues: Vec::new() },
-        Cause::AppRefused => Disposition::Defect,
-        _ => Disposition::LookFirst,
+    let disposition = if cause == Cause::CodeRefused {
+        Disposition::Reject { issues: Vec::new() }
+    } else if cause == Cause::AppRefused {
+        Disposition::Defect
+    } else {
+        Disposition::LookFirst
     };
     failed(asked, cause, disposition, answer, internal)
 }
@@ -237,35 +239,46 @@ fn validation(asked: &Asked<'_>, answer: &Response<Bytes>, messages: &[&str]) ->
     failure
 }
 
-fn rank(cause: Cause) -> u8 {
-    match cause {
-        Cause::MarkTaken => 0,
-        Cause::DocumentPaid => 1,
-        Cause::DocumentLocked => 2,
-        Cause::NumberTaken | Cause::NameTaken | Cause::ContactArchived => 3,
-        Cause::PeriodLocked | Cause::CurrencyMissing => 4,
-        Cause::Refused => 6,
-        _ => 5,
-    }
+/// The causes that decide first, when a refusal has several messages.
+const FIRST: [Cause; 9] = [
+    Cause::MarkTaken,
+    Cause::DocumentPaid,
+    Cause::DocumentLocked,
+    Cause::NumberTaken,
+    Cause::NameTaken,
+    Cause::ContactArchived,
+    Cause::ContactMissing,
+    Cause::PeriodLocked,
+    Cause::CurrencyMissing,
+];
+
+fn rank(cause: Cause) -> usize {
+    let unknown = usize::from(cause == Cause::Refused);
+    FIRST.iter().position(|first| *first == cause).unwrap_or(FIRST.len() + unknown)
 }
 
+/// The causes that a person can settle by an answer.
+const QUESTIONS: [(Cause, Question); 7] = [
+    (Cause::NameTaken, Question::NameClash),
+    (Cause::NumberTaken, Question::NumberTaken),
+    (Cause::DocumentPaid, Question::PaidInLedger),
+    (Cause::ContactArchived, Question::ContactGone),
+    (Cause::ContactMissing, Question::ContactGone),
+    (Cause::PeriodLocked, Question::PeriodLocked),
+    (Cause::CurrencyMissing, Question::CurrencyMissing),
+];
+
 fn question(cause: Cause) -> Option<Question> {
-    match cause {
-        Cause::NameTaken => Some(Question::NameClash),
-        Cause::NumberTaken => Some(Question::NumberTaken),
-        Cause::DocumentPaid => Some(Question::PaidInLedger),
-        Cause::ContactArchived => Some(Question::ContactGone),
-        Cause::PeriodLocked => Some(Question::PeriodLocked),
-        Cause::CurrencyMissing => Some(Question::CurrencyMissing),
-        _ => None,
-    }
+    QUESTIONS.iter().find(|(asked, _)| *asked == cause).map(|(_, question)| *question)
 }
 
 fn issue(cause: Cause) -> Issue {
-    let pointer = match cause {
-        Cause::AccountRefused | Cause::TaxRefused => "/lines",
-        Cause::EmailRefused => "/client/email",
-        _ => "",
+    let pointer = if matches!(cause, Cause::AccountRefused | Cause::TaxRefused) {
+        "/lines"
+    } else if cause == Cause::EmailRefused {
+        "/client/email"
+    } else {
+        ""
     };
     let entry = cause.entry();
     Issue::new(pointer, entry.code, entry.detail)
@@ -293,6 +306,8 @@ fn cause_of(message: &str) -> Cause {
         Cause::PeriodLocked
     } else if has("contact") && has("archived") {
         Cause::ContactArchived
+    } else if begins("the contact with the specified contact details could not be found") {
+        Cause::ContactMissing
     } else if has("currency") {
         Cause::CurrencyMissing
     } else if begins("the taxtype") || begins("tax rate must be valid") || begins("tax type") {

@@ -73,6 +73,22 @@ impl Default for XeroEndpoints {
 }
 
 impl XeroEndpoints {
+    /// All of them at one origin: a simulator's.
+    #[must_use]
+    pub fn at(origin: &Url) -> Self {
+        let below = |path: &str| {
+            let mut url = origin.clone();
+            url.set_path(path);
+            url
+        };
+        Self {
+            authorize: below("/identity/connect/authorize"),
+            token: below("/connect/token"),
+            connections: below("/connections"),
+            api: below("/api.xro/2.0"),
+        }
+    }
+
     /// The addresses that the product itself calls; the consent page is for browsers.
     #[must_use]
     pub fn called(&self) -> [&Url; 3] {
