@@ -47,7 +47,21 @@ impl Address {
     /// Whether nothing is filled in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parts().iter().all(Option::is_none)
+        self.parts().iter().all(|part| part.is_none_or(|part| part.trim().is_empty()))
+    }
+
+    /// This address, with `other`'s parts where this one has none.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        let part = |ours: Option<String>, theirs: &Option<String>| ours.filter(|part| !part.trim().is_empty()).or_else(|| theirs.clone());
+        Self {
+            line1: part(self.line1, &other.line1),
+            line2: part(self.line2, &other.line2),
+            city: part(self.city, &other.city),
+            region: part(self.region, &other.region),
+            postal_code: part(self.postal_code, &other.postal_code),
+            country: part(self.country, &other.country),
+        }
     }
 }
 

@@ -110,6 +110,18 @@ pub struct RemoteLine {
     pub kept: Value,
 }
 
+impl RemoteLine {
+    /// What the line adds to the document: the ledger's figure, else quantity times price.
+    #[must_use]
+    pub fn worth(&self, currency: Currency) -> Decimal {
+        self.amount.unwrap_or_else(|| {
+            let (quantity, unit_price) = (self.quantity.unwrap_or_default(), self.unit_price.unwrap_or_default());
+            // A vendor's figures are not trusted to be small.
+            quantity.checked_mul(unit_price).map_or(Decimal::MAX, |amount| currency.round(amount))
+        })
+    }
+}
+
 /// A document as read from a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteDocument {
@@ -187,6 +199,9 @@ pub struct SentDocument {
     pub totals: Totals,
     /// Lines, in order.
     pub lines: Vec<SentLine>,
+    /// Documents of this invoice that were gone already when this one was created: none of them is what came of the create.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_before: Vec<String>,
 }
 
 impl SentDocument {
@@ -216,18 +231,68 @@ impl SentDocument {
                     tax_code: line.tax_code.clone(),
                 })
                 .collect(),
+            gone_before: Vec::new(),
         }
     }
 
-    /// Takes over the ledger's line ids: an answer keeps the order that was sent, ours first, then lines of the bookkeeper's own.
+    /// Takes over the ids of our lines that a write or an earlier sync knew already.
     #[must_use]
-    pub fn with_line_ids(mut self, remote: &[RemoteLine]) -> Self {
-        if self.lines.len() <= remote.len() {
-            for (sent, there) in self.lines.iter_mut().zip(remote) {
-                sent.line_id.clone_from(&there.line_id);
+    pub fn with_known_ids<'a>(mut self, known: impl IntoIterator<Item = (Option<LineId>, Option<&'a String>)>) -> Self {
+        for (key, line_id) in known {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.key == key && line.line_id.is_none()) {
+                line.line_id = line_id.cloned();
             }
         }
         self
+    }
+
+    /// Takes over the ledger's line ids. An id that is known already stays while the ledger still has that line; other lines are found
+    /// by what they say, then by quantity and price, then by their place. Never by the place first: a line of text that the bookkeeper put
+    /// on top must not be taken for ours.
+    #[must_use]
+    pub fn with_line_ids(mut self, remote: &[RemoteLine]) -> Self {
+        let mut free: Vec<Option<&RemoteLine>> = remote.iter().map(|line| line.line_id.is_some().then_some(line)).collect();
+        for line in &mut self.lines {
+            let known = line.line_id.take();
+            line.line_id = known.filter(|id| take_line(&mut free, |there| there.line_id.as_ref() == Some(id)).is_some());
+        }
+        let says = |line: &SentLine, there: &RemoteLine| line.says_what(there);
+        let costs = |line: &SentLine, there: &RemoteLine| line.costs_what(there);
+        for fits in [&says as &dyn Fn(&SentLine, &RemoteLine) -> bool, &costs] {
+            // In its own place first, so that equal lines keep their order.
+            for (line, slot) in self.lines.iter_mut().zip(&mut free).filter(|(line, _)| line.line_id.is_none()) {
+                if slot.is_some_and(|there| fits(line, there)) {
+                    line.line_id = slot.take().and_then(|there| there.line_id.clone());
+                }
+            }
+            for line in self.lines.iter_mut().filter(|line| line.line_id.is_none()) {
+                line.line_id = take_line(&mut free, |there| fits(line, there)).and_then(|there| there.line_id.clone());
+            }
+        }
+        if self.lines.len() <= remote.len() {
+            for (line, slot) in self.lines.iter_mut().zip(&mut free).filter(|(line, _)| line.line_id.is_none()) {
+                line.line_id = slot.take().and_then(|there| there.line_id.clone());
+            }
+        }
+        self
+    }
+}
+
+fn take_line<'a>(free: &mut [Option<&'a RemoteLine>], fits: impl Fn(&RemoteLine) -> bool) -> Option<&'a RemoteLine> {
+    free.iter_mut().find(|slot| slot.is_some_and(&fits)).and_then(Option::take)
+}
+
+impl SentLine {
+    /// Whether a line of the ledger has the text, quantity and price that were sent.
+    #[must_use]
+    pub fn says_what(&self, there: &RemoteLine) -> bool {
+        crate::text::fingerprint(&there.description) == self.description && self.costs_what(there)
+    }
+
+    /// Whether a line of the ledger has the quantity and price that were sent.
+    #[must_use]
+    pub fn costs_what(&self, there: &RemoteLine) -> bool {
+        there.quantity == Some(self.quantity) && there.unit_price == Some(self.unit_price)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::connection::Options;
+use crate::connection::{Options, Profile};
 use crate::invoice::{Invoice, InvoiceStatus};
 use crate::problem::{Problem, ProblemKind};
 
@@ -14,6 +14,8 @@ pub enum Ineligible {
     NotSent,
     /// It is void.
     Void,
+    /// The connection only shows the ledger's invoices (C17).
+    ViewOnly,
 }
 
 impl Ineligible {
@@ -23,6 +25,7 @@ impl Ineligible {
         match self {
             Self::NotSent => "Only sent and paid invoices are synced. Send the invoice first.",
             Self::Void => "The invoice is void.",
+            Self::ViewOnly => "This connection only shows the ledger's invoices; it pushes none.",
         }
     }
 
@@ -36,6 +39,7 @@ impl Ineligible {
                 "the invoice, or Settings -> Integrations",
                 false,
             ),
+            Self::ViewOnly => problem.fix("Choose another profile for the connection.", "Settings -> Integrations", false),
             Self::Void => problem.fix("Create a new invoice; a void one stays out of the ledger.", "Invoices", false),
         }
     }
@@ -46,6 +50,9 @@ impl Ineligible {
 /// # Errors
 /// The reason it may not.
 pub fn check(invoice: &Invoice, options: &Options) -> Result<(), Ineligible> {
+    if options.profile == Profile::Copper {
+        return Err(Ineligible::ViewOnly);
+    }
     match invoice.status {
         InvoiceStatus::Sent | InvoiceStatus::Paid => Ok(()),
         InvoiceStatus::Draft if options.also_draft_source && options.sync_as_draft => Ok(()),

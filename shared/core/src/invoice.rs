@@ -189,11 +189,16 @@ impl Invoice {
             InvoiceStatus::Sent | InvoiceStatus::Paid => return Ok(()),
             InvoiceStatus::Void => return Err(state_conflict("A void invoice cannot be sent.")),
         }
+        self.settle_rates(workspace);
+        self.status = InvoiceStatus::Sent;
+        Ok(())
+    }
+
+    /// Gives lines without a rate the workspace's default (C11): when the invoice is sent, and when a sent one is changed. Never at push.
+    pub fn settle_rates(&mut self, workspace: &Workspace) {
         for line in &mut self.lines {
             line.tax_rate = line.tax_rate.or(workspace.default_tax_rate);
         }
-        self.status = InvoiceStatus::Sent;
-        Ok(())
     }
 
     /// Voids the invoice.

@@ -61,7 +61,7 @@ pub struct BuiltContent {
 /// # Errors
 /// A hold: a currency the organisation lacks, a closed period, no account chosen, a rate without one code, or cents that differ.
 pub fn build(inputs: ContentInputs<'_>) -> Result<BuiltContent, Box<HoldDraft>> {
-    let ContentInputs { rules, workspace, invoice, facts, choices, options, row, contact, url } = inputs;
+    let ContentInputs { rules, invoice, facts, choices, .. } = inputs;
     let label = rules.ledger.label();
     if !facts.currencies.contains(&invoice.currency) {
         return Err(hold(
@@ -82,23 +82,38 @@ pub fn build(inputs: ContentInputs<'_>) -> Result<BuiltContent, Box<HoldDraft>> 
         ));
     }
     let sales_account = sales_account(facts, choices, label)?;
+    let Priced { content, rounding_account, totals } = price(inputs)?;
+    Ok(BuiltContent { content, sales_account, rounding_account, totals })
+}
+
+/// The hash that the content would have, whatever stands in the way of writing it: a period that was closed or an account that went away
+/// after the document was written is no reason to ask anybody about a document that needs no write. `None` while a rate has no code or
+/// the cents differ, which the content itself rests on.
+#[must_use]
+pub fn hash_of(inputs: ContentInputs<'_>) -> Option<String> {
+    price(inputs).ok().map(|priced| priced.content.hash())
+}
+
+struct Priced {
+    content: DocumentContent,
+    rounding_account: Option<String>,
+    totals: Totals,
+}
+
+fn price(inputs: ContentInputs<'_>) -> Result<Priced, Box<HoldDraft>> {
+    let ContentInputs { rules, workspace, invoice, options, row, contact, url, .. } = inputs;
     let mut lines = Vec::with_capacity(invoice.lines.len() + 1);
     for line in &invoice.lines {
-        let (rate, tax_code) = tax_of(line.tax_rate, facts, choices, row, label)?;
+        let (rate, tax_code) = tax_of(line.tax_rate, inputs)?;
         let encoded = encode_line(
             PricedLine { rate, ..line.priced() },
             invoice.currency,
             rules.arithmetic.quantity_decimals,
             rules.arithmetic.unit_price_decimals,
         );
-        let mut description = line.description.trim().to_owned();
-        if let Some(note) = encoded.note {
-            description.push(' ');
-            description.push_str(&note);
-        }
         lines.push(DocumentLine {
             key: Some(line.id),
-            description,
+            description: line_text(&line.description, encoded.note.as_deref(), rules.description_max),
             quantity: encoded.quantity,
             unit_price: encoded.unit_price,
             rate,
@@ -109,8 +124,9 @@ pub fn build(inputs: ContentInputs<'_>) -> Result<BuiltContent, Box<HoldDraft>> 
     let computed = ledger_totals(&lines, invoice, rules);
     let mut rounding_account = None;
     let mut final_totals = computed;
-    if computed != wanted {
-        let (line, account) = rounding_line(wanted, computed, inputs)?;
+    if computed != wanted
+        && let Some((line, account)) = bridge(&lines, wanted, computed, inputs)?
+    {
         lines.push(line);
         rounding_account = Some(account);
         final_totals = ledger_totals(&lines, invoice, rules);
@@ -135,7 +151,17 @@ pub fn build(inputs: ContentInputs<'_>) -> Result<BuiltContent, Box<HoldDraft>> 
         tax_mode: invoice.tax_mode,
         lines,
     };
-    Ok(BuiltContent { content, sales_account, rounding_account, totals: final_totals })
+    Ok(Priced { content, rounding_account, totals: final_totals })
+}
+
+/// A line's text as a ledger keeps it: one kind of line break, no other control characters, and short enough to take the note whole.
+fn line_text(description: &str, note: Option<&str>, max: usize) -> String {
+    let plain = description.replace("\r\n", "\n").replace('\r', "\n");
+    let plain: String = plain.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    let tail = note.map(|note| format!(" {note}")).unwrap_or_default();
+    let room = max.saturating_sub(tail.chars().count());
+    let head: String = plain.trim().chars().take(room).collect();
+    format!("{}{tail}", head.trim_end())
 }
 
 /// What the ledger computes of lines that are encoded for it.
@@ -157,7 +183,7 @@ fn sales_account(facts: &Facts, choices: &Choices, label: &str) -> Result<String
     {
         return Ok(chosen.clone());
     }
-    let choices: Vec<Choice> = candidates
+    let mut choices: Vec<Choice> = candidates
         .iter()
         .map(|account| {
             let code = account.code.as_ref().unwrap_or(&account.id);
@@ -170,45 +196,33 @@ fn sales_account(facts: &Facts, choices: &Choices, label: &str) -> Result<String
     };
     let ids: Vec<&str> = choices.iter().map(|choice| choice.id.as_str()).collect();
     let inputs_hash = digest(ids.iter().map(|id| id.as_bytes()));
+    if choices.is_empty() {
+        choices.push(Choice::new("retry", "I have added one: try again"));
+    }
     Err(Box::new(HoldDraft { question: Question::ChooseAccount, detail, choices, inputs_hash }))
 }
 
-fn tax_of(rate: Option<Rate>, facts: &Facts, choices: &Choices, row: &SyncRow, label: &str) -> Result<(Rate, String), Box<HoldDraft>> {
-    let Some(rate) = rate else {
-        // C11: a line without a rate is settled when the invoice is sent, never at push; only a code of 0% leaves our total as shown.
-        let zero: Vec<Choice> = facts
-            .tax_rates
-            .iter()
-            .filter(|candidate| candidate.on_sales && candidate.rate == Some(Rate::ZERO))
-            .map(|candidate| Choice::new(candidate.code.clone(), candidate.name.clone()))
-            .collect();
-        let inputs_hash = digest([b"no rate".as_slice()]);
-        if let Some(code) = row.answer(Question::MapTax, &inputs_hash)
-            && zero.iter().any(|choice| choice.id == code)
-        {
-            return Ok((Rate::ZERO, code.to_owned()));
-        }
-        return Err(Box::new(HoldDraft {
-            question: Question::MapTax,
-            detail: "A line has no tax rate. Set one on the invoice, or choose the code for untaxed sales.".to_owned(),
-            choices: zero,
-            inputs_hash,
-        }));
-    };
-    if !facts.pays_tax && rate == Rate::ZERO {
-        return Ok((rate, String::new()));
+fn tax_of(rate: Option<Rate>, inputs: ContentInputs<'_>) -> Result<(Rate, String), Box<HoldDraft>> {
+    let ContentInputs { rules, facts, choices, .. } = inputs;
+    if !facts.pays_tax && rate.is_none_or(|rate| rate == Rate::ZERO) {
+        return Ok((Rate::ZERO, String::new()));
     }
+    let Some(rate) = rate else { return untaxed_line(inputs) };
     match resolve(rate, facts, choices) {
         TaxCode::Code(code) => Ok((rate, code.to_owned())),
         TaxCode::Ask(candidates) => {
+            let label = rules.ledger.label();
             let detail = match candidates.as_slice() {
                 [] => {
                     format!("{} has no active sales tax rate of exactly {rate}%. Add one in {label}, or correct the invoice.", facts.name)
                 }
                 _ => format!("{} has several sales tax rates of {rate}%. Which one is it?", facts.name),
             };
-            let offered =
+            let mut offered: Vec<Choice> =
                 candidates.iter().map(|candidate| Choice::new(format!("{rate}={}", candidate.code), candidate.name.clone())).collect();
+            if offered.is_empty() {
+                offered.push(Choice::new("retry", format!("There is a rate of {rate}% now: try again")));
+            }
             Err(Box::new(HoldDraft {
                 question: Question::MapTax,
                 detail,
@@ -219,30 +233,78 @@ fn tax_of(rate: Option<Rate>, facts: &Facts, choices: &Choices, row: &SyncRow, l
     }
 }
 
-/// C12: off by cents is a hold, or a rounding line where the connection or a person allows one.
-fn rounding_line(wanted: Totals, computed: Totals, inputs: ContentInputs<'_>) -> Result<(DocumentLine, String), Box<HoldDraft>> {
-    let ContentInputs { rules, invoice, facts, choices, options, row, .. } = inputs;
-    let label = rules.ledger.label();
-    let difference = wanted.total - computed.total;
-    let inputs_hash = digest([format!("{wanted:?}{computed:?}").as_bytes()]);
-    let small = difference.abs() <= Decimal::new(ROUNDING_LIMIT_MINOR, invoice.currency.minor_units()) && !difference.is_zero();
-    let account = facts.accounts_for(AccountUse::Rounding).next();
-    let untaxed = tax_of(Some(Rate::ZERO), facts, choices, row, label);
-    let allowed = options.rounding == Rounding::Line || row.answer(Question::TotalsDiffer, &inputs_hash) == Some("line");
-    if let (true, true, Some(account), Ok((rate, tax_code))) = (small, allowed, account, &untaxed) {
-        let line = DocumentLine {
-            key: None,
-            description: "Rounding".to_owned(),
-            quantity: Decimal::ONE,
-            unit_price: difference,
-            rate: *rate,
-            tax_code: tax_code.clone(),
-        };
-        return Ok((line, account.code.clone().unwrap_or_else(|| account.id.clone())));
+/// C11: a line without a rate is settled when the invoice is sent, never at push; only a code of 0% leaves our total as shown.
+fn untaxed_line(inputs: ContentInputs<'_>) -> Result<(Rate, String), Box<HoldDraft>> {
+    let ContentInputs { invoice, facts, row, .. } = inputs;
+    let mut zero: Vec<Choice> = facts
+        .tax_rates
+        .iter()
+        .filter(|candidate| candidate.on_sales && candidate.rate == Some(Rate::ZERO))
+        .map(|candidate| Choice::new(candidate.code.clone(), candidate.name.clone()))
+        .collect();
+    // An answer covers the lines that it was asked about, and no line that came later.
+    let lines: Vec<String> = invoice.lines.iter().filter(|line| line.tax_rate.is_none()).map(|line| line.id.to_string()).collect();
+    let inputs_hash = digest(std::iter::once(b"no rate".as_slice()).chain(lines.iter().map(String::as_bytes)));
+    if let Some(code) = row.answer(Question::MapTax, &inputs_hash)
+        && zero.iter().any(|choice| choice.id == code)
+    {
+        return Ok((Rate::ZERO, code.to_owned()));
     }
+    if zero.is_empty() {
+        zero.push(Choice::new("retry", "I have set a rate, or added a code of 0%: try again"));
+    }
+    Err(Box::new(HoldDraft {
+        question: Question::MapTax,
+        detail: "A line has no tax rate. Set one on the invoice, or choose the code for untaxed sales.".to_owned(),
+        choices: zero,
+        inputs_hash,
+    }))
+}
+
+/// C12: off by cents is a hold, or a rounding line where the connection or a person allows one. `None`: a person accepted that the
+/// ledger splits an equal total into other net and tax.
+fn bridge(
+    lines: &[DocumentLine],
+    wanted: Totals,
+    computed: Totals,
+    inputs: ContentInputs<'_>,
+) -> Result<Option<(DocumentLine, String)>, Box<HoldDraft>> {
+    let ContentInputs { rules, invoice, facts, options, row, .. } = inputs;
+    let label = rules.ledger.label();
+    let difference = (wanted.total - computed.total).normalize();
+    let limit = Decimal::new(ROUNDING_LIMIT_MINOR, invoice.currency.minor_units());
+    let figures = |totals: Totals| [totals.subtotal, totals.tax, totals.total].map(|figure| figure.normalize().to_string());
+    let inputs_hash = digest(figures(wanted).iter().chain(&figures(computed)).map(String::as_bytes));
+    let answer = row.answer(Question::TotalsDiffer, &inputs_hash);
     let mut offered = Vec::new();
-    if small && account.is_some() && untaxed.is_ok() {
-        offered.push(Choice::new("line", format!("Add a rounding line of {difference} {}", invoice.currency)));
+    if difference.is_zero() {
+        // A rounding line cannot move a cent between net and tax. The total is as shown (I6), so a person may accept the split.
+        if (wanted.tax - computed.tax).abs() <= limit {
+            if answer == Some("accept_split") {
+                return Ok(None);
+            }
+            offered
+                .push(Choice::new("accept_split", format!("Push it: the total is the same, {label} shows {} of it as tax", computed.tax)));
+        }
+    } else if let (true, Some(account)) = (difference.abs() <= limit, facts.accounts_for(AccountUse::Rounding).next()) {
+        if options.rounding == Rounding::Line || answer == Some("line") {
+            // Several codes of 0%, or none, is a question of its own.
+            let (rate, tax_code) = tax_of(Some(Rate::ZERO), inputs)?;
+            let line = DocumentLine {
+                key: None,
+                description: "Rounding".to_owned(),
+                quantity: Decimal::ONE,
+                unit_price: difference,
+                rate,
+                tax_code,
+            };
+            let with_line: Vec<DocumentLine> = lines.iter().chain(std::iter::once(&line)).cloned().collect();
+            if ledger_totals(&with_line, invoice, rules).total == wanted.total {
+                return Ok(Some((line, account.code.clone().unwrap_or_else(|| account.id.clone()))));
+            }
+        } else {
+            offered.push(Choice::new("line", format!("Add a rounding line of {difference} {}", invoice.currency)));
+        }
     }
     offered.push(Choice::new("retry", "I have changed the invoice: try again"));
     Err(Box::new(HoldDraft {

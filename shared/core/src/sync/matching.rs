@@ -15,6 +15,24 @@ pub fn contact_mark(client: &Client) -> String {
     format!("coportal:{}", client.id)
 }
 
+/// The mark of a contact that is created after `gone` contacts of ours for this client went away: a ledger may keep a mark taken for ever,
+/// and a look for a lost create must not find the one that is gone.
+#[must_use]
+pub fn contact_mark_after(client: &Client, gone: u32) -> String {
+    if gone == 0 { contact_mark(client) } else { format!("{}:{gone}", contact_mark(client)) }
+}
+
+/// Whether a contact carries a mark that CoPortal gave this client's contact, now or before.
+#[must_use]
+pub fn is_ours(client: &Client, contact: &Contact) -> bool {
+    let mark = contact_mark(client);
+    contact
+        .our_mark
+        .as_deref()
+        .and_then(|there| there.strip_prefix(mark.as_str()))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
 /// The decision about a client's contact.
 #[derive(Debug)]
 pub enum ContactDecision<'a> {
@@ -36,11 +54,11 @@ pub enum ContactDecision<'a> {
 pub fn decide<'a>(client: &Client, found: &'a [Contact], options: &Options, row: &ContactRow) -> ContactDecision<'a> {
     let active: Vec<&Contact> =
         found.iter().filter(|contact| contact.status == ContactStatus::Active && contact.merged_into.is_none()).collect();
-    let mark = contact_mark(client);
-    if let Some(ours) = active.iter().find(|contact| contact.our_mark.as_deref() == Some(mark.as_str())) {
-        return ContactDecision::Use(ours);
-    }
     let inputs_hash = inputs_hash(client, found);
+    let ours: Vec<&Contact> = active.iter().copied().filter(|contact| is_ours(client, contact)).collect();
+    if let [only] = ours.as_slice() {
+        return ContactDecision::Use(only);
+    }
     let answered = [Question::ChooseContact, Question::ConfirmContact].into_iter().find_map(|question| row.answer(question, &inputs_hash));
     if let Some(choice) = answered {
         if let Some(chosen) = choice.strip_prefix("link:").and_then(|id| active.iter().find(|contact| contact.external_id == id)) {
@@ -49,6 +67,9 @@ pub fn decide<'a>(client: &Client, found: &'a [Contact], options: &Options, row:
         if choice == "create" {
             return create(client, &active, options, row, inputs_hash);
         }
+    }
+    if !ours.is_empty() {
+        return ContactDecision::Hold(choose(client, &ours, inputs_hash));
     }
     for by in &options.match_by {
         let hits: Vec<&Contact> = active.iter().copied().filter(|contact| matches(client, contact, *by)).collect();
@@ -70,8 +91,14 @@ pub fn decide<'a>(client: &Client, found: &'a [Contact], options: &Options, row:
 fn matches(client: &Client, contact: &Contact, by: MatchBy) -> bool {
     match by {
         MatchBy::Email => contact.email.as_deref().is_some_and(|email| email_key(email) == email_key(&client.email)),
-        MatchBy::Name => name_key(&contact.name) == name_key(&client.name),
+        MatchBy::Name => same_name(client, contact),
     }
+}
+
+/// A name of which nothing is left for comparing equals no other.
+fn same_name(client: &Client, contact: &Contact) -> bool {
+    let key = name_key(&client.name);
+    !key.is_empty() && name_key(&contact.name) == key
 }
 
 /// C4: a name hit whose e-mail differs, or an e-mail hit whose name differs (both present), is only half a match.
@@ -83,12 +110,16 @@ fn agrees(client: &Client, contact: &Contact, by: MatchBy, options: &Options) ->
 }
 
 fn create<'a>(client: &Client, active: &[&'a Contact], options: &Options, row: &ContactRow, inputs_hash: String) -> ContactDecision<'a> {
-    let suffixed = || format!("{} ({})", client.name.trim(), client.email.trim());
-    let Some(taken) = active.iter().find(|contact| name_key(&contact.name) == name_key(&client.name)) else {
+    let suffixed = || suffixed_name(client);
+    let answer = row.answer(Question::NameClash, &inputs_hash);
+    // Also where the search shows no such name: it may be taken by a contact that a search does not reach.
+    if answer == Some("create_suffixed") {
+        return ContactDecision::Create { name: suffixed() };
+    }
+    let Some(taken) = active.iter().find(|contact| same_name(client, contact)) else {
         return ContactDecision::Create { name: client.name.trim().to_owned() };
     };
-    match row.answer(Question::NameClash, &inputs_hash) {
-        Some("create_suffixed") => return ContactDecision::Create { name: suffixed() },
+    match answer {
         Some(choice) if choice.strip_prefix("link:") == Some(taken.external_id.as_str()) => return ContactDecision::Use(taken),
         _ => {}
     }
@@ -103,19 +134,44 @@ fn create<'a>(client: &Client, active: &[&'a Contact], options: &Options, row: &
             ],
             inputs_hash,
         }),
-        NameClash::Fail => ContactDecision::Fail(
-            Problem::new(
-                ProblemKind::Invalid,
-                "name_clash",
-                format!("A contact named \"{}\" exists already, and this connection does not link by name.", client.name.trim()),
-            )
-            .fix(
-                "Rename one of the two, or change \"When a name is taken\" in the connection's options.",
-                "Settings -> Integrations",
-                false,
-            ),
-        ),
+        NameClash::Fail => ContactDecision::Fail(name_taken(client)),
     }
+}
+
+/// The name that a second contact of this name gets (C5).
+fn suffixed_name(client: &Client) -> String {
+    format!("{} ({})", client.name.trim(), client.email.trim())
+}
+
+fn name_taken(client: &Client) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "name_clash",
+        format!("A contact named \"{}\" exists already, and this connection does not link by name.", client.name.trim()),
+    )
+    .fix("Rename one of the two, or change \"When a name is taken\" in the connection's options.", "Settings -> Integrations", false)
+}
+
+/// C5 where only the ledger's refusal told that `name` is taken, and the search shows no contact of that name.
+#[must_use]
+pub fn decide_unseen_clash<'a>(client: &Client, found: &[Contact], options: &Options, name: &str, label: &str) -> ContactDecision<'a> {
+    let suffixed = suffixed_name(client);
+    let second = name == suffixed;
+    let mut choices = Vec::new();
+    if !second {
+        match options.name_clash {
+            NameClash::Suffix => return ContactDecision::Create { name: suffixed },
+            NameClash::Fail => return ContactDecision::Fail(name_taken(client)),
+            NameClash::Hold => choices.push(Choice::new("create_suffixed", format!("Create as \"{suffixed}\""))),
+        }
+    }
+    choices.push(Choice::new("retry", "I have renamed the other contact: try again"));
+    ContactDecision::Hold(HoldDraft {
+        question: Question::NameClash,
+        detail: format!("{label} says that the name \"{name}\" is taken, but shows no contact of that name."),
+        choices,
+        inputs_hash: inputs_hash(client, found),
+    })
 }
 
 fn confirm(client: &Client, contact: &Contact, by: MatchBy, inputs_hash: String) -> HoldDraft {
@@ -175,12 +231,18 @@ pub fn inputs_hash(client: &Client, found: &[Contact]) -> String {
 /// What a new contact gets.
 #[must_use]
 pub fn new_contact(client: &Client, name: String) -> ContactContent {
+    new_contact_after(client, name, 0)
+}
+
+/// What a new contact gets after `gone` others of this client went away.
+#[must_use]
+pub fn new_contact_after(client: &Client, name: String, gone: u32) -> ContactContent {
     ContactContent {
         name: Some(name),
         email: Some(client.email.trim().to_owned()),
         phone: client.phone.clone(),
         billing_address: client.billing_address.clone().filter(|address| !address.is_empty()),
-        our_mark: Some(contact_mark(client)),
+        our_mark: Some(contact_mark_after(client, gone)),
     }
 }
 
@@ -198,8 +260,9 @@ pub fn contact_changes(client: &Client, there: &Contact, policy: ContactUpdate) 
     let address = client.billing_address.clone().filter(|address| !address.is_empty());
     let billing_address = match (policy, &there.billing_address) {
         (ContactUpdate::Never, _) | (ContactUpdate::FillBlanks, Some(_)) => None,
-        (ContactUpdate::Overwrite, Some(theirs)) if Some(theirs) == address.as_ref() => None,
-        (ContactUpdate::FillBlanks | ContactUpdate::Overwrite, _) => address,
+        // An address is written whole: parts that only the bookkeeper filled go along.
+        (ContactUpdate::Overwrite, Some(theirs)) => address.map(|ours| ours.or(theirs)).filter(|both| both != theirs),
+        (ContactUpdate::FillBlanks | ContactUpdate::Overwrite, None) => address,
     };
     ContactContent {
         name: None,

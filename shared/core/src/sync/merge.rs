@@ -6,11 +6,15 @@ use serde_json::Value;
 
 use crate::document::{DocumentLine, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, SentDocument, SentLine, WriteLine};
 use crate::facts::Facts;
+use crate::invoice::TaxMode;
 use crate::ledger::LedgerRules;
 use crate::money::Rate;
-use crate::pricing::{PricedLine, totals};
+use crate::pricing::{PricedLine, Totals, raw_tax, totals};
 use crate::sync::content::BuiltContent;
 use crate::text::fingerprint;
+
+/// No quantity or price of ours is as large (an invoice's stay below a thousand million), and two of them multiply without overflow.
+const MOST: u64 = 1_000_000_000_000;
 
 /// Whose values win where both sides changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,9 @@ pub enum Merge {
 }
 
 /// Compares and merges.
+///
+/// [`Keep::Ours`] decides what both sides changed, and everything that the total rests on; what only the bookkeeper changed beside that
+/// (a due date, a reference, a text) is kept all the same.
 #[must_use]
 pub fn merge(
     sent: Option<&SentDocument>,
@@ -58,49 +65,66 @@ pub fn merge(
     rules: &LedgerRules,
     keep: Keep,
 ) -> Merge {
+    use Stake::{Label, Money};
     let mut notes = Notes { keep, changes: Vec::new(), conflicts: Vec::new() };
     let content = &wanted.content;
     let number = match &content.number {
-        Some(number) => notes.field("number", sent.map(|s| s.number.clone()), there.number.clone(), Some(number.clone())),
+        Some(number) => notes.field("number", Label, sent.map(|s| s.number.clone()), there.number.clone(), Some(number.clone())),
         None => there.number.clone(),
     };
-    let reference = notes.field("reference", sent.map(|s| s.reference.clone()), there.reference.clone(), content.reference.clone());
-    let url = notes
-        .field("link to CoPortal", sent.map(|s| Some(s.url.clone())), there.url.clone(), Some(content.url.clone()))
-        .unwrap_or_default();
+    let reference = notes.field("reference", Label, sent.map(|s| s.reference.clone()), there.reference.clone(), content.reference.clone());
+    // The owner's mark is ours alone: each write carries it, so that a lost one comes back. Its loss by itself is no reason to write.
+    let mark_moved = sent.is_none_or(|sent| sent.url != content.url);
+    if mark_moved && there.url.as_deref() != Some(content.url.as_str()) {
+        notes.change("link to CoPortal".to_owned(), there.url.clone().unwrap_or_default(), content.url.clone());
+    }
     let contact = notes
-        .field("contact", sent.map(|s| Some(s.contact.clone())), Some(there.contact.clone()), Some(content.contact.clone()))
+        .field("contact", Label, sent.map(|s| Some(s.contact.clone())), Some(there.contact.clone()), Some(content.contact.clone()))
         .unwrap_or_default();
-    let issue_date =
-        notes.field("date", sent.map(|s| Some(s.issue_date)), there.issue_date, Some(content.issue_date)).unwrap_or(content.issue_date);
+    let issue_date = notes
+        .field("date", Label, sent.map(|s| Some(s.issue_date)), there.issue_date, Some(content.issue_date))
+        .unwrap_or(content.issue_date);
     let due_date =
-        notes.field("due date", sent.map(|s| Some(s.due_date)), there.due_date, Some(content.due_date)).unwrap_or(content.due_date);
+        notes.field("due date", Label, sent.map(|s| Some(s.due_date)), there.due_date, Some(content.due_date)).unwrap_or(content.due_date);
     if there.currency != Some(content.currency) {
-        notes.conflict("currency", there.currency.map(|c| c.to_string()).unwrap_or_default(), content.currency.to_string());
+        let in_ledger = there.currency.map(|c| c.to_string()).unwrap_or_default();
+        notes.clash("currency".to_owned(), in_ledger, content.currency.to_string());
     }
     let untaxed = !facts.pays_tax && content.lines.iter().all(|line| line.rate == Rate::ZERO);
     let tax_mode = if untaxed {
         there.tax_mode
     } else {
-        notes.field("tax mode", sent.map(|s| Some(s.tax_mode)), there.tax_mode, Some(content.tax_mode))
+        notes.field("tax mode", Money, sent.map(|s| Some(s.tax_mode)), there.tax_mode, Some(content.tax_mode))
     };
 
-    let lines = merge_lines(&mut notes, sent, there, wanted, facts, rules);
+    let lines = match sent {
+        Some(sent) => merge_lines(&mut notes, sent, there, wanted, facts),
+        None => replace_lines(&mut notes, there, wanted, facts),
+    };
+    let total = |in_ledger: Totals| Difference {
+        field: "total".to_owned(),
+        in_ledger: in_ledger.total.to_string(),
+        to_send: format!("{} (tax {})", wanted.totals.total, wanted.totals.tax),
+    };
+    if notes.conflicts.is_empty() && notes.changes.is_empty() {
+        match (there.totals == wanted.totals, keep) {
+            (true, _) => return Merge::Same,
+            // Every field is as it should be and the sum is not: a tax amount typed over. Writing the lines again has it computed anew.
+            (false, Keep::Ours) => notes.changes.push(total(there.totals)),
+            (false, Keep::Ask) => notes.conflicts.push(total(there.totals)),
+        }
+    } else if notes.conflicts.is_empty() && totals_of(&lines, wanted, tax_mode, rules) != wanted.totals {
+        // Keeping the bookkeeper's values must not change the totals that CoPortal shows (R54, I6).
+        notes.conflicts.push(total(there.totals));
+    }
     if !notes.conflicts.is_empty() {
         return Merge::Conflict(notes.conflicts);
-    }
-    if notes.changes.is_empty() {
-        return if there.totals == wanted.totals {
-            Merge::Same
-        } else {
-            Merge::Conflict(vec![total_difference(there.totals.total, wanted.totals.total)])
-        };
     }
     let write = DocumentWrite {
         external_id: Some(there.external_id.clone()),
         number,
         reference,
-        url,
+        url: content.url.clone(),
         contact,
         currency: content.currency,
         issue_date,
@@ -134,22 +158,39 @@ pub fn new_document(wanted: &BuiltContent, facts: &Facts, status: DocumentStatus
     }
 }
 
-/// Whether a document holds exactly what an intent sent: how a lost update is recognised.
+/// Whether a document holds exactly what an intent sent: how a lost update is recognised. Tax and totals count: an update that changes
+/// nothing but a rate must not be taken for done.
 #[must_use]
 pub fn holds(there: &RemoteDocument, sent: &SentDocument) -> bool {
     let header = (sent.number.is_none() || there.number == sent.number)
         && there.reference == sent.reference
         && there.url.as_deref() == Some(sent.url.as_str())
         && there.contact == sent.contact
+        && there.currency == Some(sent.currency)
         && there.issue_date == Some(sent.issue_date)
-        && there.due_date == Some(sent.due_date);
-    header && there.lines.len() == sent.lines.len() && there.lines.iter().zip(&sent.lines).all(|(there, sent)| line_holds(there, sent))
+        && there.due_date == Some(sent.due_date)
+        && there.tax_mode.is_none_or(|mode| mode == sent.tax_mode)
+        && there.totals == sent.totals;
+    header
+        && there.lines.len() == sent.lines.len()
+        && there.lines.iter().zip(&sent.lines).all(|(there, line)| line_holds(there, line, sent))
 }
 
-fn line_holds(there: &RemoteLine, sent: &SentLine) -> bool {
-    fingerprint(&there.description) == sent.description
-        && there.quantity == Some(sent.quantity)
-        && there.unit_price == Some(sent.unit_price)
+fn line_holds(there: &RemoteLine, line: &SentLine, sent: &SentDocument) -> bool {
+    // A code of equal rate may have been kept (C29): then the line's tax is what was sent, to the cent.
+    let same_code = there.tax_code.as_deref().unwrap_or_default() == line.tax_code;
+    let amount = sent.currency.round(line.quantity * line.unit_price);
+    let same_tax = there.tax == Some(sent.currency.round(raw_tax(amount, line.rate, sent.tax_mode)));
+    line.says_what(there) && (same_code || same_tax)
+}
+
+/// What a field decides: who may keep it when a person says "ours".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stake {
+    /// The document's face.
+    Label,
+    /// Its total.
+    Money,
 }
 
 struct Notes {
@@ -160,28 +201,43 @@ struct Notes {
 
 impl Notes {
     /// One field: `base` is what was last sent (`None`: nothing was sent yet, so ours simply counts).
-    fn field<T: PartialEq + ToText>(&mut self, name: &str, base: Option<Option<T>>, there: Option<T>, want: Option<T>) -> Option<T> {
+    fn field<T: PartialEq + ToText>(
+        &mut self,
+        name: &str,
+        stake: Stake,
+        base: Option<Option<T>>,
+        there: Option<T>,
+        want: Option<T>,
+    ) -> Option<T> {
         if there == want {
             return want;
         }
         let ours_moved = base.as_ref().is_none_or(|base| *base != want);
         let theirs_moved = base.as_ref().is_some_and(|base| *base != there);
-        match (ours_moved, theirs_moved, self.keep) {
+        match (ours_moved, theirs_moved, self.keep, stake) {
             // Only the bookkeeper changed it: kept.
-            (false, _, Keep::Ask) => there,
-            (true, true, Keep::Ask) => {
-                self.conflict(name, text_of(&there), text_of(&want));
+            (false, _, Keep::Ask, _) | (false, _, Keep::Ours, Stake::Label) => there,
+            (true, true, Keep::Ask, _) => {
+                self.conflict(name.to_owned(), text_of(&there), text_of(&want));
                 there
             }
-            (true, false, Keep::Ask) | (_, _, Keep::Ours) => {
-                self.changes.push(Difference { field: name.to_owned(), in_ledger: text_of(&there), to_send: text_of(&want) });
+            (true, false, Keep::Ask, _) | (true, _, Keep::Ours, _) | (false, _, Keep::Ours, Stake::Money) => {
+                self.change(name.to_owned(), text_of(&there), text_of(&want));
                 want
             }
         }
     }
 
-    fn conflict(&mut self, field: &str, in_ledger: String, to_send: String) {
-        self.conflicts.push(Difference { field: field.to_owned(), in_ledger, to_send });
+    /// What cannot stand beside CoPortal's own: a question, or ours where a person said so.
+    fn clash(&mut self, field: String, in_ledger: String, to_send: String) {
+        match self.keep {
+            Keep::Ask => self.conflict(field, in_ledger, to_send),
+            Keep::Ours => self.change(field, in_ledger, to_send),
+        }
+    }
+
+    fn conflict(&mut self, field: String, in_ledger: String, to_send: String) {
+        self.conflicts.push(Difference { field, in_ledger, to_send });
     }
 
     fn change(&mut self, field: String, in_ledger: String, to_send: String) {
@@ -211,7 +267,7 @@ impl ToText for Decimal {
     }
 }
 
-impl ToText for crate::invoice::TaxMode {
+impl ToText for TaxMode {
     fn to_text(&self) -> String {
         match self {
             Self::Exclusive => "exclusive".to_owned(),
@@ -224,87 +280,127 @@ fn text_of<T: ToText>(value: &Option<T>) -> String {
     value.as_ref().map(ToText::to_text).unwrap_or_default()
 }
 
+/// A line of the merged document. `rate` is absent on a line that adds nothing to the total.
 struct MergedLine {
     write: WriteLine,
-    rate: Rate,
+    rate: Option<Rate>,
 }
 
-fn merge_lines(
-    notes: &mut Notes,
-    sent: Option<&SentDocument>,
-    there: &RemoteDocument,
-    wanted: &BuiltContent,
-    facts: &Facts,
-    rules: &LedgerRules,
-) -> Vec<MergedLine> {
-    let Some(sent) = sent else {
-        return replace_lines(notes, there, wanted);
-    };
-    let mut merged = Vec::with_capacity(wanted.content.lines.len());
-    for (index, line) in wanted.content.lines.iter().enumerate() {
+impl MergedLine {
+    fn ours(line: &DocumentLine, wanted: &BuiltContent) -> Self {
+        Self { write: new_line(line, wanted), rate: Some(line.rate) }
+    }
+}
+
+fn merge_lines(notes: &mut Notes, sent: &SentDocument, there: &RemoteDocument, wanted: &BuiltContent, facts: &Facts) -> Vec<MergedLine> {
+    let content = &wanted.content;
+    let mut merged = Vec::with_capacity(content.lines.len());
+    for (index, line) in content.lines.iter().enumerate() {
         let place = format!("line {}", index + 1);
         let base = sent.lines.iter().find(|sent| sent.key == line.key);
         let remote = base.and_then(|base| there.lines.iter().find(|remote| remote.line_id.is_some() && remote.line_id == base.line_id));
         merged.push(match (base, remote) {
             (Some(base), Some(remote)) => merge_line(notes, &place, base, remote, line, wanted, facts),
             (Some(_), None) => {
-                if notes.keep == Keep::Ask {
-                    notes.conflict(&place, "removed".to_owned(), line.description.clone());
-                } else {
-                    notes.change(place, "removed".to_owned(), line.description.clone());
-                }
-                MergedLine { write: new_line(line, wanted), rate: line.rate }
+                notes.clash(place, "removed".to_owned(), line.description.clone());
+                MergedLine::ours(line, wanted)
             }
             (None, _) => {
                 notes.change(place, String::new(), line.description.clone());
-                MergedLine { write: new_line(line, wanted), rate: line.rate }
+                MergedLine::ours(line, wanted)
             }
         });
     }
-    for remote in &there.lines {
+    let mut kept = Vec::new();
+    for (position, remote) in there.lines.iter().enumerate() {
         let base = sent.lines.iter().find(|sent| sent.line_id.is_some() && sent.line_id == remote.line_id);
         match base {
             // Ours once, and no longer wanted: it goes, unless somebody worked on it there.
-            Some(base) if !wanted.content.lines.iter().any(|line| line.key == base.key) => {
-                if line_holds(remote, base) || notes.keep == Keep::Ours {
+            Some(base) if !content.lines.iter().any(|line| line.key == base.key) => {
+                if base.says_what(remote) {
                     notes.change("line".to_owned(), remote.description.clone(), "removed".to_owned());
                 } else {
-                    notes.conflict("line", remote.description.clone(), "removed".to_owned());
+                    notes.clash("line".to_owned(), remote.description.clone(), "removed".to_owned());
                 }
             }
             Some(_) => {}
             // The bookkeeper's own line: a line of text is kept; one with an amount changes the total.
-            None if remote.amount.unwrap_or_default().is_zero() => merged.push(MergedLine { write: kept_line(remote), rate: Rate::ZERO }),
-            None if notes.keep == Keep::Ours => notes.change("line".to_owned(), remote.description.clone(), "removed".to_owned()),
-            None => notes.conflict("line", format!("{} ({})", remote.description, remote.amount.unwrap_or_default()), String::new()),
+            None => {
+                let worth = remote.worth(content.currency);
+                if worth.is_zero() {
+                    kept.push((position, MergedLine { write: kept_line(remote), rate: None }));
+                } else {
+                    notes.clash("line".to_owned(), format!("{} ({worth})", remote.description), "none".to_owned());
+                }
+            }
         }
     }
-    if notes.conflicts.is_empty() && !notes.changes.is_empty() {
-        check_totals(notes, there, wanted, &merged, rules);
+    arrange(notes, sent, there, merged, kept)
+}
+
+/// Puts the lines in order: CoPortal's, unless only the bookkeeper changed it; the bookkeeper's own lines stay below the line that they
+/// stood below.
+fn arrange(
+    notes: &mut Notes,
+    sent: &SentDocument,
+    there: &RemoteDocument,
+    mut merged: Vec<MergedLine>,
+    kept: Vec<(usize, MergedLine)>,
+) -> Vec<MergedLine> {
+    let place_there = |id: &Option<String>| there.lines.iter().position(|line| line.line_id.is_some() && line.line_id == *id);
+    let place_sent = |id: &Option<String>| sent.lines.iter().position(|line| line.line_id.is_some() && line.line_id == *id);
+    let ascending = |places: Vec<usize>| places.is_sorted();
+    let ours_moved = !ascending(merged.iter().filter_map(|line| place_sent(&line.write.line_id)).collect());
+    let theirs_moved = !ascending(sent.lines.iter().filter_map(|line| place_there(&line.line_id)).collect());
+    if ours_moved && !theirs_moved {
+        notes.change("order of lines".to_owned(), String::new(), String::new());
+    } else if theirs_moved && !ours_moved {
+        let mut last = 0;
+        let mut placed: Vec<(usize, MergedLine)> = Vec::with_capacity(merged.len());
+        for line in merged {
+            // A new line stays below the one that it follows here.
+            last = place_there(&line.write.line_id).unwrap_or(last);
+            placed.push((last, line));
+        }
+        placed.sort_by_key(|(place, _)| *place);
+        merged = placed.into_iter().map(|(_, line)| line).collect();
+    }
+    for (position, line) in kept {
+        let above = there
+            .lines
+            .iter()
+            .take(position)
+            .rev()
+            .find_map(|above| merged.iter().position(|line| line.write.line_id.is_some() && line.write.line_id == above.line_id));
+        merged.insert(above.map_or(0, |above| above + 1), line);
     }
     merged
 }
 
-/// Keeping the bookkeeper's values must not change the total that CoPortal shows (R54, I6).
-fn check_totals(notes: &mut Notes, there: &RemoteDocument, wanted: &BuiltContent, merged: &[MergedLine], rules: &LedgerRules) {
-    let mode = there.tax_mode.unwrap_or(wanted.content.tax_mode);
-    let priced = merged.iter().filter_map(|line| {
+/// What the ledger will compute of merged lines.
+fn totals_of(lines: &[MergedLine], wanted: &BuiltContent, mode: Option<TaxMode>, rules: &LedgerRules) -> Totals {
+    let priced = lines.iter().filter_map(|line| {
         Some(PricedLine {
             quantity: line.write.quantity?,
             unit_price: line.write.unit_price?,
             discount_percent: Decimal::ZERO,
-            rate: line.rate,
+            // Without a tax mode the document carries no tax, whatever its lines say.
+            rate: line.rate.map(|rate| if mode.is_some() { rate } else { Rate::ZERO })?,
         })
     });
-    let result = totals(priced, wanted.content.currency, mode, rules.arithmetic.tax_rounding);
-    if result.total != wanted.totals.total {
-        let difference = total_difference(there.totals.total, wanted.totals.total);
-        notes.conflicts.push(difference);
-    }
+    totals(priced, wanted.content.currency, mode.unwrap_or(TaxMode::Exclusive), rules.arithmetic.tax_rounding)
 }
 
-fn total_difference(there: Decimal, wanted: Decimal) -> Difference {
-    Difference { field: "total".to_owned(), in_ledger: there.to_string(), to_send: wanted.to_string() }
+/// A line whose figures cannot be handed back as ours: discounted there, or too large to be true (a vendor's answer is not trusted).
+fn reckoned_otherwise(remote: &RemoteLine, wanted: &BuiltContent) -> bool {
+    let limit = Decimal::from(MOST);
+    if [remote.quantity, remote.unit_price].into_iter().flatten().any(|figure| figure.abs() >= limit) {
+        return true;
+    }
+    remote
+        .amount
+        .zip(remote.quantity.zip(remote.unit_price))
+        .is_some_and(|(amount, (quantity, unit_price))| wanted.content.currency.round(quantity * unit_price) != amount)
 }
 
 fn merge_line(
@@ -316,17 +412,14 @@ fn merge_line(
     wanted: &BuiltContent,
     facts: &Facts,
 ) -> MergedLine {
-    let discounted = remote
-        .amount
-        .zip(remote.quantity.zip(remote.unit_price))
-        .is_some_and(|(amount, (quantity, unit_price))| wanted.content.currency.round(quantity * unit_price) != amount);
-    if discounted {
-        if notes.keep == Keep::Ask {
-            notes.conflict(&format!("{place} discount"), remote.amount.unwrap_or_default().to_string(), "none".to_owned());
-        } else {
-            notes.change(format!("{place} discount"), remote.amount.unwrap_or_default().to_string(), "none".to_owned());
-        }
-        return MergedLine { write: new_line(line, wanted), rate: line.rate };
+    use Stake::{Label, Money};
+    if reckoned_otherwise(remote, wanted) {
+        let own = wanted.content.currency.round(line.quantity * line.unit_price);
+        notes.clash(format!("{place} discount"), remote.worth(wanted.content.currency).to_string(), own.to_string());
+        // As a new line, so that the discount does not stay on it; the account is the bookkeeper's.
+        let mut ours = MergedLine::ours(line, wanted);
+        ours.write.account = remote.account.clone().or(ours.write.account);
+        return ours;
     }
     let there_text = remote.description.clone();
     let base_text = if fingerprint(&there_text) == base.description {
@@ -338,19 +431,18 @@ fn merge_line(
         String::from("\u{0}")
     };
     let description = notes
-        .field(&format!("{place} description"), Some(Some(base_text)), Some(there_text), Some(line.description.clone()))
+        .field(&format!("{place} description"), Label, Some(Some(base_text)), Some(there_text), Some(line.description.clone()))
         .unwrap_or_default();
-    let quantity = notes.field(&format!("{place} quantity"), Some(Some(base.quantity)), remote.quantity, Some(line.quantity));
-    let unit_price = notes.field(&format!("{place} price"), Some(Some(base.unit_price)), remote.unit_price, Some(line.unit_price));
-    let there_rate = remote.tax_code.as_deref().and_then(|code| facts.rate_of(code));
+    let quantity = notes.field(&format!("{place} quantity"), Money, Some(Some(base.quantity)), remote.quantity, Some(line.quantity));
+    let unit_price = notes.field(&format!("{place} price"), Money, Some(Some(base.unit_price)), remote.unit_price, Some(line.unit_price));
+    let there_rate = rate_there(remote, facts);
     // A tax code of equal rate is the bookkeeper's own work: kept (C29).
-    let equal_rate = there_rate == Some(line.rate);
-    let tax_code = if equal_rate {
+    let tax_code = if there_rate == Some(line.rate) {
         remote.tax_code.clone()
     } else {
-        notes.field(&format!("{place} tax"), Some(Some(base.tax_code.clone())), remote.tax_code.clone(), Some(line.tax_code.clone()))
+        notes.field(&format!("{place} tax"), Money, Some(code_of(&base.tax_code)), remote.tax_code.clone(), code_of(&line.tax_code))
     };
-    let rate = if tax_code.as_deref() == Some(line.tax_code.as_str()) || equal_rate { line.rate } else { there_rate.unwrap_or(Rate::ZERO) };
+    let is_ours = there_rate == Some(line.rate) || tax_code == code_of(&line.tax_code);
     MergedLine {
         write: WriteLine {
             key: line.key,
@@ -362,37 +454,51 @@ fn merge_line(
             account: remote.account.clone(),
             kept: remote.kept.clone(),
         },
-        rate,
+        rate: Some(if is_ours { line.rate } else { there_rate.unwrap_or(Rate::ZERO) }),
     }
 }
 
-/// A document that was linked by hand: nothing was ever sent, and the user decided that CoPortal's lines count (I7).
-fn replace_lines(notes: &mut Notes, there: &RemoteDocument, wanted: &BuiltContent) -> Vec<MergedLine> {
+fn rate_there(remote: &RemoteLine, facts: &Facts) -> Option<Rate> {
+    remote.tax_code.as_deref().and_then(|code| facts.rate_of(code))
+}
+
+/// No code is an absent one, never an empty one.
+fn code_of(code: &str) -> Option<String> {
+    (!code.is_empty()).then(|| code.to_owned())
+}
+
+/// A document that was linked by hand: nothing was ever sent, and the user decided that CoPortal's lines count (I7). What CoPortal does
+/// not carry stays on each line all the same (C29).
+fn replace_lines(notes: &mut Notes, there: &RemoteDocument, wanted: &BuiltContent, facts: &Facts) -> Vec<MergedLine> {
     let content = &wanted.content;
     let mut merged = Vec::with_capacity(content.lines.len());
     for (index, line) in content.lines.iter().enumerate() {
-        match there.lines.get(index) {
-            Some(remote) => {
-                let same = fingerprint(&remote.description) == fingerprint(&line.description)
-                    && remote.quantity == Some(line.quantity)
-                    && remote.unit_price == Some(line.unit_price)
-                    && remote.tax_code.as_deref() == Some(line.tax_code.as_str());
-                if !same {
-                    notes.change(format!("line {}", index + 1), remote.description.clone(), line.description.clone());
-                }
-                let write = WriteLine {
-                    line_id: remote.line_id.clone(),
-                    account: remote.account.clone().or_else(|| Some(wanted.sales_account.clone())),
-                    kept: Value::Null,
-                    ..new_line(line, wanted)
-                };
-                merged.push(MergedLine { write, rate: line.rate });
-            }
-            None => {
-                notes.change(format!("line {}", index + 1), String::new(), line.description.clone());
-                merged.push(MergedLine { write: new_line(line, wanted), rate: line.rate });
-            }
+        let mut ours = MergedLine::ours(line, wanted);
+        let place = format!("line {}", index + 1);
+        let Some(remote) = there.lines.get(index) else {
+            notes.change(place, String::new(), line.description.clone());
+            merged.push(ours);
+            continue;
+        };
+        ours.write.account = remote.account.clone().or(ours.write.account);
+        let otherwise = reckoned_otherwise(remote, wanted);
+        if !otherwise {
+            ours.write.line_id.clone_from(&remote.line_id);
+            ours.write.kept.clone_from(&remote.kept);
         }
+        let equal_rate = rate_there(remote, facts) == Some(line.rate);
+        if equal_rate {
+            ours.write.tax_code.clone_from(&remote.tax_code);
+        }
+        let same = !otherwise
+            && remote.description == line.description
+            && remote.quantity == Some(line.quantity)
+            && remote.unit_price == Some(line.unit_price)
+            && remote.tax_code == ours.write.tax_code;
+        if !same {
+            notes.change(place, remote.description.clone(), line.description.clone());
+        }
+        merged.push(ours);
     }
     for remote in there.lines.iter().skip(content.lines.len()) {
         notes.change("line".to_owned(), remote.description.clone(), "removed".to_owned());
@@ -411,7 +517,7 @@ fn new_line(line: &DocumentLine, wanted: &BuiltContent) -> WriteLine {
         description: line.description.clone(),
         quantity: Some(line.quantity),
         unit_price: Some(line.unit_price),
-        tax_code: (!line.tax_code.is_empty()).then(|| line.tax_code.clone()),
+        tax_code: code_of(&line.tax_code),
         account,
         kept: Value::Null,
     }

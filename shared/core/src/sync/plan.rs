@@ -15,10 +15,10 @@ use crate::invoice::{Invoice, InvoiceStatus};
 use crate::ledger::LedgerRules;
 use crate::problem::Problem;
 use crate::sync::HoldDraft;
-use crate::sync::content::{BuiltContent, ContentInputs, build};
-use crate::sync::matching::{self, ContactDecision, contact_changes, contact_mark, new_contact};
+use crate::sync::content::{BuiltContent, ContentInputs, build, hash_of};
+use crate::sync::matching::{self, ContactDecision, contact_changes, contact_mark, contact_mark_after, new_contact_after};
 use crate::sync::merge::{Difference, Keep, Merge, merge, new_document};
-use crate::sync::row::{Choice, ContactRow, IntentKind, Look, SyncRow};
+use crate::sync::row::{Choice, ContactRow, IntentKind, Look, SyncRow, SyncState};
 use crate::sync::settle::{self, Settle};
 use crate::text::digest;
 use crate::workspace::Workspace;
@@ -201,16 +201,22 @@ pub fn next_step(view: View<'_>) -> Step {
     }
     let Some(facts) = view.facts else { return Step::ReadFacts };
     let Some(link) = &view.contact.link else { return find_contact(view, facts) };
+    if find_again(view, &link.external_id) {
+        return Step::UnlinkContact;
+    }
+    let client_changed = link.hash != view.client.contact_hash() && view.connection.options.contact_update != ContactUpdate::Never;
+    let in_ledger = view.row.link.as_ref().is_some_and(|link| !link.status.is_gone());
+    let hash = hash_of(inputs(view, facts, &link.external_id));
+    // Before anything that stands in the way of a write: nothing is to be written (C2, R64).
+    if in_ledger && !client_changed && hash.is_some() && view.row.hash == hash {
+        return Step::Nothing;
+    }
     let built = match build(inputs(view, facts, &link.external_id)) {
         Ok(built) => built,
         // Stale facts may be the reason: read them again before a person is asked.
         Err(_) if !view.found.facts_read => return Step::ReadFacts,
         Err(hold) => return Step::Hold(*hold),
     };
-    let client_changed = link.hash != view.client.contact_hash() && view.connection.options.contact_update != ContactUpdate::Never;
-    if view.row.hash.as_deref() == Some(built.content.hash().as_str()) && view.row.link.is_some() && !client_changed {
-        return Step::Nothing;
-    }
     if !facts.is_fresh(view.now) && !view.found.facts_read {
         return Step::ReadFacts;
     }
@@ -252,7 +258,7 @@ fn settle_document(view: View<'_>) -> Option<Step> {
         Settle::Wait(until) => Step::WaitOutcome(until),
         Settle::Several => {
             let found = view.found.document_look.as_deref().unwrap_or_default();
-            let hold = two_documents(found, view.url);
+            let hold = two_documents(found, intent.look.mark.as_deref().unwrap_or(view.url));
             match chosen_document(view.row, &hold, found) {
                 Some(document) => Step::DocumentDone(Box::new(document.clone())),
                 None => Step::Hold(hold),
@@ -272,25 +278,45 @@ fn settle_contact(view: View<'_>) -> Option<Step> {
     })
 }
 
-/// C10: voided here and open there is a question; voided before it ever reached the ledger is nothing to do.
+/// C10: voided here and open there is a question; voided before it ever reached the ledger, or gone there too, is nothing to do.
 fn voided_here(view: View<'_>) -> Option<Step> {
     if view.invoice.status != InvoiceStatus::Void {
         return None;
     }
-    let link = view.row.link.as_ref().filter(|link| !link.status.is_gone())?;
-    let inputs_hash = digest([link.external_id.as_bytes(), b"void"]);
-    if view.row.answer(Question::VoidInLedger, &inputs_hash) == Some("leave") {
-        return Some(Step::Proved {
-            hash: inputs_hash,
+    let Some(link) = &view.row.link else {
+        // Somebody asked for it while it was not void: that wish has come to its end. Asked for now, it is refused with the reason.
+        let asked_before = view.row.state != SyncState::Never;
+        return asked_before.then(|| Step::Proved {
+            hash: digest([b"void".as_slice()]),
             sent: None,
-            reason: "The invoice is void here; its document in the ledger was left as it is.",
+            reason: "The invoice was voided before it reached the ledger.",
         });
+    };
+    let inputs_hash = digest([link.external_id.as_bytes(), b"void"]);
+    let proved = |reason| Some(Step::Proved { hash: inputs_hash.clone(), sent: None, reason });
+    if view.row.answer(Question::VoidInLedger, &inputs_hash) == Some("leave") {
+        return proved("The invoice is void here; its document in the ledger was left as it is.");
+    }
+    let both = "The invoice is void here, and its document is void or deleted in the ledger.";
+    if link.status.is_gone() {
+        return proved(both);
+    }
+    // What the link remembers may be old: the bookkeeper may have voided it since.
+    match &view.found.document {
+        None => return Some(Step::ReadDocument(link.external_id.clone())),
+        Some(None) => return proved(both),
+        Some(Some(there)) if there.status.is_gone() => return proved(both),
+        Some(Some(_)) => {}
     }
     let number = link.external_number.as_deref().unwrap_or(&link.external_id);
+    let label = view.rules.ledger.label();
     Some(Step::Hold(HoldDraft {
         question: Question::VoidInLedger,
-        detail: format!("The invoice is void in CoPortal, and document {number} is still open in {}.", view.rules.ledger.label()),
-        choices: vec![Choice::new("leave", "Leave it there: I take care of it in the ledger")],
+        detail: format!("The invoice is void in CoPortal, and document {number} is still open in {label}."),
+        choices: vec![
+            Choice::new("leave", "Leave it there: I take care of it in the ledger"),
+            Choice::new("retry", format!("I have voided it in {label}: look again")),
+        ],
         inputs_hash,
     }))
 }
@@ -302,49 +328,65 @@ fn find_contact(view: View<'_>, facts: &Facts) -> Step {
         return if view.found.facts_read { Step::Hold(*hold) } else { Step::ReadFacts };
     }
     let Some(found) = &view.found.contacts else { return Step::SearchContacts };
-    match matching::decide(view.client, found, options, view.contact) {
-        ContactDecision::Use(contact) => {
-            let changes = contact_changes(view.client, contact, options.contact_update);
-            let hash = if changes.is_empty() { view.client.contact_hash() } else { String::new() };
-            Step::LinkContact { external_id: contact.external_id.clone(), hash }
+    let use_contact = |contact: &Contact| {
+        let changes = contact_changes(view.client, contact, options.contact_update);
+        let hash = if changes.is_empty() { view.client.contact_hash() } else { String::new() };
+        Step::LinkContact { external_id: contact.external_id.clone(), hash }
+    };
+    let name = match matching::decide(view.client, found, options, view.contact) {
+        ContactDecision::Use(contact) => return use_contact(contact),
+        ContactDecision::Create { name } => name,
+        ContactDecision::Hold(hold) => return Step::Hold(hold),
+        ContactDecision::Fail(problem) => return Step::Refuse(problem),
+    };
+    let gone = view.contact.remote_generation;
+    let look = Look { mark: Some(contact_mark_after(view.client, gone)), ..Look::default() };
+    // One that we made may bear another name by now, and its link may be lost (a restore): found by its mark (I2).
+    if view.connection.look_first || view.found.name_taken {
+        let Some(marked) = &view.found.contact_look else { return Step::LookContact(look) };
+        let ours = marked
+            .iter()
+            .find(|contact| contact.our_mark == look.mark && contact.status == ContactStatus::Active && contact.merged_into.is_none());
+        if let Some(contact) = ours {
+            return use_contact(contact);
         }
-        ContactDecision::Create { .. } if view.found.name_taken => Step::Hold(HoldDraft {
-            question: Question::NameClash,
-            detail: format!(
-                "{} says that the name \"{}\" is taken, but shows no contact of that name.",
-                view.rules.ledger.label(),
-                view.client.name
-            ),
-            choices: vec![Choice::new("create_suffixed", format!("Create as \"{} ({})\"", view.client.name, view.client.email))],
-            inputs_hash: matching::inputs_hash(view.client, found),
-        }),
-        ContactDecision::Create { name } => Step::WriteContact(Box::new(ContactPlan {
-            kind: IntentKind::CreateContact,
-            external_id: None,
-            content: new_contact(view.client, name),
-            hash: view.client.contact_hash(),
-            look: Look { mark: Some(contact_mark(view.client)), ..Look::default() },
-        })),
-        ContactDecision::Hold(hold) => Step::Hold(hold),
-        ContactDecision::Fail(problem) => Step::Refuse(problem),
     }
+    let name = if view.found.name_taken {
+        match matching::decide_unseen_clash(view.client, found, options, &name, view.rules.ledger.label()) {
+            ContactDecision::Create { name } => name,
+            ContactDecision::Use(contact) => return use_contact(contact),
+            ContactDecision::Hold(hold) => return Step::Hold(hold),
+            ContactDecision::Fail(problem) => return Step::Refuse(problem),
+        }
+    } else {
+        name
+    };
+    Step::WriteContact(Box::new(ContactPlan {
+        kind: IntentKind::CreateContact,
+        external_id: None,
+        content: new_contact_after(view.client, name, gone),
+        hash: view.client.contact_hash(),
+        look,
+    }))
 }
 
 /// The client changed since its contact was last compared (R43, C27).
 fn refresh_contact(view: View<'_>, external_id: &str) -> Option<Step> {
-    // The search of this run has just read it.
-    let known = view.found.contacts.as_ref().and_then(|found| found.iter().find(|contact| contact.external_id == external_id));
+    // A search or look of this run may have just read it.
+    let read = [&view.found.contacts, &view.found.contact_look];
+    let known = read.into_iter().flatten().flatten().find(|contact| contact.external_id == external_id);
     let there = match (known, &view.found.linked_contact) {
         (Some(contact), _) => contact,
-        (None, None) => return Some(Step::ReadContact(external_id.to_owned())),
-        (None, Some(None)) => return Some(contact_gone(view, external_id, "was deleted")),
-        (None, Some(Some(contact))) => contact,
+        (None, Some(None)) => return Some(contact_gone(view, external_id, DELETED)),
+        (None, Some(Some(contact))) if contact.external_id == external_id => contact,
+        // Not read yet, or read was the contact that has been merged into this one.
+        (None, None | Some(Some(_))) => return Some(Step::ReadContact(external_id.to_owned())),
     };
-    if let Some(target) = &there.merged_into {
-        return Some(Step::LinkContact { external_id: target.clone(), hash: String::new() });
+    if let Some(target) = there.merged_into.as_deref().filter(|target| *target != external_id) {
+        return Some(Step::LinkContact { external_id: target.to_owned(), hash: String::new() });
     }
-    if there.status == ContactStatus::Archived {
-        return Some(contact_gone(view, external_id, "is archived"));
+    if there.status == ContactStatus::Archived || there.merged_into.is_some() {
+        return Some(contact_gone(view, external_id, ARCHIVED));
     }
     let content = contact_changes(view.client, there, view.connection.options.contact_update);
     if content.is_empty() {
@@ -359,11 +401,19 @@ fn refresh_contact(view: View<'_>, external_id: &str) -> Option<Step> {
     })))
 }
 
+const DELETED: &str = "was deleted";
+const ARCHIVED: &str = "is archived";
+
+/// Whether a person asked to look for the contact again: after what we read, or after the ledger refused a write because of the contact
+/// (that question rests on what was written: the document's content, or the client's mark). Answers end with the link they are about.
+fn find_again(view: View<'_>, external_id: &str) -> bool {
+    let read = [DELETED, ARCHIVED].map(|what| digest([external_id.as_bytes(), what.as_bytes()]));
+    let refused = view.facts.and_then(|facts| hash_of(inputs(view, facts, external_id)));
+    let mark = digest([contact_mark(view.client).as_bytes()]);
+    read.iter().chain(&refused).chain([&mark]).any(|hash| view.contact.answer(Question::ContactGone, hash) == Some("find_again"))
+}
+
 fn contact_gone(view: View<'_>, external_id: &str, what: &str) -> Step {
-    let inputs_hash = digest([external_id.as_bytes(), what.as_bytes()]);
-    if view.contact.answer(Question::ContactGone, &inputs_hash) == Some("find_again") {
-        return Step::UnlinkContact;
-    }
     Step::Hold(HoldDraft {
         question: Question::ContactGone,
         detail: format!("The contact that \"{}\" is linked to {what} in {}.", view.client.name, view.rules.ledger.label()),
@@ -371,7 +421,7 @@ fn contact_gone(view: View<'_>, external_id: &str, what: &str) -> Step {
             Choice::new("find_again", "Look for the right contact again, or create it"),
             Choice::new("retry", "I have restored it: try again"),
         ],
-        inputs_hash,
+        inputs_hash: digest([external_id.as_bytes(), what.as_bytes()]),
     })
 }
 
@@ -387,21 +437,31 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
         DocumentStatus::Deleted => return document_gone(view, &there.external_id, "was deleted"),
         DocumentStatus::Draft | DocumentStatus::Approved | DocumentStatus::Paid => {}
     }
-    let inputs_hash = digest([built.content.hash().as_bytes(), there.version.as_deref().unwrap_or_default().as_bytes()]);
-    let keep = match view.row.answer(Question::ChangedInLedger, &inputs_hash) {
-        Some("ours") => Keep::Ours,
-        Some("theirs") => {
-            return Step::Proved { hash: built.content.hash(), sent: None, reason: "Kept as it stands in the ledger, as chosen." };
+    let sent = || SentDocument::of(&built.content, built.totals);
+    let known = link.sent.iter().flat_map(|sent| &sent.lines).map(|line| (line.key, line.line_id.as_ref()));
+    let compared = || Box::new(sent().with_known_ids(known.clone()).with_line_ids(&there.lines));
+    let mut outcome = merge(link.sent.as_ref(), there, &built, facts, view.rules, Keep::Ask);
+    // A document of ours whose last content is not known (its link was lost): who changed what cannot be told, so a person is asked.
+    if let (Merge::Write { changes, .. }, None, true) = (&outcome, &link.sent, link.created_by_us) {
+        outcome = Merge::Conflict(changes.clone());
+    }
+    if let Merge::Conflict(differences) = &outcome {
+        let hold = changed_in_ledger(view, there, differences, &built.content.hash());
+        match view.row.answer(hold.question, &hold.inputs_hash) {
+            Some("ours") => outcome = merge(link.sent.as_ref(), there, &built, facts, view.rules, Keep::Ours),
+            // Compared with this version: what stands there now is accepted, and later changes are merged into it.
+            Some("theirs") => {
+                let reason = "Kept as it stands in the ledger, as chosen.";
+                return Step::Proved { hash: built.content.hash(), sent: Some(compared()), reason };
+            }
+            _ => return Step::Hold(hold),
         }
-        _ => Keep::Ask,
-    };
-    match merge(link.sent.as_ref(), there, &built, facts, view.rules, keep) {
-        Merge::Same => Step::Proved {
-            hash: built.content.hash(),
-            sent: Some(Box::new(SentDocument::of(&built.content, built.totals).with_line_ids(&there.lines))),
-            reason: "The ledger's document says this already.",
-        },
-        Merge::Conflict(differences) => Step::Hold(changed_in_ledger(view, &differences, inputs_hash)),
+    }
+    match outcome {
+        Merge::Same => {
+            Step::Proved { hash: built.content.hash(), sent: Some(compared()), reason: "The ledger's document says this already." }
+        }
+        Merge::Conflict(differences) => Step::Hold(changed_in_ledger(view, there, &differences, &built.content.hash())),
         Merge::Write { write, changes } => {
             if there.has_payments || there.status == DocumentStatus::Paid {
                 return paid_in_ledger(view, there, &built);
@@ -409,7 +469,7 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             Step::WriteDocument(Box::new(DocumentPlan {
                 kind: IntentKind::Update,
                 look: Look { external_id: Some(there.external_id.clone()), mark: Some(write.url.clone()), ..Look::default() },
-                sent: SentDocument::of(&built.content, built.totals),
+                sent: sent().with_known_ids(write.lines.iter().map(|line| (line.key, line.line_id.as_ref()))),
                 hash: built.content.hash(),
                 write: *write,
                 changes,
@@ -427,11 +487,15 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
         mark: Some(content.url.clone()),
         contact: Some(content.contact.clone()),
     };
-    let must_look = view.connection.look_first || view.found.number_taken || !view.rules.enforces_number;
+    // Where the ledger keeps numbers apart, its refusal is the look, unless the document may be there under another number: after a
+    // restore, and once a document of this invoice was forgotten or unlinked.
+    let enforced = view.rules.enforces_number && content.number.is_some();
+    let must_look = view.connection.look_first || view.found.number_taken || view.row.remote_generation > 0 || !enforced;
+    let mut sent = SentDocument::of(content, built.totals);
     if must_look {
         let Some(found) = &view.found.number_look else { return Step::LookNumber(look) };
-        let ours: Vec<&RemoteDocument> =
-            found.iter().filter(|document| document.url.as_deref() == Some(view.url) && !document.status.is_gone()).collect();
+        let is_ours = |document: &RemoteDocument| document.url.as_deref() == Some(view.url);
+        let ours: Vec<&RemoteDocument> = found.iter().filter(|document| is_ours(document) && !document.status.is_gone()).collect();
         match ours.as_slice() {
             [only] => return Step::Adopt(Box::new((*only).clone())),
             [_, _, ..] => {
@@ -443,6 +507,11 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             }
             [] => {}
         }
+        sent.gone_before = found
+            .iter()
+            .filter(|document| is_ours(document) && document.status.is_gone())
+            .map(|document| document.external_id.clone())
+            .collect();
         // Ours but gone keeps the number (vendor notes on Xero, section 0, fact 3): the number is taken by it, too.
         let theirs = found.iter().find(|document| content.number.is_some() && document.number == content.number);
         if let Some(document) = theirs {
@@ -460,7 +529,7 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     Step::WriteDocument(Box::new(DocumentPlan {
         kind: IntentKind::Create,
         write: new_document(&built, facts, status),
-        sent: SentDocument::of(content, built.totals),
+        sent,
         hash: content.hash(),
         look,
         changes: Vec::new(),
@@ -573,19 +642,21 @@ fn paid_in_ledger(view: View<'_>, there: &RemoteDocument, built: &BuiltContent) 
     })
 }
 
-fn changed_in_ledger(view: View<'_>, differences: &[Difference], inputs_hash: String) -> HoldDraft {
+fn changed_in_ledger(view: View<'_>, there: &RemoteDocument, differences: &[Difference], content_hash: &str) -> HoldDraft {
     let fields: Vec<String> = differences
         .iter()
         .map(|difference| format!("{}: \"{}\" there, \"{}\" here", difference.field, difference.in_ledger, difference.to_send))
         .collect();
+    let version = there.version.as_deref().unwrap_or_default();
+    let inputs = [there.external_id.as_str(), content_hash, version];
     HoldDraft {
         question: Question::ChangedInLedger,
-        detail: format!(
-            "Somebody changed the document in {}, and the same changed here ({}).",
-            view.rules.ledger.label(),
-            fields.join("; ")
-        ),
-        choices: vec![Choice::new("ours", "Write CoPortal's values"), Choice::new("theirs", "Keep the ledger's values")],
-        inputs_hash,
+        detail: format!("The document in {} differs from what CoPortal last wrote ({}).", view.rules.ledger.label(), fields.join("; ")),
+        choices: vec![
+            Choice::new("ours", "Write CoPortal's values"),
+            Choice::new("theirs", "Leave the document as it stands in the ledger"),
+        ],
+        // Not every ledger has a version mark: what differs is part of the question.
+        inputs_hash: digest(inputs.into_iter().chain(fields.iter().map(String::as_str)).map(str::as_bytes)),
     }
 }

@@ -235,6 +235,31 @@ pub struct Answer {
     pub inputs_hash: String,
 }
 
+impl Answer {
+    /// Whether it stays when a write was settled. An answer that is part of the content (a rounding line, a split of net and tax, a code
+    /// for untaxed lines, the ledger's own number) must: without it the same invoice would have another content, and the same question
+    /// would come again. Answers about what stood in the ledger end with the write.
+    #[must_use]
+    pub fn outlives_a_write(&self) -> bool {
+        match self.question {
+            Question::TotalsDiffer | Question::MapTax => true,
+            Question::NumberTaken => self.choice == "ledger_number",
+            Question::ChooseContact
+            | Question::ConfirmContact
+            | Question::NameClash
+            | Question::ChooseAccount
+            | Question::TwoDocuments
+            | Question::ChangedInLedger
+            | Question::DocumentGone
+            | Question::PaidInLedger
+            | Question::PeriodLocked
+            | Question::CurrencyMissing
+            | Question::VoidInLedger
+            | Question::ContactGone => false,
+        }
+    }
+}
+
 /// The public half of a failure, as kept on a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowProblem {

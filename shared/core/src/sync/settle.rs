@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::contact::Contact;
+use crate::contact::{Contact, ContactStatus};
 use crate::document::RemoteDocument;
 use crate::ledger::LedgerRules;
 use crate::sync::merge::holds;
@@ -50,12 +50,17 @@ pub fn document<'a>(
     };
     match intent.kind {
         IntentKind::Create => {
-            let ours: Vec<&RemoteDocument> = found.iter().filter(|document| is_ours(document, intent)).collect();
-            let live: Vec<&RemoteDocument> = ours.iter().copied().filter(|document| !document.status.is_gone()).collect();
-            match (live.as_slice(), ours.as_slice()) {
-                ([only], _) | ([], [only, ..]) => Settle::Done(only),
-                ([], []) => miss(intent, rules, now),
-                _ => Settle::Several,
+            // What was gone before the create was sent did not come of it: else a dead document would be taken for the one that a late
+            // create may still make.
+            let gone_before = |id: &String| intent.sent.as_ref().is_some_and(|sent| sent.gone_before.contains(id));
+            let mut ours = found.iter().filter(|document| is_ours(document, intent) && !gone_before(&document.external_id));
+            let live: Vec<&RemoteDocument> = ours.clone().filter(|document| !document.status.is_gone()).collect();
+            match (live.as_slice(), ours.next()) {
+                ([only], _) => Settle::Done(only),
+                // Made, and taken out of the books since.
+                ([], Some(gone)) => Settle::Done(gone),
+                ([], None) => miss(intent, rules, now),
+                ([_, _, ..], _) => Settle::Several,
             }
         }
         IntentKind::Update => match found.first() {
@@ -79,11 +84,18 @@ pub fn document<'a>(
 #[must_use]
 pub fn contact<'a>(intent: &Intent, rules: &LedgerRules, now: Timestamp, found: Option<&'a [Contact]>) -> Settle<'a, Contact> {
     let Some(found) = found else {
-        // An update of a contact sets absolute values: sending it again is the look.
-        let resend = within_key_window(intent, rules, now) || intent.kind == IntentKind::UpdateContact;
-        return if resend { Settle::Resend } else { Settle::Look };
+        return match (within_key_window(intent, rules, now), intent.kind) {
+            (true, _) => Settle::Resend,
+            // Nothing to look for: once it can no longer land, the contact is read and compared anew. Sending the old body again so
+            // late could write over what a bookkeeper filled in since (C27).
+            (false, IntentKind::UpdateContact) => miss(intent, rules, now),
+            (false, IntentKind::Create | IntentKind::Update | IntentKind::Void | IntentKind::CreateContact) => Settle::Look,
+        };
     };
-    match found.iter().find(|contact| contact.our_mark.is_some() && contact.our_mark == intent.look.mark) {
+    let ours = |contact: &&Contact| contact.our_mark.is_some() && contact.our_mark == intent.look.mark;
+    // A usable one first, should a merge have left the mark on two.
+    let usable = |contact: &&Contact| ours(contact) && contact.status == ContactStatus::Active && contact.merged_into.is_none();
+    match found.iter().find(usable).or_else(|| found.iter().find(ours)) {
         Some(ours) => Settle::Done(ours),
         None => miss(intent, rules, now),
     }
