@@ -10,7 +10,7 @@ use coportal_core::id::{ClientId, WorkspaceId};
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_lambda::authn::{Invocation, Member, Principal};
 use coportal_lambda::extract::{JsonBody, PageView, PathIds, QueryOf, cursor, page_limit};
-use coportal_lambda::idempotency::{self, Attempt, Begun, IdempotencyKey, Reply, Request, in_progress};
+use coportal_lambda::idempotency::{self, Attempt, Begun, Done, IdempotencyKey, Reply, Request, in_progress};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::shell::Shell;
 use coportal_lambda::telemetry::Note;
@@ -36,16 +36,16 @@ pub(crate) async fn create(
     };
     let done = create_client(&shell, &ctx, &principal, &attempt, value).await;
     note.outcome(if done.is_ok() { "created" } else { "refused" });
-    attempt.settle(shell.store(), &ctx, done.map_err(Into::into)).await
+    attempt.settle(shell.store(), &ctx, done).await
 }
 
-async fn create_client(shell: &Shell, ctx: &Ctx, principal: &Principal, attempt: &Attempt, request: CreateClientRequest) -> Outcome<Reply> {
+async fn create_client(shell: &Shell, ctx: &Ctx, principal: &Principal, attempt: &Attempt, request: CreateClientRequest) -> Outcome<Done> {
     let client = request.into_client(ClientId::new(ctx.uuid()));
     check(&client)?;
     let reply = Reply::created(format!("/v1/clients/{}", client.id), &client)?;
     let companion = attempt.companion(&reply)?;
     match shell.store().create_client(ctx, principal.workspace.id, &client, companion).await? {
-        ClientSaved::Done => Ok(reply),
+        ClientSaved::Done => Ok(Done::Kept(reply)),
         ClientSaved::CompanionRefused => Err(in_progress()),
         ClientSaved::Stale => Err(Problem::internal_error("a fresh client id is in use")),
     }

@@ -158,3 +158,56 @@ impl Boot {
 pub async fn run(router: Router) -> Result<(), Error> {
     lambda_http::run(router).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Collected, FixedClock, TestIssuer};
+
+    fn boot(variables: &[(&'static str, &str)]) -> Boot {
+        let machine = Machine {
+            clock: Arc::new(FixedClock::default()),
+            random: Arc::new(SystemRandom),
+            sink: Arc::new(Collected::default()),
+            keys: Arc::new(TestIssuer::default()),
+        };
+        let environment = Environment::of(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Boot::new("clients", environment, machine)
+    }
+
+    const DEPLOYED: [(&str, &str); 7] = [
+        ("COPORTAL_TABLE", "t"),
+        ("COPORTAL_ISSUERS", "https://id.example.com=https://id.example.com/jwks"),
+        ("COPORTAL_PUBLIC_URL", "https://api.example.com"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+        ("AWS_SESSION_TOKEN", "t0ken"),
+    ];
+
+    #[test]
+    fn a_function_starts_from_its_environment_alone() {
+        let boot = boot(&DEPLOYED);
+        let shell = boot.records_only().unwrap();
+        assert!(shell.is_own_origin("https://api.example.com"));
+        let cloud = boot.cloud(Some(config::Tokens { key: "key-1".to_owned() })).unwrap();
+        assert_eq!((cloud.table.as_str(), cloud.token_key.as_str(), cloud.endpoints), ("t", "key-1", Endpoints::default()));
+    }
+
+    #[test]
+    fn one_start_names_everything_that_is_missing() {
+        let error = boot(&[]).records_only().err().unwrap();
+        assert_eq!(error.problems.len(), 6, "{error}");
+    }
+
+    /// Design decision 17: another endpoint needs the switch that no template sets.
+    #[test]
+    fn another_endpoint_is_for_local_running_only() {
+        let mut variables = DEPLOYED.to_vec();
+        variables.push(("AWS_ENDPOINT_URL", "http://127.0.0.1:8788"));
+        assert!(boot(&variables).records_only().is_err());
+        variables.push(("COPORTAL_LOCAL", "1"));
+        let cloud = boot(&variables).cloud(None).unwrap();
+        assert_eq!(cloud.endpoints, Endpoints::all("http://127.0.0.1:8788"));
+    }
+}

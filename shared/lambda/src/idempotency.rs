@@ -3,8 +3,6 @@
 //! The answer is kept together with the effect, in one transaction, wherever the effect is one (docs/records.md, section 5): then a
 //! repeat finds an answer exactly when the effect is there. A request that was refused leaves its key free.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use coportal_aws::keys;
@@ -120,7 +118,6 @@ impl IntoResponse for Reply {
 /// The attempt that does the work.
 pub struct Attempt {
     claim: Option<Claim>,
-    kept: AtomicBool,
 }
 
 impl Attempt {
@@ -129,35 +126,38 @@ impl Attempt {
     /// # Errors
     /// When the answer has no form in DynamoDB.
     pub fn companion(&self, reply: &Reply) -> Outcome<Option<Change>> {
-        let change = self.claim.as_ref().map(|claim| claim.completed(&reply.0)).transpose()?;
-        self.kept.store(change.is_some(), Ordering::Relaxed);
-        Ok(change)
+        Ok(self.claim.as_ref().map(|claim| claim.completed(&reply.0)).transpose()?)
     }
 
     /// Ends the attempt: keeps the answer, unless the transaction of the effect did, or frees the key when nothing was done.
     ///
     /// # Errors
     /// What the work was refused with; otherwise when the table does not answer.
-    pub async fn settle(self, store: &Store, ctx: &Ctx, done: Answer<Reply>) -> Answer<Response> {
-        let Some(claim) = &self.claim else {
-            return done.map(Reply::into_response);
-        };
-        match done {
-            Ok(reply) => {
-                if !self.kept.load(Ordering::Relaxed) {
-                    store.complete_idempotent(ctx, claim, &reply.0).await.map_err(Problem::from)?;
-                }
+    pub async fn settle(self, store: &Store, ctx: &Ctx, done: Outcome<Done>) -> Answer<Response> {
+        match (done, &self.claim) {
+            (Ok(Done::Kept(reply)), _) | (Ok(Done::ToKeep(reply)), None) => Ok(reply.into_response()),
+            (Ok(Done::ToKeep(reply)), Some(claim)) => {
+                store.complete_idempotent(ctx, claim, &reply.0).await.map_err(Problem::from)?;
                 Ok(reply.into_response())
             }
-            Err(refusal) => {
-                if certainly_nothing_happened(refusal.problem()) {
+            (Err(problem), claim) => {
+                if let Some(claim) = claim.as_ref().filter(|_| certainly_nothing_happened(&problem)) {
                     // Best effort: an answer is due, and the lease ends by itself.
                     let _ = store.release_idempotent(ctx, claim).await;
                 }
-                Err(refusal)
+                Err(problem.into())
             }
         }
     }
+}
+
+/// Work that was done, and whether its answer is kept already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The transaction of the effect had [`Attempt::companion`] in it.
+    Kept(Reply),
+    /// There was no effect, or none that a transaction could hold: the answer is kept now.
+    ToKeep(Reply),
 }
 
 /// What to do with a POST.
@@ -174,11 +174,11 @@ pub enum Begun {
 /// 422 when the key came with another body before, 409 while the same request is being worked on.
 pub async fn begin(store: &Store, ctx: &Ctx, request: Request<'_>) -> Answer<Begun> {
     let Some(key) = &request.key.0 else {
-        return Ok(Begun::Work(Attempt { claim: None, kept: AtomicBool::new(false) }));
+        return Ok(Begun::Work(Attempt { claim: None }));
     };
     let record = keys::idempotency(request.workspace, request.user.as_str(), request.route, key);
     match store.begin_idempotent(ctx, record, &text::digest([request.body])).await.map_err(Problem::from)? {
-        Begin::Mine(claim) => Ok(Begun::Work(Attempt { claim: Some(claim), kept: AtomicBool::new(false) })),
+        Begin::Mine(claim) => Ok(Begun::Work(Attempt { claim: Some(claim) })),
         Begin::Answered(answer) => {
             let mut response = Reply(answer).into_response();
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));

@@ -96,8 +96,125 @@ fn reason(invoice: &Invoice, connection: &Connection, plan_allows: bool) -> Opti
             match ineligible {
                 eligibility::Ineligible::NotSent => "not_sent",
                 eligibility::Ineligible::Void => "void",
+                eligibility::Ineligible::ViewOnly => "view_only",
             },
             ineligible.detail().to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coportal_core::connection::{Generation, Options};
+    use coportal_core::failure::Question;
+    use coportal_core::id::{ClientId, ConnectionId, HoldId, InvoiceId};
+    use coportal_core::invoice::{InvoiceStatus, TaxMode};
+    use coportal_core::problem::Fix;
+    use coportal_core::sync::row::{Choice, DocumentLink, Hold};
+    use uuid::Uuid;
+
+    fn invoice(status: InvoiceStatus) -> Invoice {
+        Invoice {
+            id: InvoiceId::new(Uuid::from_u128(1)),
+            number: "INV-0001".to_owned(),
+            client_id: ClientId::new(Uuid::from_u128(2)),
+            currency: "GBP".parse().unwrap(),
+            issue_date: "2026-03-01".parse().unwrap(),
+            due_date: None,
+            status,
+            tax_mode: TaxMode::Exclusive,
+            lines: Vec::new(),
+            payments: Vec::new(),
+            version: 1,
+            created_at: "2026-03-01T09:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn connection(status: ConnectionStatus) -> Connection {
+        Connection {
+            id: ConnectionId::new(Uuid::from_u128(3)),
+            ledger: Ledger::Xero,
+            status,
+            organisation: None,
+            generation: Generation(1),
+            grant: 1,
+            options: Options::defaults(Ledger::Xero),
+            connected_at: None,
+            connected_by: None,
+            last_synced_at: None,
+            look_first: false,
+            reconnect_reason: None,
+        }
+    }
+
+    fn reason_of(invoice_status: InvoiceStatus, status: ConnectionStatus, plan: bool) -> Option<&'static str> {
+        let view = LedgerView::of(&invoice(invoice_status), &connection(status), None, plan);
+        assert_eq!(view.eligible, view.reason.is_none());
+        view.reason.map(|reason| reason.code)
+    }
+
+    /// C9, R146: the button is not merely hidden, the reason is said.
+    #[test]
+    fn c9_why_an_invoice_cannot_be_synced_now() {
+        use ConnectionStatus::{ChooseOrganisation, Connected, Disconnected, ReconnectRequired};
+        for (status, connection, plan, reason) in [
+            (InvoiceStatus::Sent, Connected, true, None),
+            (InvoiceStatus::Paid, Connected, true, None),
+            (InvoiceStatus::Draft, Connected, true, Some("not_sent")),
+            (InvoiceStatus::Void, Connected, true, Some("void")),
+            (InvoiceStatus::Sent, Connected, false, Some("plan_required")),
+            (InvoiceStatus::Sent, ChooseOrganisation, true, Some("choose_organisation")),
+            (InvoiceStatus::Sent, ReconnectRequired, true, Some("reconnect_required")),
+            (InvoiceStatus::Sent, Disconnected, true, Some("not_connected")),
+        ] {
+            assert_eq!(reason_of(status, connection, plan), reason);
+        }
+    }
+
+    /// R63: the ledger's id and the time of the last sync are shown on the invoice.
+    #[test]
+    fn r63_what_is_shown_of_a_synced_and_of_a_held_row() {
+        let row = SyncRow {
+            state: SyncState::Synced,
+            link: Some(DocumentLink {
+                external_id: "ext-1".to_owned(),
+                external_number: Some("INV-0001".to_owned()),
+                url: Some("https://ledger.test/ext-1".to_owned()),
+                remote_version: Some("secret to users".to_owned()),
+                status: DocumentStatus::Draft,
+                sent: None,
+                created_by_us: true,
+            }),
+            last_synced_at: Some("2026-03-01T10:00:00Z".parse().unwrap()),
+            ..SyncRow::default()
+        };
+        let shown = |row: Option<&SyncRow>| {
+            serde_json::to_value(LedgerView::of(&invoice(InvoiceStatus::Sent), &connection(ConnectionStatus::Connected), row, true))
+                .unwrap()
+        };
+        let held = SyncRow {
+            state: SyncState::Held,
+            hold: Some(Hold {
+                id: HoldId::new(Uuid::from_u128(4)),
+                question: Question::ChooseAccount,
+                detail: "Which account?".to_owned(),
+                choices: vec![Choice::new("200", "200 Sales")],
+                inputs_hash: "not shown".to_owned(),
+                since: "2026-03-01T10:00:00Z".parse().unwrap(),
+            }),
+            ..SyncRow::default()
+        };
+        let failed = SyncRow {
+            state: SyncState::Failed,
+            problem: Some(RowProblem {
+                code: "rejected".into(),
+                detail: "The ledger refused it.".into(),
+                fix: Fix::new("Correct it.", "the invoice", false),
+                issues: Vec::new(),
+            }),
+            ..SyncRow::default()
+        };
+        insta::assert_json_snapshot!("ledger_views", [shown(None), shown(Some(&row)), shown(Some(&held)), shown(Some(&failed))]);
     }
 }

@@ -185,3 +185,57 @@ fn fields(client: &Client) -> Result<Fields, StoreError> {
     // `label` is what a list index shows.
     Ok(Fields::of(Kind::Client, client)?.text("label", &client.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fault, Services};
+    use uuid::Uuid;
+
+    fn ws() -> WorkspaceId {
+        WorkspaceId::new(Uuid::from_u128(1))
+    }
+
+    fn client(id: u128, email: &str) -> Client {
+        Client {
+            id: ClientId::new(Uuid::from_u128(id)),
+            name: "Ann".to_owned(),
+            email: email.to_owned(),
+            company: None,
+            phone: Some("1".to_owned()),
+            billing_address: None,
+            notes: None,
+            archived: false,
+        }
+    }
+
+    /// The revision of an address's owners serialises: neither of two clients made at once is forgotten.
+    #[tokio::test]
+    async fn clients_of_one_address_made_at_once_are_both_its_owners() {
+        let services = Services::new();
+        let store = services.cloud().store;
+        let mut tasks = tokio::task::JoinSet::new();
+        for id in 10..16 {
+            let (store, ctx) = (store.clone(), services.ctx());
+            tasks.spawn(async move { store.create_client(&ctx, ws(), &client(id, "a@example.com"), None).await.unwrap() });
+        }
+        assert!(tasks.join_all().await.iter().all(|saved| *saved == ClientSaved::Done));
+        assert_eq!(store.email_owners(ws(), "A@example.com").await.unwrap().value.len(), 6);
+    }
+
+    #[tokio::test]
+    async fn a_client_is_saved_on_the_revision_that_was_read() {
+        let services = Services::new();
+        let (store, ctx) = (services.cloud().store, services.ctx());
+        let made = client(10, "a@example.com");
+        assert_eq!(store.create_client(&ctx, ws(), &made, None).await.unwrap(), ClientSaved::Done);
+        let before = store.client(ws(), made.id).await.unwrap().unwrap();
+        assert_eq!(before.value, made);
+        let bare = Client { phone: None, archived: true, ..made.clone() };
+        // The answer of a save that happened is lost: the repeat is known as our own.
+        services.fault(0, Fault::LoseAnswer);
+        assert_eq!(store.save_client(&ctx, ws(), &before, &bare).await.unwrap(), ClientSaved::Done);
+        assert_eq!(store.client(ws(), made.id).await.unwrap().unwrap().value, bare);
+        assert_eq!(store.save_client(&ctx, ws(), &before, &made).await.unwrap(), ClientSaved::Stale);
+    }
+}

@@ -161,3 +161,112 @@ fn fields(ctx: &Ctx, ws: WorkspaceId, written: Written<'_>) -> Result<Fields, St
         .listed(Some(keys::invoice_of_client(ws, invoice.client_id, invoice.issue_date, invoice.id)))
         .set("ids", AttributeValue::L(vec![AttributeValue::S(invoice.id.to_string()), AttributeValue::S(invoice.client_id.to_string())])))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::idempotency;
+    use crate::records::idempotency::{Begin, KeptAnswer};
+    use crate::testing::{Fault, Services};
+    use coportal_core::id::{ClientId, LineId};
+    use coportal_core::invoice::{InvoiceStatus, LineItem, Payment, TaxMode};
+    use coportal_core::workspace::{Plan, TaxRounding, Workspace};
+    use rust_decimal::Decimal;
+    use uuid::Uuid;
+
+    fn ws() -> WorkspaceId {
+        WorkspaceId::new(Uuid::from_u128(1))
+    }
+
+    fn invoice(id: u128, number: &str) -> Invoice {
+        Invoice {
+            id: InvoiceId::new(Uuid::from_u128(id)),
+            number: number.to_owned(),
+            client_id: ClientId::new(Uuid::from_u128(2)),
+            currency: "GBP".parse().unwrap(),
+            issue_date: "2026-03-01".parse().unwrap(),
+            due_date: Some("2026-03-31".parse().unwrap()),
+            status: InvoiceStatus::Sent,
+            tax_mode: TaxMode::Inclusive,
+            lines: vec![LineItem {
+                id: LineId::new(Uuid::from_u128(3)),
+                description: "Design".to_owned(),
+                quantity: Decimal::new(25, 1),
+                unit_price: Decimal::new(80_000_001, 6),
+                tax_rate: None,
+                discount_percent: Some(Decimal::TEN),
+            }],
+            payments: vec![Payment { payment_id: "p".to_owned(), amount: Decimal::new(1000, 2), date: "2026-03-02".parse().unwrap() }],
+            version: 1,
+            created_at: "2026-03-01T09:00:00.123456789Z".parse().unwrap(),
+        }
+    }
+
+    fn written(invoice: &Invoice) -> Written<'_> {
+        Written { invoice, total: Money::new(Decimal::from(200), invoice.currency) }
+    }
+
+    #[tokio::test]
+    async fn an_invoice_comes_back_as_it_was_stored() {
+        let services = Services::new();
+        let (store, ctx) = (services.cloud().store, services.ctx());
+        let invoice = invoice(7, "A-1");
+        assert_eq!(store.create_invoice(&ctx, ws(), written(&invoice), None).await.unwrap(), InvoiceSaved::Done);
+        assert_eq!(store.invoice(ws(), invoice.id).await.unwrap(), Some(invoice.clone()));
+        let bare = Invoice { due_date: None, payments: Vec::new(), version: 2, ..invoice.clone() };
+        assert_eq!(store.save_invoice(&ctx, ws(), &invoice, written(&bare), None).await.unwrap(), InvoiceSaved::Done);
+        assert_eq!(store.invoice(ws(), invoice.id).await.unwrap(), Some(bare));
+    }
+
+    /// The SDK asks again after a lost answer: the second try must not read as somebody else's claim of the number.
+    #[tokio::test]
+    async fn a_lost_answer_is_not_a_taken_number_or_a_stale_version() {
+        let services = Services::new();
+        let (store, ctx) = (services.cloud().store, services.ctx());
+        let first = invoice(7, "A-1");
+        services.fault(0, Fault::LoseAnswer);
+        assert_eq!(store.create_invoice(&ctx, ws(), written(&first), None).await.unwrap(), InvoiceSaved::Done);
+        let second = Invoice { version: 2, number: "A-2".to_owned(), ..first.clone() };
+        services.fault(0, Fault::LoseAnswer);
+        assert_eq!(store.save_invoice(&ctx, ws(), &first, written(&second), None).await.unwrap(), InvoiceSaved::Done);
+        assert_eq!(store.save_invoice(&ctx, ws(), &first, written(&second), None).await.unwrap(), InvoiceSaved::Stale);
+    }
+
+    #[tokio::test]
+    async fn a_refused_companion_keeps_the_invoice_from_happening() {
+        let services = Services::new();
+        let (store, ctx) = (services.cloud().store, services.ctx());
+        let key = idempotency(ws(), "ann", "POST /v1/invoices", "k");
+        let Begin::Mine(claim) = store.begin_idempotent(&ctx, key.clone(), "body").await.unwrap() else { panic!("the key is fresh") };
+        // The first attempt is slow; another takes the key over.
+        services.advance(jiff::SignedDuration::from_secs(40));
+        let ctx = services.ctx();
+        assert!(matches!(store.begin_idempotent(&ctx, key, "body").await.unwrap(), Begin::Mine(_)));
+        let answer = KeptAnswer { status: 201, location: None, body: b"{}".to_vec() };
+        let invoice = invoice(7, "A-1");
+        let companion = claim.completed(&answer).unwrap();
+        let saved = store.create_invoice(&ctx, ws(), written(&invoice), Some(companion)).await.unwrap();
+        assert_eq!(saved, InvoiceSaved::CompanionRefused);
+        assert_eq!(store.invoice(ws(), invoice.id).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn numbers_are_drawn_once_and_a_lost_one_is_skipped() {
+        let services = Services::new();
+        let (store, ctx) = (services.cloud().store, services.ctx());
+        assert!(store.draw_invoice_number(&ctx, ws()).await.is_err(), "no workspace");
+        let workspace = Workspace {
+            id: ws(),
+            name: "North".to_owned(),
+            plan: Plan::Solo,
+            currency: "GBP".parse().unwrap(),
+            country: "GB".to_owned(),
+            tax_rounding: TaxRounding::Line,
+            default_tax_rate: None,
+        };
+        let _ = store.put_workspace(&ctx, &workspace).await.unwrap();
+        assert_eq!(store.draw_invoice_number(&ctx, ws()).await.unwrap(), 1);
+        services.fault(0, Fault::LoseAnswer);
+        assert_eq!(store.draw_invoice_number(&ctx, ws()).await.unwrap(), 3);
+    }
+}

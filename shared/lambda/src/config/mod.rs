@@ -37,6 +37,13 @@ impl Environment {
     }
 }
 
+/// Variables whose names were read from the template.
+impl From<BTreeMap<String, String>> for Environment {
+    fn from(variables: BTreeMap<String, String>) -> Self {
+        Self(variables)
+    }
+}
+
 /// Everything that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidConfiguration {
