@@ -1,1 +1,42 @@
-//! The invoice-sync function.
+//! Sync an invoice now, ask what that would do, answer its questions, link it, and read its story.
+
+mod attention;
+mod link;
+mod sync;
+mod timeline;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::{get, post};
+use coportal_engine::Engine;
+use coportal_lambda::shell::Shell;
+
+/// What this function works with.
+#[derive(Clone)]
+pub struct AppState {
+    /// Clock, records, door and voice.
+    pub shell: Shell,
+    /// The use cases.
+    pub engine: Engine,
+}
+
+impl FromRef<AppState> for Shell {
+    fn from_ref(state: &AppState) -> Self {
+        state.shell.clone()
+    }
+}
+
+/// The function's routes.
+#[must_use]
+pub fn router(state: AppState) -> Router {
+    let shell = state.shell.clone();
+    let routes = Router::new()
+        .route("/v1/invoices/{id}/sync/{ledger}", post(sync::sync))
+        .route("/v1/invoices/{id}/sync/{ledger}/dry-run", post(sync::dry_run))
+        .route("/v1/invoices/{id}/sync/{ledger}/resolve", post(sync::resolve))
+        .route("/v1/invoices/{id}/sync/{ledger}/link", post(link::link).delete(link::unlink))
+        .route("/v1/invoices/{id}/timeline", get(timeline::timeline))
+        .route("/v1/sync/attention", get(attention::attention))
+        .with_state(state);
+    shell.serve(routes)
+}

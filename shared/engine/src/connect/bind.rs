@@ -1,0 +1,268 @@
+//! The connect transaction: connection, tokens sealed for the organisation, its number, its use (docs/records.md, section 5).
+
+use coportal_aws::records::connections::{Connected, Draw};
+use coportal_aws::records::granted::Granted;
+use coportal_aws::records::tokens::{TokenKey, TokenRow};
+use coportal_aws::store::Versioned;
+use coportal_aws::vault::{PENDING, SealContext};
+use coportal_core::connection::{Connection, ConnectionStatus, Generation, Options, Organisation};
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{ConnectionId, UserId, WorkspaceId};
+use coportal_core::ledger::Ledger;
+use coportal_core::oauth::TokenSet;
+use coportal_core::problem::{Outcome, Problem};
+use coportal_core::secret::Secret;
+use coportal_core::timeline::Actor;
+use coportal_core::workspace::Workspace;
+use coportal_aws::records::oauth::{ACCESS, REFRESH};
+use jiff::Timestamp;
+
+use super::choices::single_choices;
+use super::grant::fields;
+use super::{moved, probe};
+use crate::Engine;
+
+/// How often the transaction is prepared anew when somebody else changed what it rests on.
+const TRIES: u32 = 4;
+
+/// When a token set ends.
+struct Terms {
+    access_exp: Timestamp,
+    refresh_exp: Option<Timestamp>,
+}
+
+impl Engine {
+    /// Connects the one organisation of a fresh grant.
+    pub(super) async fn connect_fresh(
+        &self,
+        ctx: &Ctx,
+        workspace: &Workspace,
+        user: &UserId,
+        ledger: Ledger,
+        organisation: &Organisation,
+        tokens: &TokenSet,
+    ) -> Outcome<()> {
+        let terms = Terms { access_exp: tokens.access_expires_at, refresh_exp: tokens.refresh_expires_at };
+        for _ in 0..TRIES {
+            let before = self.store.connection(workspace.id, ledger).await?;
+            let grant = next_grant(before.as_ref());
+            let made = self.bind(ctx, workspace.id, user, ledger, before.as_ref(), organisation, grant, &fields(tokens), &terms).await?;
+            if let Some(connection) = made {
+                let left = before.and_then(|before| before.value.organisation).filter(|left| left.id != organisation.id);
+                self.after(ctx, workspace.id, user, &connection, "connected", &tokens.access_token, left.as_slice()).await;
+                return Ok(());
+            }
+        }
+        Err(moved(ledger))
+    }
+
+    /// Keeps the tokens of a consent to several organisations, sealed for none of them, until one is chosen.
+    pub(super) async fn offer(
+        &self,
+        ctx: &Ctx,
+        workspace: WorkspaceId,
+        user: &UserId,
+        ledger: Ledger,
+        organisations: Vec<Organisation>,
+        tokens: &TokenSet,
+    ) -> Outcome<()> {
+        let count = organisations.len();
+        let mut granted = Granted { grant: 0, organisations };
+        for _ in 0..TRIES {
+            let before = self.store.connection(workspace, ledger).await?;
+            granted.grant = next_grant(before.as_ref());
+            let pending = Generation(0);
+            let context = SealContext::tokens(workspace, ledger, PENDING, pending);
+            let key = self.vault.data_key(ctx, &context).await?;
+            let envelope = self.vault.seal(ctx, &key, 1, &fields(tokens))?;
+            let row = TokenRow::issued(envelope, tokens.access_expires_at, tokens.refresh_expires_at, granted.grant);
+            let connection = Connection {
+                status: ConnectionStatus::ChooseOrganisation,
+                organisation: None,
+                generation: pending,
+                grant: granted.grant,
+                reconnect_reason: None,
+                look_first: false,
+                ..base(ctx, before.as_ref(), ledger)
+            };
+            self.store.put_granted(ctx, workspace, ledger, &granted).await?;
+            match self.store.connect(ctx, workspace, before.as_ref(), &connection, &row, None).await? {
+                Connected::Done { .. } => {
+                    let text = format!("{} gave access to {count} organisations; one is to be chosen.", ledger.label());
+                    return self.audit(ctx, workspace, Actor::User(user.clone()), "consent_given", Some(ledger), text).await;
+                }
+                Connected::Moved => {}
+            }
+        }
+        Err(moved(ledger))
+    }
+
+    /// Binds a pending grant to the organisation that was chosen, and cuts the links to the others.
+    pub(super) async fn connect_pending(
+        &self,
+        ctx: &Ctx,
+        workspace: &Workspace,
+        user: &UserId,
+        before: Versioned<Connection>,
+        chosen: &Organisation,
+        granted: &[Organisation],
+    ) -> Outcome<()> {
+        let ledger = before.value.ledger;
+        let key = TokenKey { ws: workspace.id, ledger, generation: before.value.generation };
+        let row = self.store.tokens(key).await?.filter(|row| row.value.grant == before.value.grant).ok_or_else(|| moved(ledger))?.value;
+        let context = SealContext::tokens(workspace.id, ledger, PENDING, before.value.generation);
+        let mut opened = self.vault.open(ctx, &row.envelope, &context, row.token_gen).await?;
+        let access = opened.take(ACCESS).ok_or_else(|| Problem::internal_error("a pending grant without an access token"))?;
+        let refresh = opened.take(REFRESH);
+        let secrets: Vec<(&'static str, &Secret)> =
+            std::iter::once((ACCESS, &access)).chain(refresh.as_ref().map(|refresh| (REFRESH, refresh))).collect();
+        let terms = Terms { access_exp: row.access_exp, refresh_exp: row.refresh_exp };
+        let grant = before.value.grant.saturating_add(1);
+        // One try: whoever changed the connection meanwhile has chosen, consented anew or disconnected, and that stands.
+        let made = self.bind(ctx, workspace.id, user, ledger, Some(&before), chosen, grant, &secrets, &terms).await?;
+        let connection = made.ok_or_else(|| moved(ledger))?;
+        let others: Vec<Organisation> = granted.iter().filter(|other| other.id != chosen.id).cloned().collect();
+        if ctx.now() < row.access_exp {
+            self.after(ctx, workspace.id, user, &connection, "organisation_chosen", &access, &others).await;
+            return Ok(());
+        }
+        match self.access_token(ctx, workspace.id, &connection, None).await {
+            Ok(token) => self.after(ctx, workspace.id, user, &connection, "organisation_chosen", token.secret(), &others).await,
+            Err(problem) => tracing::warn!(?problem, "an organisation is chosen, and its facts could not be read yet"),
+        }
+        Ok(())
+    }
+
+    /// Seals for the organisation and writes the transaction; `None` when somebody else changed what it rests on.
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the transaction")]
+    async fn bind(
+        &self,
+        ctx: &Ctx,
+        workspace: WorkspaceId,
+        user: &UserId,
+        ledger: Ledger,
+        before: Option<&Versioned<Connection>>,
+        organisation: &Organisation,
+        grant: u64,
+        secrets: &[(&'static str, &Secret)],
+        terms: &Terms,
+    ) -> Outcome<Option<Connection>> {
+        let draw: Draw = self.store.draw_generation(ctx, workspace, ledger, &organisation.id).await?;
+        let context = SealContext::tokens(workspace, ledger, &organisation.id, draw.generation);
+        let key = self.vault.data_key(ctx, &context).await?;
+        let envelope = self.vault.seal(ctx, &key, 1, secrets)?;
+        let row = TokenRow::issued(envelope, terms.access_exp, terms.refresh_exp, grant);
+        let base = base(ctx, before, ledger);
+        // Options belong to the organisation: what was switched on for another one's books is not switched on here.
+        let same = before.is_some_and(|before| before.value.generation == draw.generation);
+        let connection = Connection {
+            status: ConnectionStatus::Connected,
+            organisation: Some(organisation.clone()),
+            generation: draw.generation,
+            grant,
+            options: if same { base.options.clone() } else { Options::defaults(ledger) },
+            connected_at: Some(ctx.now()),
+            connected_by: Some(user.clone()),
+            last_synced_at: base.last_synced_at.filter(|_| same),
+            look_first: draw.look_first,
+            reconnect_reason: None,
+            ..base
+        };
+        match self.store.connect(ctx, workspace, before, &connection, &row, Some(&draw)).await? {
+            Connected::Done { .. } => Ok(Some(connection)),
+            Connected::Moved => Ok(None),
+        }
+    }
+
+    /// What follows from a connection that stands: its audit line, its facts with the single sales account, and the links that nobody
+    /// uses any more. Nothing here undoes the connection: facts are read again by whoever needs them, and a link that could not be cut
+    /// is only a slot at the vendor.
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the new connection")]
+    async fn after(
+        &self,
+        ctx: &Ctx,
+        workspace: WorkspaceId,
+        user: &UserId,
+        connection: &Connection,
+        action: &str,
+        token: &Secret,
+        unused: &[Organisation],
+    ) {
+        let ledger = connection.ledger;
+        let name = connection.organisation.as_ref().map_or("", |organisation| organisation.name.as_str());
+        let text = format!("{} organisation {name}, generation {}.", ledger.label(), connection.generation);
+        if let Err(problem) = self.audit(ctx, workspace, Actor::User(user.clone()), action, Some(ledger), text).await {
+            tracing::error!(?problem, action, "an audit line was not written");
+        }
+        if let Err(problem) = self.first_facts(ctx, workspace, connection, token).await {
+            tracing::warn!(?problem, "the facts of a fresh connection could not be read yet");
+        }
+        for organisation in unused {
+            if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, token).await {
+                tracing::warn!(?problem, "the link to an organisation that was not chosen could not be cut");
+            }
+        }
+    }
+
+    /// Facts at connect, and the single sales account stored as the choice, unless the generation has one from before.
+    async fn first_facts(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection, token: &Secret) -> Outcome<()> {
+        let (ledger, generation) = (connection.ledger, connection.generation);
+        let (api, _) = self.connectable(ledger)?;
+        let Some(organisation) = connection.organisation.as_ref().filter(|_| ctx.has_time_for(api.rules.call_timeout)) else {
+            return Ok(());
+        };
+        let facts = probe::ask(ctx, api, &organisation.id, token).await.map_err(|failure| failure.problem())?;
+        self.store.put_facts(ctx, workspace, ledger, generation, &facts).await?;
+        let stored = self.store.choices(workspace, ledger, generation).await?;
+        let single = single_choices(&facts);
+        if stored.sales_account.is_none() && single.sales_account.is_some() {
+            let choices = coportal_core::choices::Choices { sales_account: single.sales_account, ..stored };
+            self.store.put_choices(ctx, workspace, ledger, generation, &choices).await?;
+        }
+        Ok(())
+    }
+
+    /// Cuts the vendor's link to an organisation, if no workspace uses it.
+    pub(super) async fn cut_if_unused(
+        &self,
+        ctx: &Ctx,
+        workspace: WorkspaceId,
+        ledger: Ledger,
+        organisation: &Organisation,
+        token: &Secret,
+    ) -> Outcome<()> {
+        let (api, _) = self.connectable(ledger)?;
+        let Some(link) = organisation.link_id.as_deref().filter(|_| ctx.has_time_for(api.rules.call_timeout)) else {
+            return Ok(());
+        };
+        if self.is_shared(ledger, &organisation.id, workspace).await? {
+            return Ok(());
+        }
+        api.sign_in.unlink(token, link).await.map_err(|failure| failure.problem())
+    }
+}
+
+/// What a new state of a connection is made from: the connection as it was, or one that never was.
+fn base(ctx: &Ctx, before: Option<&Versioned<Connection>>, ledger: Ledger) -> Connection {
+    before.map_or_else(
+        || Connection {
+            id: ConnectionId::new(ctx.uuid()),
+            ledger,
+            status: ConnectionStatus::Disconnected,
+            organisation: None,
+            generation: Generation(0),
+            grant: 0,
+            options: Options::defaults(ledger),
+            connected_at: None,
+            connected_by: None,
+            last_synced_at: None,
+            look_first: false,
+            reconnect_reason: None,
+        },
+        |before| before.value.clone(),
+    )
+}
+
+fn next_grant(before: Option<&Versioned<Connection>>) -> u64 {
+    before.map_or(0, |before| before.value.grant).saturating_add(1)
+}

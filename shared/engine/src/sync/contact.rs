@@ -1,0 +1,244 @@
+//! The contact step: its own row, lease, intent and key per client and generation.
+
+use coportal_aws::records::contacts::{ContactClaim, ContactClaimed, ContactKey, ContactStored};
+use coportal_aws::records::sync::Saved;
+use coportal_core::contact::Contact;
+use coportal_core::failure::{Disposition, Failure, Question};
+use coportal_core::id::IntentId;
+use coportal_core::ledger::SEND_WINDOW;
+use coportal_core::problem::Outcome;
+use coportal_core::sync::HoldDraft;
+use coportal_core::sync::key::{KeyParts, idempotency_key};
+use coportal_core::sync::matching::contact_mark;
+use coportal_core::sync::plan::ContactPlan;
+use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, SyncState, WaitingFor};
+use coportal_core::sync::settle::within_key_window;
+use coportal_core::text::digest;
+use jiff::Timestamp;
+
+use super::document::vendor_hold;
+use super::run::{Next, Run, contact_link, retry_delay, row_problem};
+
+impl Run<'_> {
+    pub(super) fn contact_key(&self) -> ContactKey {
+        ContactKey { ws: self.request.workspace, client: self.client.id, ledger: self.request.ledger, generation: self.connection.generation }
+    }
+
+    pub(super) async fn write_contact(&mut self, plan: ContactPlan) -> Outcome<Next> {
+        if let Some(end) = self.ready_to_write().await? {
+            return Ok(end);
+        }
+        let now = self.ctx.now();
+        let client = self.client.id.to_string();
+        let row = &self.contact.value;
+        let key = idempotency_key(KeyParts {
+            organisation: &self.organisation,
+            generation: self.connection.generation,
+            subject: &client,
+            kind: plan.kind,
+            remote_generation: row.remote_generation,
+            rejections: row.rejections,
+            updates: row.updates,
+        });
+        let intent = Intent {
+            id: IntentId::new(self.ctx.uuid()),
+            kind: plan.kind,
+            key,
+            first_sent_at: now,
+            send_by: now,
+            body: self.api.contacts.contact_body(&plan.content, plan.external_id.as_deref()),
+            look: plan.look,
+            sent: None,
+            hash: plan.hash,
+            version: 0,
+        };
+        self.claim_and_send_contact(intent).await
+    }
+
+    pub(super) async fn resend_contact(&mut self) -> Outcome<Next> {
+        if let Some(end) = self.ready_to_write().await? {
+            return Ok(end);
+        }
+        let Some(intent) = self.contact.value.intent.clone() else { return Ok(Next::Continue) };
+        self.claim_and_send_contact(intent).await
+    }
+
+    async fn claim_and_send_contact(&mut self, mut intent: Intent) -> Outcome<Next> {
+        let now = self.ctx.now();
+        intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
+        self.contact.value.lease = Some(Lease { owner: self.id, until: now.saturating_add(self.api.rules.lease()).unwrap_or(Timestamp::MAX) });
+        self.contact.value.intent = Some(intent.clone());
+        match self.engine.store.claim_contact(self.ctx, self.contact_key(), &self.contact.value, self.contact.rev, now).await? {
+            ContactClaimed::Won { rev } => self.contact.rev = rev,
+            ContactClaimed::Lost(current) => {
+                self.contact = *current;
+                self.found.contacts = None;
+                self.found.contact_look = None;
+                return Ok(Next::Continue);
+            }
+        }
+        if self.ctx.now() > intent.send_by {
+            return Ok(Next::Continue);
+        }
+        let external_id = intent.look.external_id.clone();
+        match self.api.contacts.write_contact(self.access()?, external_id.as_deref(), &intent.body, &intent.key).await {
+            Ok(answered) => self.contact_done(answered.value, answered.vendor_request_id).await,
+            Err(failure) => self.contact_failed(&intent, failure).await,
+        }
+    }
+
+    /// The vendor answered, or a look found it: the link and its owner are stored together, on the intent's id.
+    pub(super) async fn contact_done(&mut self, contact: Contact, vendor_request_id: Option<String>) -> Outcome<Next> {
+        let Some(intent) = self.contact.value.intent.clone() else { return Ok(Next::Continue) };
+        let row = &mut self.contact.value;
+        row.intent = None;
+        row.lease = None;
+        row.link = Some(contact_link(contact.external_id.clone(), intent.hash.clone(), self.ctx.now()));
+        if intent.kind == IntentKind::UpdateContact {
+            row.updates += 1;
+        }
+        self.found.contact_look = None;
+        let claim = ContactClaim { organisation: &self.organisation, external_id: &contact.external_id, shared: self.sharing_allowed(&contact.external_id) };
+        match self.engine.store.store_contact_outcome(self.ctx, self.contact_key(), intent.id, &self.contact.value, Some(claim)).await? {
+            ContactStored::Done => self.contact = self.engine.store.contact_row(self.contact_key()).await?,
+            ContactStored::NotMine(current) => self.contact = *current,
+            ContactStored::OwnedByOther { .. } => return self.contact_owned_by_other(&contact.external_id, &contact.name).await,
+        }
+        let (step, text) = match intent.kind {
+            IntentKind::CreateContact => ("contact_created", format!("Created the contact \"{}\".", contact.name)),
+            _ => ("contact_updated", format!("Brought the contact \"{}\" up to date.", contact.name)),
+        };
+        let event = self.event(step, &text, vendor_request_id);
+        self.tell(&event).await?;
+        Ok(Next::Continue)
+    }
+
+    /// A contact that exists is this client: linked without a write.
+    pub(super) async fn link_contact(&mut self, external_id: String, hash: String) -> Outcome<Next> {
+        let known = self.contact.value.link.as_ref().is_some_and(|link| link.external_id == external_id);
+        let now = self.ctx.now();
+        let shared = self.sharing_allowed(&external_id);
+        self.contact.value.link = Some(contact_link(external_id.clone(), hash, now));
+        let name = self.found.contacts.iter().flatten().find(|contact| contact.external_id == external_id).map_or_else(|| external_id.clone(), |contact| contact.name.clone());
+        let claim = ContactClaim { organisation: &self.organisation, external_id: &external_id, shared };
+        match self.engine.store.link_contact(self.ctx, self.contact_key(), &self.contact.value, self.contact.rev, claim).await? {
+            ContactStored::Done => self.contact.rev += 1,
+            ContactStored::NotMine(current) => {
+                self.contact = *current;
+                return Ok(Next::Continue);
+            }
+            ContactStored::OwnedByOther { .. } => return self.contact_owned_by_other(&external_id, &name).await,
+        }
+        if !known {
+            let event = self.event("contact_linked", &format!("Linked to the contact \"{name}\"."), None);
+            self.tell(&event).await?;
+        }
+        Ok(Next::Continue)
+    }
+
+    /// Two clients on one contact only by a person's answer (records.md, "contact owner").
+    fn sharing_allowed(&self, external_id: &str) -> bool {
+        self.contact.value.answer(Question::ConfirmContact, &shared_inputs(external_id)).is_some_and(|choice| choice == "share")
+    }
+
+    async fn contact_owned_by_other(&mut self, external_id: &str, name: &str) -> Outcome<Next> {
+        self.contact.value.link = None;
+        self.hold(HoldDraft {
+            question: Question::ConfirmContact,
+            detail: format!("The contact \"{name}\" is already linked to another client of CoPortal. Do both clients share it?"),
+            choices: vec![Choice::new("share", "Yes, both are billed as this contact"), Choice::new("retry", "I have changed one of the two: look again")],
+            inputs_hash: shared_inputs(external_id),
+        })
+        .await
+        .map(Next::End)
+    }
+
+    /// A link that leads nowhere, and a person wants the contact looked for again.
+    pub(super) async fn unlink_contact(&mut self) -> Outcome<Next> {
+        self.contact.value.link = None;
+        self.contact.value.answers.clear();
+        // Another key: a create must not be answered with the contact that is gone.
+        self.contact.value.remote_generation += 1;
+        self.save_contact().await?;
+        self.found.contacts = None;
+        self.found.linked_contact = None;
+        Ok(Next::Continue)
+    }
+
+    pub(super) async fn save_contact(&mut self) -> Outcome<()> {
+        match self.engine.store.save_contact(self.ctx, self.contact_key(), &self.contact.value, self.contact.rev).await? {
+            Saved::Done { rev } => self.contact.rev = rev,
+            Saved::Moved(current) => self.contact = *current,
+        }
+        Ok(())
+    }
+
+    /// A miss that counts: the contact was not made and can no longer be.
+    pub(super) async fn contact_not_done(&mut self) -> Outcome<Next> {
+        let Some(intent) = self.contact.value.intent.take() else { return Ok(Next::Continue) };
+        self.found.contact_look = None;
+        self.store_contact(&intent).await?;
+        Ok(Next::Continue)
+    }
+
+    async fn contact_failed(&mut self, intent: &Intent, failure: Failure) -> Outcome<Next> {
+        match failure.disposition.clone() {
+            Disposition::LookFirst => {
+                let now = self.ctx.now();
+                if !self.resent && within_key_window(intent, &self.api.rules, now) {
+                    self.resent = true;
+                    return Ok(Next::Continue);
+                }
+                // The intent stays open; the right to start is given back.
+                self.store_contact(intent).await?;
+                let until = now.saturating_add(retry_delay(1)).unwrap_or(Timestamp::MAX);
+                self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(row_problem(&failure))).await.map(Next::End)
+            }
+            Disposition::Reauthorize if !self.reauthorized => self.reauthorize().await,
+            Disposition::Reauthorize => {
+                self.close_contact_intent(intent).await?;
+                self.reauthorize().await
+            }
+            Disposition::Retry { not_before } => {
+                self.close_contact_intent(intent).await?;
+                self.retry_later(&failure, not_before).await.map(Next::End)
+            }
+            Disposition::Hold { question: Question::NameClash } if !self.found.name_taken => {
+                self.close_contact_intent(intent).await?;
+                self.found.name_taken = true;
+                self.found.contacts = None;
+                Ok(Next::Continue)
+            }
+            Disposition::Hold { question } => {
+                self.close_contact_intent(intent).await?;
+                self.hold(vendor_hold(question, &failure, &digest([contact_mark(&self.client).as_bytes()]))).await.map(Next::End)
+            }
+            Disposition::Reject { .. } | Disposition::Defect => {
+                self.close_contact_intent(intent).await?;
+                self.failed(&failure).await.map(Next::End)
+            }
+        }
+    }
+
+    /// A definite refusal: the intent is closed, and the next attempt has another key.
+    async fn close_contact_intent(&mut self, intent: &Intent) -> Outcome<()> {
+        self.contact.value.intent = None;
+        self.contact.value.rejections += 1;
+        self.store_contact(intent).await
+    }
+
+    async fn store_contact(&mut self, intent: &Intent) -> Outcome<()> {
+        self.contact.value.lease = None;
+        match self.engine.store.store_contact_outcome(self.ctx, self.contact_key(), intent.id, &self.contact.value, None).await? {
+            ContactStored::NotMine(current) => self.contact = *current,
+            ContactStored::Done | ContactStored::OwnedByOther { .. } => self.contact = self.engine.store.contact_row(self.contact_key()).await?,
+        }
+        Ok(())
+    }
+}
+
+/// The inputs of the question whether two clients share one contact.
+pub(super) fn shared_inputs(external_id: &str) -> String {
+    digest([b"shared".as_slice(), external_id.as_bytes()])
+}
+

@@ -1,0 +1,106 @@
+//! Syncing one invoice with one ledger, now.
+
+mod answer;
+mod contact;
+mod document;
+mod dry_run;
+mod link;
+mod resolve;
+mod run;
+
+pub use answer::{Changed, SyncAnswer, SyncEnd};
+pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
+
+use coportal_aws::records::sync::{SyncBody, SyncKey};
+use coportal_core::connection::{Connection, ConnectionStatus};
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{InvoiceId, WorkspaceId};
+use coportal_core::ledger::Ledger;
+use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_core::timeline::Actor;
+use coportal_core::workspace::Workspace;
+
+use crate::Engine;
+use run::Run;
+
+/// What is asked for: one invoice, one ledger, by somebody.
+#[derive(Debug, Clone)]
+pub struct SyncRequest {
+    /// The workspace, taken from the principal.
+    pub workspace: WorkspaceId,
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+impl Engine {
+    /// Brings one invoice up to date in one ledger, exactly once (R64).
+    ///
+    /// # Errors
+    /// When the invoice is not there, the plan or the connection does not allow it, or the invoice is not eligible. What the ledger
+    /// says is not an error but an end: see [`SyncEnd`].
+    pub async fn sync_invoice(&self, ctx: &Ctx, request: SyncRequest) -> Outcome<SyncEnd> {
+        let mut run = self.load(ctx, request).await?;
+        run.sync().await
+    }
+
+    /// What a sync would do, field by field; writes nothing anywhere.
+    ///
+    /// # Errors
+    /// As [`Engine::sync_invoice`].
+    pub async fn dry_run(&self, ctx: &Ctx, request: SyncRequest) -> Outcome<DryRun> {
+        let run = self.load(ctx, request).await?;
+        run.dry_run().await
+    }
+
+    /// Reads what a sync rests on, in two consistent batch reads, and checks the gates (R146).
+    async fn load<'e>(&'e self, ctx: &'e Ctx, request: SyncRequest) -> Outcome<Run<'e>> {
+        let head = self.store.sync_head(ctx, request.workspace, request.invoice, request.ledger).await?;
+        let invoice = head.invoice.ok_or_else(|| Problem::not_found("invoice"))?;
+        let workspace = head.workspace.ok_or_else(|| Problem::not_found("workspace"))?;
+        check_plan(&workspace, request.ledger)?;
+        let connection = head.connection.ok_or_else(|| not_connected(request.ledger))?;
+        let api = self.ledgers.get(request.ledger).ok_or_else(|| not_connected(request.ledger))?;
+        let organisation = check_connection(&connection.value)?;
+        let rates: Vec<_> = invoice.lines.iter().filter_map(|line| line.tax_rate).collect();
+        let key = SyncKey { ws: request.workspace, inv: invoice.id, ledger: request.ledger, generation: connection.value.generation };
+        let SyncBody { client, tokens, facts, choices, contact, row } = self.store.sync_body(ctx, key, invoice.client_id, &rates).await?;
+        let client = client.ok_or_else(|| Problem::internal_error("the invoice's client is missing"))?;
+        Ok(Run::new(self, ctx, api, request, workspace, invoice, client, connection.value, organisation, tokens, facts, choices, contact, row))
+    }
+}
+
+/// The plan must include the ledger: at connect, at each call, and when queued work starts (R3-R6, R146).
+///
+/// # Errors
+/// `plan_required`, naming the plan.
+pub fn check_plan(workspace: &Workspace, ledger: Ledger) -> Outcome<()> {
+    let required = ledger.plan_required();
+    if workspace.plan >= required {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemKind::Forbidden, "plan_required", format!("{} is part of the {} plan; this workspace is on {}.", ledger.label(), required.label(), workspace.plan.label()))
+        .fix(format!("Upgrade the workspace to {} or higher. Links and choices are kept.", required.label()), "Settings -> Plan", false))
+}
+
+fn not_connected(ledger: Ledger) -> Problem {
+    Problem::new(ProblemKind::Conflict, "not_connected", format!("{} is not connected.", ledger.label()))
+        .fix(format!("Ask an admin to connect {}.", ledger.label()), "Settings -> Integrations", false)
+}
+
+/// The organisation that calls go to.
+fn check_connection(connection: &Connection) -> Outcome<String> {
+    match connection.status {
+        // A dead grant does not refuse: the row is parked, and resumes after the reconnect (C19).
+        ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired => {}
+        ConnectionStatus::ChooseOrganisation => {
+            return Err(Problem::new(ProblemKind::Conflict, "choose_organisation", format!("{} is connected, but no organisation is chosen yet.", connection.ledger.label()))
+                .fix("Ask an admin to choose the organisation.", "Settings -> Integrations", false));
+        }
+        ConnectionStatus::Disconnected => return Err(not_connected(connection.ledger)),
+    }
+    connection.organisation.as_ref().map(|organisation| organisation.id.clone()).ok_or_else(|| not_connected(connection.ledger))
+}

@@ -1,0 +1,96 @@
+//! A person answers a hold with one click, and the sync goes on.
+
+use coportal_aws::keys;
+use coportal_core::ctx::Ctx;
+use coportal_core::failure::Question;
+use coportal_core::id::HoldId;
+use coportal_core::money::Rate;
+use coportal_core::problem::{Issue, Outcome, Problem, ProblemKind};
+use coportal_core::sync::row::{Answer, Hold, SyncState};
+use rust_decimal::Decimal;
+
+use super::answer::SyncEnd;
+use super::run::Run;
+use super::{Engine, SyncRequest};
+
+impl Engine {
+    /// Stores the answer and syncs.
+    ///
+    /// # Errors
+    /// When the hold is no longer the open one, or the choice is not one of its.
+    pub async fn resolve_hold(&self, ctx: &Ctx, request: SyncRequest, hold: HoldId, choice: &str) -> Outcome<SyncEnd> {
+        let mut run = self.load(ctx, request.clone()).await?;
+        let open = run.row.value.hold.clone().filter(|open| open.id == hold && run.row.value.state == SyncState::Held).ok_or_else(|| {
+            Problem::new(ProblemKind::Conflict, "hold_closed", "This question is no longer open.").fix("Look at the invoice again: it may be synced by now, or ask something else.", "the invoice", false)
+        })?;
+        let label = open
+            .choices
+            .iter()
+            .find(|offered| offered.id == choice)
+            .map(|offered| offered.label.clone())
+            .ok_or_else(|| Problem::invalid(vec![Issue::new("/choice", "unknown_choice", "This is not one of the answers that the question offers.")]))?;
+        let story = run.event("resolved", &format!("{} — {label}", open.detail), None);
+        let audit = run.audit("hold_resolved", &format!("{} on invoice {}: {label}", open.question.code(), run.invoice.number));
+        self.store.put_audit(ctx, run.workspace.id, &audit).await?;
+        if is_final(open.question, choice) {
+            run.row.value.hold = None;
+            run.enter(SyncState::Stopped);
+            run.save(Some(story)).await?;
+            return Ok(run.stopped());
+        }
+        run.remember(&open, choice).await?;
+        run.row.value.hold = None;
+        run.enter(SyncState::Queued);
+        run.row.value.waiting = None;
+        run.save(Some(story)).await?;
+        run.sync().await
+    }
+}
+
+/// Answers that mean "not this invoice".
+fn is_final(question: Question, choice: &str) -> bool {
+    matches!((question, choice), (Question::NumberTaken, "skip") | (Question::DocumentGone, "leave"))
+}
+
+impl Run<'_> {
+    /// Puts an answer where the planner finds it.
+    async fn remember(&mut self, open: &Hold, choice: &str) -> Outcome<()> {
+        if choice == "retry" {
+            // Facts may have changed: that is what "try again" says.
+            if matches!(open.question, Question::CurrencyMissing | Question::PeriodLocked | Question::ChooseAccount | Question::MapTax) {
+                self.facts = None;
+            }
+            return Ok(());
+        }
+        let answer = Answer { question: open.question, choice: choice.to_owned(), inputs_hash: open.inputs_hash.clone() };
+        match open.question {
+            Question::ChooseAccount => {
+                self.choices.sales_account = Some(choice.to_owned());
+                self.store_choice(keys::Choice::SalesAccount, choice).await
+            }
+            Question::MapTax if choice.contains('=') => {
+                let (rate, code) = choice.split_once('=').unwrap_or_default();
+                let rate: Rate = rate.parse::<Decimal>().ok().and_then(|percent| percent.try_into().ok()).ok_or_else(|| Problem::internal_error("a tax choice without a rate"))?;
+                self.choices.tax_map.insert(rate, code.to_owned());
+                self.store_choice(keys::Choice::Tax(rate), code).await
+            }
+            Question::ChooseContact | Question::ConfirmContact | Question::NameClash | Question::ContactGone => {
+                self.contact.value.answers.push(answer);
+                self.save_contact().await
+            }
+            _ => {
+                self.row.value.answers.push(answer);
+                Ok(())
+            }
+        }
+    }
+
+    async fn store_choice(&self, choice: keys::Choice, value: &str) -> Outcome<()> {
+        let (workspace, ledger, generation) = (self.request.workspace, self.request.ledger, self.connection.generation);
+        Ok(self.engine.store.put_choice(self.ctx, workspace, ledger, generation, choice, Some(value)).await?)
+    }
+
+    fn stopped(&self) -> SyncEnd {
+        SyncEnd::Synced(super::SyncAnswer { state: SyncState::Stopped, external_id: None, external_number: None, external_url: None, synced_at: None, vendor_calls: self.meter.calls(), changed: super::Changed::Nothing })
+    }
+}

@@ -1,0 +1,572 @@
+//! One run: ask the planner, perform the step, add what was learned, ask again.
+
+use std::time::Duration;
+
+use coportal_aws::records::sync::{Saved, SyncKey};
+use coportal_aws::records::tokens::TokenRow;
+use coportal_aws::store::Versioned;
+use coportal_core::choices::Choices;
+use coportal_core::client::Client;
+use coportal_core::connection::{Connection, ConnectionStatus, Payments};
+use coportal_core::contact::ContactLink;
+use coportal_core::ctx::Ctx;
+use coportal_core::document::{RemoteDocument, SentDocument};
+use coportal_core::facts::Facts;
+use coportal_core::failure::{Disposition, Failure};
+use coportal_core::id::{EventId, HoldId, RunId};
+use coportal_core::invoice::{Invoice, InvoiceStatus};
+use coportal_core::problem::{Fix, Outcome, Problem, ProblemKind};
+use coportal_core::sync::HoldDraft;
+use coportal_core::sync::plan::{Found, Step, View, next_step};
+use coportal_core::sync::row::{ContactRow, DocumentLink, Hold, RowProblem, SyncRow, SyncState, Waiting, WaitingFor};
+use coportal_core::timeline::{AuditEvent, TimelineEvent};
+use coportal_core::workspace::Workspace;
+use coportal_ledgers::exec::Meter;
+use coportal_ledgers::{Access, LedgerApi};
+use jiff::{SignedDuration, Timestamp};
+
+use super::answer::{Changed, SyncAnswer, SyncEnd};
+use super::SyncRequest;
+use crate::Engine;
+use crate::access::{AccessProblem, AccessToken};
+
+/// Most steps of one run; a correct plan needs far fewer, and a wrong one must not spin against a vendor.
+const MAX_STEPS: u32 = 40;
+/// How often a run looks again whether the other one has finished with the same contact.
+const CONTACT_TURNS: u32 = 12;
+const CONTACT_TURN: Duration = Duration::from_millis(250);
+
+/// What stands in the way of a read.
+enum ReadStop {
+    /// The deadline.
+    NoTime,
+    /// The tokens.
+    NoAccess(AccessProblem),
+    /// The ledger.
+    Failed(Failure),
+}
+
+/// What a step means for the run.
+pub(super) enum Next {
+    /// Ask the planner again.
+    Continue,
+    /// This is the end.
+    End(SyncEnd),
+}
+
+/// The state of one run.
+pub(super) struct Run<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) ctx: &'e Ctx,
+    pub(super) api: &'e LedgerApi,
+    pub(super) request: SyncRequest,
+    pub(super) id: RunId,
+    pub(super) workspace: Workspace,
+    pub(super) invoice: Invoice,
+    pub(super) client: Client,
+    pub(super) connection: Connection,
+    pub(super) organisation: String,
+    pub(super) tokens: Option<Versioned<TokenRow>>,
+    pub(super) token: Option<AccessToken>,
+    pub(super) reauthorized: bool,
+    pub(super) facts: Option<Facts>,
+    pub(super) choices: Choices,
+    pub(super) contact: Versioned<ContactRow>,
+    pub(super) row: Versioned<SyncRow>,
+    pub(super) url: String,
+    pub(super) found: Found,
+    pub(super) meter: Meter,
+    pub(super) changed: Changed,
+    pub(super) resent: bool,
+    /// Nothing is stored anywhere.
+    pub(super) dry: bool,
+    contact_turns: u32,
+}
+
+#[expect(clippy::too_many_arguments, reason = "built once, from the two reads of Engine::load")]
+impl<'e> Run<'e> {
+    pub(super) fn new(
+        engine: &'e Engine,
+        ctx: &'e Ctx,
+        api: &'e LedgerApi,
+        request: SyncRequest,
+        workspace: Workspace,
+        invoice: Invoice,
+        client: Client,
+        connection: Connection,
+        organisation: String,
+        tokens: Option<Versioned<TokenRow>>,
+        facts: Option<Facts>,
+        choices: Choices,
+        contact: Versioned<ContactRow>,
+        row: Versioned<SyncRow>,
+    ) -> Self {
+        let url = engine.invoice_url(invoice.id);
+        Self {
+            engine,
+            ctx,
+            api,
+            request,
+            id: RunId::new(ctx.uuid()),
+            workspace,
+            invoice,
+            client,
+            connection,
+            organisation,
+            tokens,
+            token: None,
+            reauthorized: false,
+            facts,
+            choices,
+            contact,
+            row,
+            url,
+            found: Found::default(),
+            meter: Meter::default(),
+            changed: Changed::Nothing,
+            resent: false,
+            dry: false,
+            contact_turns: 0,
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Runs to an end.
+    pub(super) async fn sync(&mut self) -> Outcome<SyncEnd> {
+        for _ in 0..MAX_STEPS {
+            let step = next_step(self.view());
+            if let Next::End(end) = self.perform(step).await? {
+                return Ok(end);
+            }
+        }
+        Err(Problem::internal_error(format_args!("a sync of {} did not come to an end in {MAX_STEPS} steps", self.invoice.id)))
+    }
+
+    /// What the planner sees.
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            now: self.ctx.now(),
+            run: self.id,
+            rules: &self.api.rules,
+            workspace: &self.workspace,
+            invoice: &self.invoice,
+            client: &self.client,
+            connection: &self.connection,
+            facts: self.facts.as_ref(),
+            choices: &self.choices,
+            contact: &self.contact.value,
+            row: &self.row.value,
+            url: &self.url,
+            found: &self.found,
+        }
+    }
+
+    async fn perform(&mut self, step: Step) -> Outcome<Next> {
+        match step {
+            Step::Refuse(problem) => Err(problem),
+            Step::Busy { until, contact } => self.busy(until, contact).await,
+            Step::Hold(draft) => self.hold(draft).await.map(Next::End),
+            Step::Nothing => self.nothing().await.map(Next::End),
+            Step::Proved { hash, sent, reason } => self.proved(hash, sent.map(|sent| *sent), reason).await.map(Next::End),
+            Step::WaitOutcome(until) => self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), None).await.map(Next::End),
+            Step::ReadFacts | Step::SearchContacts | Step::ReadContact(_) | Step::ReadDocument(_) | Step::LookContact(_) | Step::LookDocument(_) | Step::LookNumber(_) => self.read(step).await,
+            Step::LinkContact { external_id, hash } => self.link_contact(external_id, hash).await,
+            Step::UnlinkContact => self.unlink_contact().await,
+            Step::WriteContact(plan) => self.write_contact(*plan).await,
+            Step::ResendContact => self.resend_contact().await,
+            Step::ContactDone(contact) => self.contact_done(*contact, None).await,
+            Step::ContactNotDone => self.contact_not_done().await,
+            Step::WriteDocument(plan) => self.write_document(*plan).await,
+            Step::ResendDocument => self.resend_document().await,
+            Step::DocumentDone(document) => self.document_found(*document).await,
+            Step::DocumentNotDone => self.document_not_done().await,
+            Step::Adopt(document) => self.adopt(*document).await,
+            Step::ForgetDocument => {
+                self.row.value.link = None;
+                self.row.value.hash = None;
+                self.row.value.remote_generation += 1;
+                self.found.document = None;
+                Ok(Next::Continue)
+            }
+        }
+    }
+
+    /// The steps that only read from the ledger; what stands in the way parks or ends the sync.
+    async fn read(&mut self, step: Step) -> Outcome<Next> {
+        match self.fetch(step).await? {
+            Ok(()) => Ok(Next::Continue),
+            Err(ReadStop::NoTime) => self.out_of_time().await,
+            Err(ReadStop::NoAccess(problem)) => self.no_access(problem).await,
+            // A read has no effect to look for: it is simply tried again later.
+            Err(ReadStop::Failed(failure)) => match failure.disposition.clone() {
+                Disposition::Retry { not_before } => self.retry_later(&failure, not_before).await.map(Next::End),
+                Disposition::LookFirst => self.retry_later(&failure, None).await.map(Next::End),
+                Disposition::Reauthorize => self.no_access(AccessProblem::Dead).await,
+                Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Defect => self.failed(&failure).await.map(Next::End),
+            },
+        }
+    }
+
+    /// The same read for those who store nothing (dry run, link): what stands in the way is a refusal.
+    pub(super) async fn read_or_refuse(&mut self, step: Step) -> Outcome<()> {
+        self.fetch(step).await?.map_err(|stop| match stop {
+            ReadStop::NoTime => Problem::new(ProblemKind::Unavailable, "taking_longer", "The ledger is answering too slowly just now.").fix("Try again in a minute.", "the invoice", true),
+            ReadStop::NoAccess(problem) => problem.problem(self.request.ledger),
+            ReadStop::Failed(failure) => failure.problem(),
+        })
+    }
+
+    async fn fetch(&mut self, step: Step) -> Outcome<Result<(), ReadStop>> {
+        loop {
+            if !self.ctx.has_time_for(self.api.rules.call_timeout) {
+                return Ok(Err(ReadStop::NoTime));
+            }
+            if let Err(problem) = self.ensure_token().await? {
+                return Ok(Err(ReadStop::NoAccess(problem)));
+            }
+            let Err(failure) = self.fetch_once(&step).await? else { return Ok(Ok(())) };
+            if failure.disposition != Disposition::Reauthorize || self.reauthorized {
+                return Ok(Err(ReadStop::Failed(failure)));
+            }
+            if let Err(problem) = self.renew().await? {
+                return Ok(Err(ReadStop::NoAccess(problem)));
+            }
+        }
+    }
+
+    async fn fetch_once(&mut self, step: &Step) -> Outcome<Result<(), Failure>> {
+        let access = self.access()?;
+        Ok(match step {
+            Step::ReadFacts => match self.api.facts.facts(access).await {
+                Ok(answered) => {
+                    self.keep_facts(answered.value).await?;
+                    Ok(())
+                }
+                Err(failure) => Err(failure),
+            },
+            Step::SearchContacts => {
+                let found = self.api.contacts.search(access, Some(&self.client.email), Some(&self.client.name)).await;
+                found.map(|answered| self.found.contacts = Some(answered.value))
+            }
+            Step::ReadContact(id) => self.api.contacts.read_contact(access, id).await.map(|answered| self.found.linked_contact = Some(answered.value)),
+            Step::LookContact(look) => {
+                let found = self.api.contacts.find_by_mark(access, look.mark.as_deref().unwrap_or_default()).await;
+                found.map(|answered| self.found.contact_look = Some(answered.value))
+            }
+            Step::ReadDocument(id) => self.api.documents.read_document(access, id).await.map(|answered| self.found.document = Some(answered.value)),
+            Step::LookDocument(look) => self.api.documents.look(access, look).await.map(|answered| self.found.document_look = Some(answered.value)),
+            Step::LookNumber(look) => self.api.documents.look(access, look).await.map(|answered| self.found.number_look = Some(answered.value)),
+            _ => return Err(Problem::internal_error("not a reading step")),
+        })
+    }
+
+    async fn keep_facts(&mut self, facts: Facts) -> Outcome<()> {
+        if !self.dry {
+            self.engine.store.put_facts(self.ctx, self.request.workspace, self.request.ledger, self.connection.generation, &facts).await?;
+        }
+        self.facts = Some(facts);
+        self.found.facts_read = true;
+        Ok(())
+    }
+
+    // --- access -------------------------------------------------------------------------------------------------------------------
+
+    pub(super) fn access(&self) -> Outcome<Access<'_>> {
+        let token = self.token.as_ref().ok_or_else(|| Problem::internal_error("no access token at a vendor call"))?;
+        let timeout = Duration::try_from(self.api.rules.call_timeout).unwrap_or(Duration::from_secs(12));
+        Ok(Access { organisation: &self.organisation, token: token.secret(), meter: &self.meter, timeout, now: self.ctx.now() })
+    }
+
+    pub(super) async fn ensure_token(&mut self) -> Outcome<Result<(), AccessProblem>> {
+        if self.token.is_some() {
+            return Ok(Ok(()));
+        }
+        if self.connection.status == ConnectionStatus::ReconnectRequired {
+            return Ok(Err(AccessProblem::Dead));
+        }
+        match self.engine.access_token(self.ctx, self.request.workspace, &self.connection, self.tokens.take()).await {
+            Ok(token) => {
+                self.token = Some(token);
+                Ok(Ok(()))
+            }
+            Err(AccessProblem::Store(problem)) => Err(problem),
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    /// 401 on a write: refresh once and go on with the same intent; a second 401 means that the grant is dead.
+    pub(super) async fn reauthorize(&mut self) -> Outcome<Next> {
+        if self.reauthorized {
+            return self.no_access(AccessProblem::Dead).await;
+        }
+        match self.renew().await? {
+            Ok(()) => Ok(Next::Continue),
+            Err(problem) => self.no_access(problem).await,
+        }
+    }
+
+    async fn renew(&mut self) -> Outcome<Result<(), AccessProblem>> {
+        self.reauthorized = true;
+        let refused = self.token.take();
+        match self.engine.renew_token(self.ctx, self.request.workspace, &self.connection, refused.as_ref()).await {
+            Ok(token) => {
+                self.token = Some(token);
+                Ok(Ok(()))
+            }
+            Err(AccessProblem::Store(problem)) => Err(problem),
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    pub(super) async fn no_access(&mut self, problem: AccessProblem) -> Outcome<Next> {
+        match problem {
+            AccessProblem::Dead => {
+                let problem = public_half(&AccessProblem::Dead.problem(self.request.ledger));
+                self.wait(SyncState::Waiting, WaitingFor::Reconnect, None, Some(problem)).await.map(Next::End)
+            }
+            AccessProblem::Busy { until } | AccessProblem::Unsettled { until } => {
+                let problem = public_half(&problem.problem(self.request.ledger));
+                self.wait(SyncState::Waiting, WaitingFor::Ledger, Some(until), Some(problem)).await.map(Next::End)
+            }
+            AccessProblem::Failed(failure) => match failure.disposition {
+                Disposition::Retry { not_before } => self.retry_later(&failure, not_before).await.map(Next::End),
+                _ => self.failed(&failure).await.map(Next::End),
+            },
+            AccessProblem::Store(problem) => Err(problem),
+        }
+    }
+
+    // --- ends ---------------------------------------------------------------------------------------------------------------------
+
+    async fn busy(&mut self, until: Timestamp, contact: bool) -> Outcome<Next> {
+        // Another invoice of the same new client is making the contact: wait for its turn rather than refuse.
+        if contact && self.contact_turns < CONTACT_TURNS && self.ctx.has_time_for(SignedDuration::from_secs(15)) {
+            self.contact_turns += 1;
+            tokio::time::sleep(CONTACT_TURN).await;
+            self.contact = self.engine.store.contact_row(self.contact_key()).await?;
+            return Ok(Next::Continue);
+        }
+        Ok(Next::End(SyncEnd::InProgress { until }))
+    }
+
+    /// R64, C2: nothing changed since the last sync; the timeline says so, and why.
+    async fn nothing(&mut self) -> Outcome<SyncEnd> {
+        let text = if self.invoice.status == InvoiceStatus::Paid && self.connection.options.payments == Payments::None {
+            "Nothing to update; payments are not pushed by this connection."
+        } else {
+            "Nothing to update: the ledger has this version."
+        };
+        let settled = self.row.value.state == SyncState::Synced && self.row.value.done >= self.invoice.version;
+        let event = self.event("nothing", text, None);
+        if settled {
+            self.tell(&event).await?;
+        } else {
+            self.finish_row(None);
+            self.save(Some(event)).await?;
+        }
+        Ok(self.synced())
+    }
+
+    async fn proved(&mut self, hash: String, sent: Option<SentDocument>, reason: &str) -> Outcome<SyncEnd> {
+        let there = self.found.document.clone().flatten();
+        if let (Some(link), Some(there)) = (self.row.value.link.as_mut(), there) {
+            refresh_link(link, &there);
+            if let Some(sent) = sent {
+                link.sent = Some(sent);
+            }
+        }
+        self.row.value.hash = Some(hash);
+        self.finish_row(None);
+        let event = self.event("nothing", reason, None);
+        self.save(Some(event)).await?;
+        Ok(self.synced())
+    }
+
+    pub(super) async fn hold(&mut self, draft: HoldDraft) -> Outcome<SyncEnd> {
+        let now = self.ctx.now();
+        let same = self.row.value.hold.as_ref().filter(|hold| hold.question == draft.question && hold.inputs_hash == draft.inputs_hash);
+        let (id, since) = same.map_or_else(|| (HoldId::new(self.ctx.uuid()), now), |hold| (hold.id, hold.since));
+        let known = same.is_some();
+        let hold = Hold { id, question: draft.question, detail: draft.detail, choices: draft.choices, inputs_hash: draft.inputs_hash, since };
+        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
+        self.enter(SyncState::Held);
+        self.row.value.hold = Some(hold.clone());
+        self.row.value.problem = None;
+        self.row.value.waiting = None;
+        let event = (!known).then(|| self.event("held", &hold.detail, None));
+        self.save(event).await?;
+        Ok(SyncEnd::Held(Box::new(hold)))
+    }
+
+    pub(super) async fn wait(&mut self, state: SyncState, reason: WaitingFor, until: Option<Timestamp>, problem: Option<RowProblem>) -> Outcome<SyncEnd> {
+        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
+        self.enter(state);
+        self.row.value.waiting = Some(Waiting { reason, until });
+        self.row.value.problem.clone_from(&problem);
+        let text = problem.as_ref().map_or("The outcome of the last write is not known yet.", |problem| problem.detail.as_ref()).to_owned();
+        let event = self.event("waiting", &text, None);
+        self.save(Some(event)).await?;
+        Ok(SyncEnd::Waiting { state, waiting_for: reason, due_at: until, problem: problem.map(Box::new), vendor_calls: self.meter.calls() })
+    }
+
+    pub(super) async fn retry_later(&mut self, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {
+        let backoff = self.ctx.now().saturating_add(retry_delay(self.row.value.attempts)).unwrap_or(Timestamp::MAX);
+        let until = not_before.map_or(backoff, |instant| instant.max(self.ctx.now()));
+        let reason = if failure.status == Some(429) { WaitingFor::Limit } else { WaitingFor::Ledger };
+        self.wait(SyncState::Waiting, reason, Some(until), Some(row_problem(failure))).await
+    }
+
+    pub(super) async fn failed(&mut self, failure: &Failure) -> Outcome<SyncEnd> {
+        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
+        self.enter(SyncState::Failed);
+        self.row.value.problem = Some(row_problem(failure));
+        self.row.value.waiting = None;
+        self.row.value.hold = None;
+        let event = self.event("failed", &failure.detail, failure.vendor_request_id.clone());
+        self.save(Some(event)).await?;
+        Ok(SyncEnd::Failed(Box::new(failure.problem())))
+    }
+
+    pub(super) async fn out_of_time(&mut self) -> Outcome<Next> {
+        let until = self.ctx.now().saturating_add(SignedDuration::from_secs(60)).unwrap_or(Timestamp::MAX);
+        let problem = RowProblem {
+            code: "taking_longer".into(),
+            detail: "This is taking longer than a page can wait.".into(),
+            fix: Fix::new("Look again in a minute; sync once more if it is still waiting.", "the invoice", true),
+            issues: Vec::new(),
+        };
+        self.wait(SyncState::Queued, WaitingFor::Ledger, Some(until), Some(problem)).await.map(Next::End)
+    }
+
+    pub(super) fn synced(&self) -> SyncEnd {
+        let link = self.row.value.link.as_ref();
+        SyncEnd::Synced(SyncAnswer {
+            state: SyncState::Synced,
+            external_id: link.map(|link| link.external_id.clone()),
+            external_number: link.and_then(|link| link.external_number.clone()),
+            external_url: link.and_then(|link| link.url.clone()),
+            synced_at: self.row.value.last_synced_at,
+            vendor_calls: self.meter.calls(),
+            changed: self.changed,
+        })
+    }
+
+    // --- the row ------------------------------------------------------------------------------------------------------------------
+
+    pub(super) fn key(&self) -> SyncKey {
+        SyncKey { ws: self.request.workspace, inv: self.invoice.id, ledger: self.request.ledger, generation: self.connection.generation }
+    }
+
+    pub(super) fn enter(&mut self, state: SyncState) {
+        if self.row.value.state != state {
+            self.row.value.since = Some(self.ctx.now());
+        }
+        self.row.value.state = state;
+        self.row.value.lease = None;
+    }
+
+    /// The row of a finished sync.
+    pub(super) fn finish_row(&mut self, vendor_time: Option<Timestamp>) {
+        let row = &mut self.row.value;
+        row.done = row.done.max(self.invoice.version);
+        row.wanted = row.wanted.max(self.invoice.version);
+        row.hold = None;
+        row.problem = None;
+        row.waiting = None;
+        row.attempts = 0;
+        row.last_synced_at = Some(vendor_time.unwrap_or_else(|| self.ctx.now()));
+        self.enter(SyncState::Synced);
+    }
+
+    /// Saves the row as this run read it; when somebody else was faster, their row counts and the caller's end still describes ours.
+    pub(super) async fn save(&mut self, event: Option<TimelineEvent>) -> Outcome<()> {
+        match self.engine.store.save_row(self.ctx, self.key(), &self.row.value, self.row.rev).await? {
+            Saved::Done { rev } => self.row.rev = rev,
+            Saved::Moved(_) => tracing::info!(invoice.id = %self.invoice.id, "another run changed the sync row first"),
+        }
+        match event {
+            Some(event) => self.tell(&event).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A line of the story that no other write carries.
+    pub(super) async fn tell(&self, event: &TimelineEvent) -> Outcome<()> {
+        Ok(self.engine.store.put_timeline(self.ctx, self.request.workspace, self.invoice.id, event).await?)
+    }
+
+    pub(super) fn audit(&self, action: &str, text: &str) -> AuditEvent {
+        AuditEvent { id: EventId::new(self.ctx.uuid()), at: self.ctx.now(), actor: self.request.actor.clone(), action: action.to_owned(), ledger: Some(self.request.ledger), text: text.to_owned() }
+    }
+
+    pub(super) fn event(&self, step: &str, text: &str, vendor_request_id: Option<String>) -> TimelineEvent {
+        TimelineEvent {
+            id: EventId::new(self.ctx.uuid()),
+            at: self.ctx.now(),
+            ledger: Some(self.request.ledger),
+            step: step.to_owned(),
+            text: text.to_owned(),
+            vendor_request_id,
+            actor: self.request.actor.clone(),
+            version: self.invoice.version,
+        }
+    }
+
+    pub(super) fn document_link(&self, there: &RemoteDocument, sent: Option<SentDocument>, created_by_us: bool) -> DocumentLink {
+        let mut link = DocumentLink {
+            external_id: there.external_id.clone(),
+            external_number: None,
+            url: self.facts.as_ref().and_then(|facts| self.api.documents.document_url(facts, &there.external_id)),
+            remote_version: None,
+            status: there.status,
+            sent: sent.map(|sent| sent.with_line_ids(&there.lines)),
+            created_by_us,
+        };
+        refresh_link(&mut link, there);
+        link
+    }
+}
+
+/// Takes over what the ledger says about a document now.
+pub(super) fn refresh_link(link: &mut DocumentLink, there: &RemoteDocument) {
+    link.external_number.clone_from(&there.number);
+    link.remote_version.clone_from(&there.version);
+    link.status = there.status;
+}
+
+/// The public half of a failure, for the row.
+pub(super) fn row_problem(failure: &Failure) -> RowProblem {
+    let issues = match &failure.disposition {
+        Disposition::Reject { issues } => issues.clone(),
+        _ => Vec::new(),
+    };
+    RowProblem { code: failure.code.clone(), detail: failure.detail.clone(), fix: failure.fix.clone(), issues }
+}
+
+/// The public half of a problem, for the row.
+fn public_half(problem: &Problem) -> RowProblem {
+    RowProblem {
+        code: problem.code.clone(),
+        detail: problem.detail.clone(),
+        fix: problem.fix.clone().unwrap_or_else(|| Fix::new("Try again later.", "the invoice", true)),
+        issues: problem.issues.clone(),
+    }
+}
+
+/// 5 s, 30 s, 2 min, 10 min, 1 h, 6 h (reliability.md section 6, "retry schedule").
+pub(super) fn retry_delay(attempts: u32) -> SignedDuration {
+    SignedDuration::from_secs(match attempts {
+        0 | 1 => 5,
+        2 => 30,
+        3 => 120,
+        4 => 600,
+        5 => 3_600,
+        _ => 21_600,
+    })
+}
+
+/// A contact link as of now.
+pub(super) fn contact_link(external_id: String, hash: String, now: Timestamp) -> ContactLink {
+    ContactLink { external_id, hash, linked_at: now }
+}

@@ -1,0 +1,231 @@
+//! The one place through which all calls pass, to AWS and to vendors.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use bytes::Bytes;
+use coportal_ledgers::exec::{Transport, TransportError};
+use coportal_local::aws_endpoint::Cloud;
+use coportal_local::sdk;
+use futures_util::future::BoxFuture;
+use simulators::Answer;
+use simulators::xero::Simulator;
+use tokio::sync::{Notify, watch};
+
+/// Who was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// An AWS service.
+    Aws,
+    /// A ledger.
+    Vendor,
+}
+
+/// What happens at the chosen call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// The process dies before the call has any effect.
+    CrashBefore,
+    /// The call has its effect, and the process dies before it reads the answer.
+    CrashAfter,
+    /// The call has its effect, and its answer is lost; the process lives on (the SDK retries AWS calls by itself).
+    AnswerLost,
+    /// The call never reaches the other side, and the caller cannot tell that from a lost answer.
+    RequestLost,
+    /// The call has its effect, and its answer is held back until [`Wire::release`].
+    Held,
+}
+
+/// One call that passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Which side.
+    pub side: Side,
+    /// The operation: an AWS target, or method and path without its query.
+    pub operation: String,
+}
+
+struct State {
+    armed: Option<(usize, Fault)>,
+    passed: Vec<Passed>,
+    struck: bool,
+}
+
+/// Counts calls and strikes at a chosen one. Clones share it.
+#[derive(Clone)]
+pub struct Wire {
+    state: Arc<Mutex<State>>,
+    crashed: watch::Sender<bool>,
+    held: Arc<Notify>,
+    release: Arc<Notify>,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self {
+            state: Arc::new(Mutex::new(State { armed: None, passed: Vec::new(), struck: false })),
+            crashed: watch::Sender::new(false),
+            held: Arc::default(),
+            release: Arc::default(),
+        }
+    }
+}
+
+impl Wire {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what has passed and strikes at the `call`-th call from now (0 is the next).
+    pub fn arm(&self, call: usize, fault: Fault) {
+        let mut state = self.state();
+        state.passed.clear();
+        state.struck = false;
+        state.armed = Some((call, fault));
+        self.crashed.send_replace(false);
+    }
+
+    /// Forgets what has passed and lets everything pass.
+    pub fn disarm(&self) {
+        let mut state = self.state();
+        state.passed.clear();
+        state.struck = false;
+        state.armed = None;
+        self.crashed.send_replace(false);
+    }
+
+    /// What has passed since.
+    #[must_use]
+    pub fn passed(&self) -> Vec<Passed> {
+        self.state().passed.clone()
+    }
+
+    /// Whether the armed fault has struck.
+    #[must_use]
+    pub fn struck(&self) -> bool {
+        self.state().struck
+    }
+
+    /// Ends when the process has died.
+    pub async fn death(&self) {
+        let mut watched = self.crashed.subscribe();
+        let _ = watched.wait_for(|crashed| *crashed).await;
+    }
+
+    /// Ends when an answer is being held back.
+    pub async fn holding(&self) {
+        self.held.notified().await;
+    }
+
+    /// Lets the held answer through.
+    pub fn release(&self) {
+        self.release.notify_one();
+    }
+
+    fn pass(&self, side: Side, operation: String) -> Option<Fault> {
+        let mut state = self.state();
+        let index = state.passed.len();
+        state.passed.push(Passed { side, operation });
+        let (_, fault) = state.armed.filter(|(call, _)| *call == index)?;
+        state.struck = true;
+        Some(fault)
+    }
+
+    /// The process is dead: nothing that was under way goes on, and nobody reads an answer.
+    async fn die<T>(&self) -> T {
+        self.crashed.send_replace(true);
+        std::future::pending().await
+    }
+
+    /// Carries one call. `None` stands for a connection that broke.
+    async fn carry<T>(&self, side: Side, operation: String, call: impl Future<Output = T>) -> Option<T> {
+        match self.pass(side, operation) {
+            None => Some(call.await),
+            Some(Fault::CrashBefore) => self.die().await,
+            Some(Fault::CrashAfter) => {
+                call.await;
+                self.die().await
+            }
+            Some(Fault::AnswerLost) => {
+                call.await;
+                None
+            }
+            Some(Fault::RequestLost) => None,
+            Some(Fault::Held) => {
+                let answer = call.await;
+                self.held.notify_one();
+                self.release.notified().await;
+                Some(answer)
+            }
+        }
+    }
+}
+
+/// The AWS side: an HTTP client for the SDK.
+#[must_use]
+pub fn aws_client(wire: Wire, cloud: Cloud) -> SharedHttpClient {
+    SharedHttpClient::new(AwsSide { wire, cloud })
+}
+
+#[derive(Clone)]
+struct AwsSide {
+    wire: Wire,
+    cloud: Cloud,
+}
+
+impl std::fmt::Debug for AwsSide {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AwsSide")
+    }
+}
+
+impl HttpConnector for AwsSide {
+    fn call(&self, sent: HttpRequest) -> HttpConnectorFuture {
+        let side = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = sdk::request(sent)?;
+            let operation = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or("?").to_owned();
+            let answer = side.wire.carry(Side::Aws, operation, side.cloud.handle(request)).await;
+            let answer = answer.ok_or_else(|| ConnectorError::io("the connection broke".into()))?;
+            sdk::response(answer)
+        })
+    }
+}
+
+impl HttpClient for AwsSide {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// The vendor side: a transport for the executor.
+pub struct VendorSide {
+    /// What the calls pass.
+    pub wire: Wire,
+    /// The vendor.
+    pub simulator: Simulator,
+}
+
+impl Transport for VendorSide {
+    fn send<'a>(&'a self, request: http::Request<Bytes>, _: Duration) -> BoxFuture<'a, Result<http::Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let operation = format!("{} {}", request.method(), request.uri().path());
+            let broke = || TransportError::MaybeSent("the connection broke".to_owned());
+            match self.wire.carry(Side::Vendor, operation, self.simulator.handle(request)).await.ok_or_else(broke)? {
+                Answer::Response(response) => Ok(response),
+                Answer::Refused => Err(TransportError::NotSent("refused".to_owned())),
+                Answer::Dropped { .. } | Answer::Truncated(_) => Err(broke()),
+                Answer::Slow { response, ticket, .. } => {
+                    self.simulator.release(ticket);
+                    Ok(response)
+                }
+            }
+        })
+    }
+}
