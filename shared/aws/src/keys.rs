@@ -1,0 +1,518 @@
+//! Every key of the table, in one place (docs/records.md, sections 1 and 2).
+//!
+//! The class comes first, so that an IAM condition on the leading key can keep a whole class away from a function; the workspace comes
+//! second, taken from the principal. What a stranger presents (state, cookie, code, API key) is keyed by the SHA-256 of the secret,
+//! and e-mail addresses appear only as [`email_hash`]: keys reach audit logs.
+
+use coportal_core::connection::Generation;
+use coportal_core::id::{ClientId, ContactPersonId, EventId, InvoiceId, UserId, WorkspaceId};
+use coportal_core::ledger::Ledger;
+use coportal_core::money::{Currency, Rate};
+use coportal_core::text;
+use jiff::Timestamp;
+
+/// Attribute of the partition key.
+pub const PK: &str = "pk";
+/// Attribute of the sort key.
+pub const SK: &str = "sk";
+/// An index of the table. DynamoDB wants names of at least three characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// What is not at rest: sweep, waiting room, keep-alive.
+    Due,
+    /// Lists that a person reads.
+    List,
+}
+
+impl Index {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::List => "list",
+        }
+    }
+
+    /// Attribute of its partition key.
+    #[must_use]
+    pub fn pk(self) -> &'static str {
+        match self {
+            Self::Due => "due_pk",
+            Self::List => "ix_pk",
+        }
+    }
+
+    /// Attribute of its sort key.
+    #[must_use]
+    pub fn sk(self) -> &'static str {
+        match self {
+            Self::Due => "due_sk",
+            Self::List => "ix_sk",
+        }
+    }
+}
+
+/// Number of partitions of the `due` index.
+pub const SHARDS: u8 = 16;
+
+/// The primary key of an item. It has no `Display`: keys belong into requests, not into texts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+}
+
+/// An instant in a sort key: fixed width (milliseconds, UTC), so that order as text is order in time.
+#[must_use]
+pub fn instant(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// SHA-256 of a secret that a stranger presents, in hexadecimal.
+#[must_use]
+pub fn secret_hash(secret: &str) -> String {
+    text::digest([b"secret".as_slice(), secret.as_bytes()])
+}
+
+/// `h(email)`: SHA-256 of workspace and normalised address, so that one address has another key in each workspace.
+#[must_use]
+pub fn email_hash(workspace: WorkspaceId, email: &str) -> String {
+    text::digest([workspace.to_string().as_bytes(), text::email_key(email).as_bytes()])
+}
+
+/// The shard of the `due` index in which all rows of one connection lie: a hash of (workspace, ledger) modulo [`SHARDS`].
+#[must_use]
+pub fn shard(workspace: WorkspaceId, ledger: Ledger) -> u8 {
+    let digest = text::digest([workspace.to_string().as_bytes(), ledger.slug().as_bytes()]);
+    let first = digest.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()).unwrap_or_default();
+    first % SHARDS
+}
+
+// --- workspaces and people ---
+
+/// A workspace.
+#[must_use]
+pub fn workspace(ws: WorkspaceId) -> Key {
+    Key::new(format!("WS#{ws}"), "META")
+}
+
+/// A member of a workspace.
+#[must_use]
+pub fn member(ws: WorkspaceId, user: &UserId) -> Key {
+    Key::new(format!("WS#{ws}"), format!("{MEMBER_PREFIX}{user}"))
+}
+
+/// Prefix of the sort keys of members.
+pub const MEMBER_PREFIX: &str = "MEMBER#";
+
+/// The mirror of a membership, on the person's side.
+#[must_use]
+pub fn membership(user: &UserId, ws: WorkspaceId) -> Key {
+    Key::new(format!("USER#{user}"), format!("WS#{ws}"))
+}
+
+/// A person.
+#[must_use]
+pub fn user(user: &UserId) -> Key {
+    Key::new(format!("USER#{user}"), "SELF")
+}
+
+/// A break-glass code of a person.
+#[must_use]
+pub fn break_glass(user: &UserId, number: u32) -> Key {
+    Key::new(format!("USER#{user}"), format!("BREAK#{number}"))
+}
+
+/// An identity at an issuer.
+#[must_use]
+pub fn identity(issuer: &str, subject: &str) -> Key {
+    Key::new(format!("IDENT#{}", text::digest([issuer.as_bytes(), subject.as_bytes()])), "USER")
+}
+
+/// A line of the audit list.
+#[must_use]
+pub fn audit(ws: WorkspaceId, at: Timestamp, id: EventId) -> Key {
+    Key::new(audit_pk(ws), format!("{}#{id}", instant(at)))
+}
+
+/// The partition of a workspace's audit list.
+#[must_use]
+pub fn audit_pk(ws: WorkspaceId) -> String {
+    format!("AUDIT#{ws}")
+}
+
+// --- clients ---
+
+/// A client.
+#[must_use]
+pub fn client(ws: WorkspaceId, cl: ClientId) -> Key {
+    Key::new(clients_pk(ws), cl.to_string())
+}
+
+/// The partition of a workspace's clients.
+#[must_use]
+pub fn clients_pk(ws: WorkspaceId) -> String {
+    format!("CLIENT#{ws}")
+}
+
+/// A contact person of a client.
+#[must_use]
+pub fn person(ws: WorkspaceId, cl: ClientId, ct: ContactPersonId) -> Key {
+    Key::new(format!("PERSON#{ws}#{cl}"), ct.to_string())
+}
+
+/// The owners of an e-mail address.
+#[must_use]
+pub fn email_owners(ws: WorkspaceId, email: &str) -> Key {
+    Key::new(email_owners_pk(ws), email_hash(ws, email))
+}
+
+/// The partition of a workspace's e-mail owners.
+#[must_use]
+pub fn email_owners_pk(ws: WorkspaceId) -> String {
+    format!("EMAIL#{ws}")
+}
+
+// --- invoices ---
+
+/// An invoice.
+#[must_use]
+pub fn invoice(ws: WorkspaceId, inv: InvoiceId) -> Key {
+    Key::new(invoices_pk(ws), inv.to_string())
+}
+
+/// The partition of a workspace's invoices.
+#[must_use]
+pub fn invoices_pk(ws: WorkspaceId) -> String {
+    format!("INVOICE#{ws}")
+}
+
+/// Keys of an invoice in the `list` index: the invoices of a client by date of issue.
+#[must_use]
+pub fn invoice_of_client(ws: WorkspaceId, cl: ClientId, issued: jiff::civil::Date, inv: InvoiceId) -> (String, String) {
+    (invoices_of_client_pk(ws, cl), format!("{issued}#{inv}"))
+}
+
+/// The partition of a client's invoices in the `list` index.
+#[must_use]
+pub fn invoices_of_client_pk(ws: WorkspaceId, cl: ClientId) -> String {
+    format!("CLI#{ws}#{cl}")
+}
+
+/// The claim of an invoice number; numbers that differ in case only are one number.
+#[must_use]
+pub fn number(ws: WorkspaceId, number: &str) -> Key {
+    Key::new(format!("NUM#{ws}"), text::tidy(number).to_lowercase())
+}
+
+/// A line of an invoice's timeline.
+#[must_use]
+pub fn timeline(ws: WorkspaceId, inv: InvoiceId, at: Timestamp, id: EventId) -> Key {
+    Key::new(timeline_pk(ws, inv), format!("{}#{id}", instant(at)))
+}
+
+/// The partition of an invoice's timeline.
+#[must_use]
+pub fn timeline_pk(ws: WorkspaceId, inv: InvoiceId) -> String {
+    format!("TL#{ws}#{inv}")
+}
+
+/// An event for hooks.
+#[must_use]
+pub fn event(ws: WorkspaceId, name: &str, at: Timestamp, event: &str) -> Key {
+    Key::new(format!("EVT#{ws}"), format!("{name}#{}#{event}", instant(at)))
+}
+
+// --- connections, tokens, facts ---
+
+/// A connection.
+#[must_use]
+pub fn connection(ws: WorkspaceId, ledger: Ledger) -> Key {
+    Key::new(format!("CONN#{ws}"), ledger.slug())
+}
+
+/// The generation of an organisation.
+#[must_use]
+pub fn generation(ws: WorkspaceId, ledger: Ledger, organisation: &str) -> Key {
+    Key::new(format!("GEN#{ws}#{ledger}"), format!("ORG#{organisation}"))
+}
+
+/// The counter of generations.
+#[must_use]
+pub fn generation_counter(ws: WorkspaceId, ledger: Ledger) -> Key {
+    Key::new(format!("GEN#{ws}#{ledger}"), "NEXT")
+}
+
+/// A workspace's use of an organisation.
+#[must_use]
+pub fn organisation_use(ledger: Ledger, organisation: &str, ws: WorkspaceId) -> Key {
+    Key::new(organisation_uses_pk(ledger, organisation), ws.to_string())
+}
+
+/// The partition of the workspaces that use an organisation.
+#[must_use]
+pub fn organisation_uses_pk(ledger: Ledger, organisation: &str) -> String {
+    format!("ORG#{ledger}#{organisation}")
+}
+
+/// The tokens of a connection.
+#[must_use]
+pub fn tokens(ws: WorkspaceId, ledger: Ledger, generation: Generation) -> Key {
+    Key::new(format!("TOK#{ws}#{ledger}"), format!("G{generation}"))
+}
+
+/// Facts of an organisation, by topic.
+#[must_use]
+pub fn facts(ws: WorkspaceId, ledger: Ledger, generation: Generation, topic: &str) -> Key {
+    Key::new(format!("FACTS#{ws}#{ledger}#{generation}"), topic)
+}
+
+/// The partition of a generation's choices.
+#[must_use]
+pub fn choices_pk(ws: WorkspaceId, ledger: Ledger, generation: Generation) -> String {
+    format!("MAP#{ws}#{ledger}#{generation}")
+}
+
+/// One choice of a generation.
+#[must_use]
+pub fn choice(ws: WorkspaceId, ledger: Ledger, generation: Generation, choice: Choice) -> Key {
+    Key::new(choices_pk(ws, ledger, generation), choice.sort_key())
+}
+
+/// Which choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Account of sales lines.
+    SalesAccount,
+    /// Item of sales lines.
+    SalesItem,
+    /// Account that payments go to.
+    PaymentAccount,
+    /// Tax code of a rate.
+    Tax(Rate),
+}
+
+impl Choice {
+    /// The sort key.
+    #[must_use]
+    pub fn sort_key(self) -> String {
+        match self {
+            Self::SalesAccount => "ACCOUNT".to_owned(),
+            Self::SalesItem => "ITEM".to_owned(),
+            Self::PaymentAccount => "PAY_ACCOUNT".to_owned(),
+            Self::Tax(rate) => format!("TAX#{rate}"),
+        }
+    }
+}
+
+/// The link of a client to a contact. Ledgers whose contacts have one currency state it; `None` is written `-`.
+#[must_use]
+pub fn contact_link(ws: WorkspaceId, ledger: Ledger, generation: Generation, cl: ClientId, currency: Option<Currency>) -> Key {
+    let currency = currency.as_ref().map_or("-", Currency::as_str);
+    Key::new(contact_links_pk(ws, ledger, generation), format!("{cl}#{currency}"))
+}
+
+/// The partition of a generation's contact links.
+#[must_use]
+pub fn contact_links_pk(ws: WorkspaceId, ledger: Ledger, generation: Generation) -> String {
+    format!("CLINK#{ws}#{ledger}#{generation}")
+}
+
+/// The owner of a contact in one workspace.
+#[must_use]
+pub fn contact_owner(ledger: Ledger, organisation: &str, external: &str, ws: WorkspaceId) -> Key {
+    Key::new(format!("XC#{ledger}#{organisation}#{external}"), ws.to_string())
+}
+
+/// The owner of a document.
+#[must_use]
+pub fn document_owner(ledger: Ledger, organisation: &str, external: &str) -> Key {
+    Key::new(format!("DOC#{ledger}#{organisation}#{external}"), "OWNER")
+}
+
+// --- sync ---
+
+/// The sync row of an invoice in one generation.
+#[must_use]
+pub fn sync_row(ws: WorkspaceId, inv: InvoiceId, ledger: Ledger, generation: Generation) -> Key {
+    Key::new(sync_rows_pk(ws, inv), format!("{ledger}#{generation}"))
+}
+
+/// The body of an intent that is too large for its row.
+#[must_use]
+pub fn sync_body(ws: WorkspaceId, inv: InvoiceId, ledger: Ledger, generation: Generation) -> Key {
+    Key::new(sync_rows_pk(ws, inv), format!("{ledger}#{generation}#BODY"))
+}
+
+/// The partition of an invoice's sync rows.
+#[must_use]
+pub fn sync_rows_pk(ws: WorkspaceId, inv: InvoiceId) -> String {
+    format!("SYNC#{ws}#{inv}")
+}
+
+/// The partition of the `due` index that the sweep reads.
+#[must_use]
+pub fn due_pk(shard: u8) -> String {
+    format!("DUE#{shard}")
+}
+
+/// The partition of the `due` index in which rows wait for a person's act (grant, plan).
+#[must_use]
+pub fn park_pk(ws: WorkspaceId, ledger: Ledger) -> String {
+    format!("PARK#{ws}#{ledger}")
+}
+
+/// The sort key of a sync row in the `due` index.
+#[must_use]
+pub fn due_sk(due_at: Timestamp, ws: WorkspaceId, ledger: Ledger, inv: InvoiceId) -> String {
+    format!("{}#{ws}#{ledger}#{inv}", instant(due_at))
+}
+
+/// Keys of an invoice in the `due` index until the fan-out has confirmed its newest version.
+#[must_use]
+pub fn due_invoice(at: Timestamp, ws: WorkspaceId, inv: InvoiceId) -> (String, String) {
+    let digest = text::digest([ws.to_string().as_bytes(), b"invoices"]);
+    let first = digest.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()).unwrap_or_default();
+    (due_pk(first % SHARDS), format!("{}#{ws}#invoice#{inv}", instant(at)))
+}
+
+/// The partition of the `due` index from which tokens are kept alive.
+#[must_use]
+pub fn keep_alive_pk(shard: u8) -> String {
+    format!("KEEP#{shard}")
+}
+
+/// The partition of the `list` index with what a person should look at.
+#[must_use]
+pub fn attention_pk(ws: WorkspaceId) -> String {
+    format!("ATT#{ws}")
+}
+
+/// The sort key of what a person should look at.
+#[must_use]
+pub fn attention_sk(state: &str, since: Timestamp, ledger: Ledger, inv: InvoiceId) -> String {
+    format!("{state}#{}#{ledger}#{inv}", instant(since))
+}
+
+// --- doors ---
+
+/// An OAuth sign-in, by the SHA-256 of its state.
+#[must_use]
+pub fn oauth_state(state: &str) -> Key {
+    oauth_state_of_hash(&secret_hash(state))
+}
+
+/// The same, from the hash.
+#[must_use]
+pub fn oauth_state_of_hash(hash: &str) -> Key {
+    Key::new(format!("OAUTH#{hash}"), "STATE")
+}
+
+/// The partition of the `list` index with the grants parked for a person.
+#[must_use]
+pub fn parked_grants_pk(ws: WorkspaceId, user: &UserId) -> String {
+    format!("PARKED#{ws}#{user}")
+}
+
+/// A signed-in browser, by the SHA-256 of its cookie.
+#[must_use]
+pub fn session(cookie: &str) -> Key {
+    Key::new(format!("SESSION#{}", secret_hash(cookie)), "SESSION")
+}
+
+/// A sign-in at an identity provider, by the SHA-256 of its state.
+#[must_use]
+pub fn login(state: &str) -> Key {
+    Key::new(format!("LOGIN#{}", secret_hash(state)), "STATE")
+}
+
+/// A hand-off code, by its SHA-256.
+#[must_use]
+pub fn hand_off_code(code: &str) -> Key {
+    Key::new(format!("CODE#{}", secret_hash(code)), "CODE")
+}
+
+/// An API key, by the part of it that is no secret.
+#[must_use]
+pub fn api_key(public_id: &str) -> Key {
+    Key::new(format!("KEY#{public_id}"), "KEY")
+}
+
+/// A portal link, by the SHA-256 of its secret.
+#[must_use]
+pub fn portal_link(secret: &str) -> Key {
+    Key::new(format!("PLINK#{}", secret_hash(secret)), "LINK")
+}
+
+/// An idempotency record: SHA-256 of workspace, principal, route and the caller's key.
+#[must_use]
+pub fn idempotency(ws: WorkspaceId, principal: &str, route: &str, key: &str) -> Key {
+    let hash = text::digest([ws.to_string().as_bytes(), principal.as_bytes(), route.as_bytes(), key.as_bytes()]);
+    Key::new(format!("IDEM#{hash}"), "IDEM")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coportal_core::id::InvoiceId;
+    use uuid::Uuid;
+
+    #[test]
+    fn instants_sort_as_text() {
+        let at = |text: &str| instant(text.parse().unwrap());
+        assert_eq!(at("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00.000Z");
+        assert!(at("2026-03-01T00:00:00Z") < at("2026-03-01T00:00:00.5Z"));
+        assert!(at("2026-03-01T00:00:00.999999Z") < at("2026-03-01T00:00:01Z"));
+    }
+
+    #[test]
+    fn an_address_has_one_key_per_workspace_and_never_stands_in_it() {
+        let one = WorkspaceId::new(Uuid::from_u128(1));
+        let two = WorkspaceId::new(Uuid::from_u128(2));
+        assert_eq!(email_owners(one, " Ann@Example.com "), email_owners(one, "ann@example.com"));
+        assert_ne!(email_owners(one, "ann@example.com").sk, email_owners(two, "ann@example.com").sk);
+        assert!(!email_owners(one, "ann@example.com").sk.contains("ann"));
+    }
+
+    #[test]
+    fn numbers_that_differ_in_case_or_blanks_are_one_claim() {
+        let ws = WorkspaceId::new(Uuid::from_u128(1));
+        assert_eq!(number(ws, "inv-7 A"), number(ws, " INV-7  a"));
+    }
+
+    #[test]
+    fn an_organisation_cannot_be_mistaken_for_the_counter_of_generations() {
+        let ws = WorkspaceId::new(Uuid::from_u128(1));
+        assert_ne!(generation(ws, Ledger::Xero, "NEXT"), generation_counter(ws, Ledger::Xero));
+    }
+
+    #[test]
+    fn rows_of_one_connection_share_a_shard() {
+        let mut used = std::collections::BTreeSet::new();
+        for n in 0..200_u128 {
+            let ws = WorkspaceId::new(Uuid::from_u128(n));
+            assert!(shard(ws, Ledger::Xero) < SHARDS);
+            assert_eq!(shard(ws, Ledger::Xero), shard(ws, Ledger::Xero));
+            used.insert(shard(ws, Ledger::Xero));
+        }
+        assert_eq!(used.len(), usize::from(SHARDS));
+    }
+
+    #[test]
+    fn the_key_of_a_body_is_not_the_key_of_a_row() {
+        let ws = WorkspaceId::new(Uuid::from_u128(1));
+        let inv = InvoiceId::new(Uuid::from_u128(2));
+        let row = sync_row(ws, inv, Ledger::Xero, Generation(3));
+        assert_eq!(row.sk, "xero#3");
+        assert_eq!(sync_body(ws, inv, Ledger::Xero, Generation(3)).sk, "xero#3#BODY");
+    }
+}

@@ -1,0 +1,69 @@
+//! The organisations of a consent, kept until one of them is chosen.
+
+use coportal_core::connection::{Generation, Organisation};
+use coportal_core::ctx::Ctx;
+use coportal_core::id::WorkspaceId;
+use coportal_core::ledger::Ledger;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::keys::{self, Key};
+use crate::store::{Change, Fields, Kind, Store};
+
+/// What a consent granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// The consent's number: these organisations count while the connection has the same.
+    pub grant: u64,
+    /// The organisations.
+    pub organisations: Vec<Organisation>,
+}
+
+/// It lies where a generation's facts lie; before a choice the generation is 0.
+fn key(ws: WorkspaceId, ledger: Ledger) -> Key {
+    keys::facts(ws, ledger, Generation(0), "granted")
+}
+
+impl Store {
+    /// Keeps the organisations of a consent. Written before the connection that names the consent, so that a connection that waits for
+    /// a choice always has something to choose from.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn put_granted(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, granted: &Granted) -> Result<(), StoreError> {
+        let _always_done = self.write(ctx, Change::put(key(ws, ledger), Fields::of(Kind::Facts, granted)?)).await?;
+        Ok(())
+    }
+
+    /// The organisations of the consent `grant`; none when another consent has come since.
+    ///
+    /// # Errors
+    /// When the table does not answer or the item cannot be read.
+    pub async fn granted(&self, ws: WorkspaceId, ledger: Ledger, grant: u64) -> Result<Vec<Organisation>, StoreError> {
+        let found = self.get_record::<Granted>(Kind::Facts, &key(ws, ledger)).await?;
+        Ok(found.filter(|found| found.value.grant == grant).map(|found| found.value.organisations).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Services;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn organisations_belong_to_one_consent_of_one_workspace() {
+        let services = Services::new();
+        let (store, ctx) = (services.cloud().store, services.ctx());
+        let (one, two) = (WorkspaceId::new(Uuid::from_u128(1)), WorkspaceId::new(Uuid::from_u128(2)));
+        let organisation = Organisation { id: "o".into(), name: "Org".into(), environment: None, link_id: Some("l".into()) };
+        let granted = Granted { grant: 3, organisations: vec![organisation.clone()] };
+        store.put_granted(&ctx, one, Ledger::Xero, &granted).await.unwrap();
+        assert_eq!(store.granted(one, Ledger::Xero, 3).await.unwrap(), [organisation]);
+        assert!(store.granted(one, Ledger::Xero, 4).await.unwrap().is_empty());
+        assert!(store.granted(two, Ledger::Xero, 3).await.unwrap().is_empty());
+        let next = Granted { grant: 4, organisations: Vec::new() };
+        store.put_granted(&ctx, one, Ledger::Xero, &next).await.unwrap();
+        assert!(store.granted(one, Ledger::Xero, 3).await.unwrap().is_empty());
+    }
+}

@@ -1,0 +1,20 @@
+//! One module per family of records, on the conditions of docs/records.md, section 4.
+
+pub mod audit;
+pub mod choices;
+pub mod clients;
+pub mod connections;
+pub mod contacts;
+pub mod facts;
+pub mod granted;
+pub mod idempotency;
+pub mod invoices;
+pub mod oauth;
+pub mod sessions;
+pub mod sync;
+pub mod timeline;
+pub mod tokens;
+pub mod workspaces;
+
+mod intent_body;
+mod open_rows;

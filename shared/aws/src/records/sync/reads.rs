@@ -1,0 +1,162 @@
+//! What a sync reads: two consistent batches, and the lists that people see.
+
+use coportal_core::choices::Choices;
+use coportal_core::connection::Generation;
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
+use coportal_core::ledger::Ledger;
+use coportal_core::money::Rate;
+use coportal_core::sync::row::SyncRow;
+use serde::de::DeserializeOwned;
+
+use super::{Attention, SyncBody, SyncHead, SyncKey};
+use crate::error::StoreError;
+use crate::keys::{self, Index};
+use crate::records::{choices, contacts, facts, intent_body};
+use crate::store::{Item, Kind, Page, Range, Store, Versioned, from_item, rev_of};
+
+fn record<T: DeserializeOwned>(kind: Kind, item: Option<Item>) -> Result<Option<T>, StoreError> {
+    item.map(|item| from_item(kind, item)).transpose()
+}
+
+fn versioned<T: DeserializeOwned>(kind: Kind, item: Option<Item>) -> Result<Option<Versioned<T>>, StoreError> {
+    item.map(|item| {
+        let rev = rev_of(&item);
+        Ok(Versioned::new(from_item(kind, item)?, rev))
+    })
+    .transpose()
+}
+
+/// A sync row with the body of its intent, when that lies in the row.
+pub(super) fn row_of(item: Item) -> Result<Versioned<SyncRow>, StoreError> {
+    let (rev, body) = (rev_of(&item), intent_body::read(&item)?);
+    let mut row: SyncRow = from_item(Kind::SyncRow, item)?;
+    if let Some(intent) = &mut row.intent {
+        intent.body = body;
+    }
+    Ok(Versioned::new(row, rev))
+}
+
+impl Store {
+    /// The first read of a sync: workspace, invoice and connection in one consistent batch.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn sync_head(&self, ctx: &Ctx, ws: WorkspaceId, inv: InvoiceId, ledger: Ledger) -> Result<SyncHead, StoreError> {
+        let wanted = [keys::workspace(ws), keys::invoice(ws, inv), keys::connection(ws, ledger)];
+        let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
+        let mut next = || found.next().flatten();
+        Ok(SyncHead {
+            workspace: record(Kind::Workspace, next())?,
+            invoice: record(Kind::Invoice, next())?,
+            connection: versioned(Kind::Connection, next())?,
+        })
+    }
+
+    /// The second read of a sync: client, tokens, facts, choices (with the tax codes of `rates`), contact and row in one consistent batch.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn sync_body(&self, ctx: &Ctx, key: SyncKey, client: ClientId, rates: &[Rate]) -> Result<SyncBody, StoreError> {
+        let SyncKey { ws, ledger, generation, .. } = key;
+        let mut wanted = vec![
+            keys::client(ws, client),
+            keys::tokens(ws, ledger, generation),
+            keys::facts(ws, ledger, generation, facts::ORGANISATION),
+            keys::contact_link(ws, ledger, generation, client, None),
+            key.row(),
+        ];
+        wanted.extend(choices::keys_for(ws, ledger, generation, rates));
+        let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
+        let mut next = || found.next().flatten();
+        let client = record(Kind::Client, next())?;
+        let tokens = versioned(Kind::Tokens, next())?;
+        let facts = record(Kind::Facts, next())?;
+        let contact = next().map(contacts::row_of).transpose()?.unwrap_or_default();
+        let row = self.whole_row(&key, next()).await?;
+        let mut chosen = Choices::default();
+        for item in found.flatten() {
+            choices::add(&mut chosen, &item)?;
+        }
+        Ok(SyncBody { client, tokens, facts, choices: chosen, contact, row })
+    }
+
+    /// One sync row, with the body of its intent wherever it lies.
+    ///
+    /// # Errors
+    /// When the table does not answer or the row cannot be read.
+    pub async fn sync_row(&self, key: SyncKey) -> Result<Versioned<SyncRow>, StoreError> {
+        let item = self.get(&key.row()).await?;
+        self.whole_row(&key, item).await
+    }
+
+    pub(super) async fn whole_row(&self, key: &SyncKey, item: Option<Item>) -> Result<Versioned<SyncRow>, StoreError> {
+        let Some(item) = item else {
+            return Ok(Versioned::default());
+        };
+        let apart = intent_body::is_apart(&item);
+        let mut row = row_of(item)?;
+        if let Some(intent) = row.value.intent.as_mut().filter(|_| apart)
+            && let Some(body) = self.get(&key.body()).await?
+            && body.get("intent").and_then(|id| id.as_s().ok()).is_some_and(|id| *id == intent.id.to_string())
+        {
+            intent.body = intent_body::read(&body)?;
+        }
+        Ok(row)
+    }
+
+    /// The rows of an invoice: all ledgers, all generations. Bodies of intents are left out.
+    ///
+    /// # Errors
+    /// When the table does not answer or a row cannot be read.
+    pub async fn sync_rows(&self, ws: WorkspaceId, inv: InvoiceId) -> Result<Vec<(Ledger, Generation, SyncRow)>, StoreError> {
+        let items = self.query_all(&keys::sync_rows_pk(ws, inv), "").await?;
+        let mut rows = Vec::with_capacity(items.len());
+        for item in items {
+            if let Some((_, sk)) = crate::store::key_of(&item)
+                && let Some((ledger, generation)) = ledger_and_generation(sk)
+            {
+                rows.push((ledger, generation, row_of(item)?.value));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The rows of many invoices in their connections' present generations, for lists: one batch read. Absent rows are left out.
+    ///
+    /// # Errors
+    /// When the table does not answer or a row cannot be read.
+    pub async fn sync_rows_of(&self, ctx: &Ctx, wanted: &[SyncKey]) -> Result<Vec<(SyncKey, SyncRow)>, StoreError> {
+        let row_keys: Vec<_> = wanted.iter().map(SyncKey::row).collect();
+        let found = self.batch_get(ctx, &row_keys).await?;
+        let there = wanted.iter().zip(found).filter_map(|(key, item)| item.map(|item| (*key, item)));
+        there.map(|(key, item)| Ok((key, row_of(item)?.value))).collect()
+    }
+
+    /// A page of what a person should look at: by state, oldest first. The index names the rows, the rows themselves are read
+    /// consistently, and those that are settled by now are left out.
+    ///
+    /// # Errors
+    /// When the table does not answer or a row cannot be read.
+    pub async fn attention(&self, ctx: &Ctx, ws: WorkspaceId, limit: i32, after: Option<&str>) -> Result<Page<Attention>, StoreError> {
+        let range = Range { after, limit: Some(limit), ..Range::default() };
+        let page = self.query_index(Index::List, &keys::attention_pk(ws), &range).await?;
+        let listed: Vec<SyncKey> = page.items.iter().filter_map(|item| key_of_row(ws, item)).collect();
+        let rows = self.sync_rows_of(ctx, &listed).await?;
+        let open = rows.into_iter().filter(|(key, row)| super::attention_keys(key, row).is_some());
+        Ok(Page { items: open.map(|(key, row)| Attention { key, row }).collect(), next: page.next })
+    }
+}
+
+/// `{ledger}#{generation}`; the items of bodies have a third part and are no rows.
+fn ledger_and_generation(sk: &str) -> Option<(Ledger, Generation)> {
+    let (ledger, generation) = sk.split_once('#')?;
+    Some((ledger.parse().ok()?, Generation(generation.parse().ok()?)))
+}
+
+fn key_of_row(ws: WorkspaceId, item: &Item) -> Option<SyncKey> {
+    let (pk, sk) = crate::store::key_of(item)?;
+    let inv = pk.strip_prefix(&format!("SYNC#{ws}#"))?.parse().ok()?;
+    let (ledger, generation) = ledger_and_generation(sk)?;
+    Some(SyncKey { ws, inv, ledger, generation })
+}
