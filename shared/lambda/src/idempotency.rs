@@ -133,21 +133,33 @@ impl Attempt {
     ///
     /// # Errors
     /// What the work was refused with; otherwise when the table does not answer.
-    pub async fn settle(self, store: &Store, ctx: &Ctx, done: Outcome<Done>) -> Answer<Response> {
-        match (done, &self.claim) {
+    pub async fn settle(self, store: &Store, ctx: &Ctx, done: Result<Done, impl Into<Refusal>>) -> Answer<Response> {
+        match (done.map_err(Into::into), &self.claim) {
             (Ok(Done::Kept(reply)), _) | (Ok(Done::ToKeep(reply)), None) => Ok(reply.into_response()),
             (Ok(Done::ToKeep(reply)), Some(claim)) => {
                 store.complete_idempotent(ctx, claim, &reply.0).await.map_err(Problem::from)?;
                 Ok(reply.into_response())
             }
-            (Err(problem), claim) => {
-                if let Some(claim) = claim.as_ref().filter(|_| certainly_nothing_happened(&problem)) {
+            (Err(refusal), claim) => {
+                if let Some(claim) = claim.as_ref().filter(|_| certainly_nothing_happened(refusal.problem())) {
                     // Best effort: an answer is due, and the lease ends by itself.
                     let _ = store.release_idempotent(ctx, claim).await;
                 }
-                Err(problem.into())
+                Err(refusal)
             }
         }
+    }
+}
+
+/// A whole POST whose answer is kept after its effect: for work that is safe to begin again by itself, such as a sync. `work` is not
+/// started when its answer is known already.
+///
+/// # Errors
+/// As [`begin`], and whatever `work` refuses with.
+pub async fn once(store: &Store, ctx: &Ctx, request: Request<'_>, work: impl Future<Output = Answer<Reply>>) -> Answer<Response> {
+    match begin(store, ctx, request).await? {
+        Begun::Answered(response) => Ok(*response),
+        Begun::Work(attempt) => attempt.settle(store, ctx, work.await.map(Done::ToKeep)).await,
     }
 }
 
@@ -223,4 +235,101 @@ fn reused() -> Problem {
         "the Idempotency-Key header",
         false,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+    use coportal_core::workspace::Plan;
+    use jiff::SignedDuration;
+    use serde_json::json;
+    use std::cell::Cell;
+
+    struct Case {
+        bench: Bench,
+        ws: WorkspaceId,
+        user: UserId,
+        key: IdempotencyKey,
+        runs: Cell<u32>,
+    }
+
+    async fn case() -> Case {
+        let bench = Bench::new("test");
+        let ws = bench.workspace(Plan::Studio).await;
+        Case { bench, ws, user: "member".parse().unwrap(), key: IdempotencyKey(Some("k".to_owned())), runs: Cell::new(0) }
+    }
+
+    impl Case {
+        async fn once(&self, body: &[u8], answer: Answer<Reply>) -> Answer<Response> {
+            let request = Request { workspace: self.ws, user: &self.user, route: "POST /v1/x", key: &self.key, body };
+            let work = async {
+                self.runs.set(self.runs.get() + 1);
+                answer
+            };
+            once(self.bench.store(), &self.bench.ctx(), request, work).await
+        }
+    }
+
+    fn accepted() -> Answer<Reply> {
+        Ok(Reply::new(StatusCode::ACCEPTED, None, &json!({"state": "waiting"}))?)
+    }
+
+    fn refusing(kind: ProblemKind) -> Answer<Reply> {
+        Err(Problem::new(kind, "some_code", "No.").into())
+    }
+
+    #[tokio::test]
+    async fn work_without_a_transaction_is_answered_again_from_what_was_kept() {
+        let case = case().await;
+        for _ in 0..3 {
+            assert_eq!(case.once(b"1", accepted()).await.unwrap().status(), StatusCode::ACCEPTED);
+        }
+        assert_eq!(case.runs.get(), 1);
+        assert_eq!(case.once(b"2", accepted()).await.unwrap_err().problem().code, "idempotency_key_reused");
+    }
+
+    /// A refusal had no effect and frees the key; a failure may have come after one, and its key is held until the lease ends.
+    #[tokio::test]
+    async fn what_frees_a_key_and_what_does_not() {
+        let case = case().await;
+        for kind in [ProblemKind::Invalid, ProblemKind::Conflict, ProblemKind::NotFound, ProblemKind::Limited] {
+            assert!(case.once(b"1", refusing(kind)).await.is_err());
+        }
+        assert_eq!(case.runs.get(), 4);
+        for kind in [ProblemKind::Unavailable, ProblemKind::Internal] {
+            assert!(case.once(b"1", refusing(kind)).await.is_err());
+            let again = case.once(b"1", accepted()).await.unwrap_err();
+            assert_eq!(again.problem().code, "idempotency_in_progress");
+            case.bench.clock.advance(SignedDuration::from_secs(33));
+        }
+        assert_eq!(case.runs.get(), 6);
+        assert!(case.once(b"1", accepted()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_a_key_the_work_is_done_each_time() {
+        let mut case = case().await;
+        case.key = IdempotencyKey(None);
+        for _ in 0..2 {
+            assert!(case.once(b"1", accepted()).await.is_ok());
+        }
+        assert_eq!(case.runs.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_answer_too_large_to_keep_is_given_again_by_its_place() {
+        let case = case().await;
+        // Hexadecimal of chance packs to half its size.
+        let body: String = (0..8_000).map(|_| hex_of(&case.bench.ctx().random_bytes::<16>())).collect();
+        let reply = || Ok(Reply::created("/v1/x/1".to_owned(), &json!({ "text": body }))?);
+        assert_eq!(case.once(b"1", reply()).await.unwrap().status(), StatusCode::CREATED);
+        let again = case.once(b"1", reply()).await.unwrap();
+        assert_eq!((again.status(), &again.headers()[LOCATION]), (StatusCode::CREATED, &HeaderValue::from_static("/v1/x/1")));
+        assert_eq!(case.runs.get(), 1);
+    }
+
+    fn hex_of(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
