@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use coportal_aws::records::sync::Attention;
 use coportal_core::id::InvoiceId;
 use coportal_core::ledger::Ledger;
+use coportal_core::problem::Problem;
 use coportal_core::sync::row::{RowProblem, SyncState, WaitingFor};
 use coportal_lambda::authn::{Admin, Invocation};
 use coportal_lambda::extract::{PageQuery, PageView, QueryOf, page_limit};
@@ -55,7 +56,7 @@ pub(crate) async fn attention(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let limit = i32::try_from(page_limit(page.limit)?).unwrap_or(i32::MAX);
-    let listed = state.shell.store().attention(&ctx, principal.workspace.id, limit, page.cursor.as_deref()).await?;
+    let listed = state.shell.store().attention(&ctx, principal.workspace.id, limit, page.cursor.as_deref()).await.map_err(Problem::from)?;
     let items: Vec<AttentionView> = listed.items.into_iter().map(AttentionView::from).collect();
     let wants_table = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/csv"));
     if wants_table {

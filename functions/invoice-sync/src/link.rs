@@ -39,7 +39,7 @@ pub(crate) async fn link(
     }
     let route = format!("POST /v1/invoices/{invoice}/sync/{ledger}/link");
     let asked = request(&principal, invoice, ledger, &note);
-    once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, &body.bytes), async |_| {
+    once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, &body.bytes), async {
         let end = state.engine.link_document(&ctx, asked.clone(), &external_id).await?;
         reply(end, &ctx, &note)
     })

@@ -57,7 +57,7 @@ pub(crate) async fn sync(
 ) -> Answer<Response> {
     let route = format!("POST /v1/invoices/{invoice}/sync/{ledger}");
     let asked = request(&principal, invoice, ledger, &note);
-    once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, b""), async |_| {
+    once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, b""), async {
         let end = state.engine.sync_invoice(&ctx, asked.clone()).await?;
         reply(end, &ctx, &note)
     })
@@ -89,7 +89,7 @@ pub(crate) async fn resolve(
 ) -> Answer<Response> {
     let route = format!("POST /v1/invoices/{invoice}/sync/{ledger}/resolve");
     let asked = request(&principal, invoice, ledger, &note);
-    once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, &body.bytes), async |_| {
+    once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, &body.bytes), async {
         let end = state.engine.resolve_hold(&ctx, asked.clone(), body.value.hold_id, &body.value.choice).await?;
         reply(end, &ctx, &note)
     })

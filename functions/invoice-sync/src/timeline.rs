@@ -20,7 +20,7 @@ pub(crate) async fn timeline(
 ) -> Answer<Json<PageView<TimelineEvent>>> {
     let workspace = principal.workspace.id;
     let limit = i32::try_from(page_limit(page.limit)?).unwrap_or(i32::MAX);
-    state.shell.store().invoice(workspace, invoice).await?.ok_or_else(|| Problem::not_found("invoice"))?;
-    let listed = state.shell.store().timeline(&ctx, workspace, invoice, limit, page.cursor.as_deref()).await?;
+    state.shell.store().invoice(workspace, invoice).await.map_err(Problem::from)?.ok_or_else(|| Problem::not_found("invoice"))?;
+    let listed = state.shell.store().timeline(&ctx, workspace, invoice, limit, page.cursor.as_deref()).await.map_err(Problem::from)?;
     Ok(Json(PageView { items: listed.items, next_cursor: listed.next }))
 }
