@@ -156,7 +156,12 @@ async fn conflicts_are_tried_again_with_the_same_token_and_end() {
     let error = store.transact(&ctx, changes()).await.unwrap_err();
     assert_eq!(error, StoreError::Conflict { operation: "TransactWriteItems" });
     assert!(services.calls().len() <= 24, "bounded: {}", services.calls().len());
+
+    let services = Services::new();
     services.fault(0, cancelled("ValidationError"));
+    let error = services.cloud().store.transact(&services.ctx(), changes()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Defect { .. }), "a refused request is not tried again: {error}");
+    assert_eq!(services.calls().len(), 1);
 }
 
 #[tokio::test]
