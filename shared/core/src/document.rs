@@ -247,7 +247,7 @@ impl SentDocument {
     }
 
     /// Takes over the ledger's line ids. An id that is known already stays while the ledger still has that line; other lines are found
-    /// by what they say, then by quantity and price, then by their place. Never by the place first: a line of text that the bookkeeper put
+    /// by what they say, then by text, then by quantity and price, last by their place. Never by the place first: a line of text that the bookkeeper put
     /// on top must not be taken for ours.
     #[must_use]
     pub fn with_line_ids(mut self, remote: &[RemoteLine]) -> Self {
@@ -258,7 +258,8 @@ impl SentDocument {
         }
         let says = |line: &SentLine, there: &RemoteLine| line.says_what(there);
         let costs = |line: &SentLine, there: &RemoteLine| line.costs_what(there);
-        for fits in [&says as &dyn Fn(&SentLine, &RemoteLine) -> bool, &costs] {
+        let reads = |line: &SentLine, there: &RemoteLine| crate::text::fingerprint(&there.description) == line.description;
+        for fits in [&says as &dyn Fn(&SentLine, &RemoteLine) -> bool, &reads, &costs] {
             // In its own place first, so that equal lines keep their order.
             for (line, slot) in self.lines.iter_mut().zip(&mut free).filter(|(line, _)| line.line_id.is_none()) {
                 if slot.is_some_and(|there| fits(line, there)) {
@@ -269,9 +270,12 @@ impl SentDocument {
                 line.line_id = take_line(&mut free, |there| fits(line, there)).and_then(|there| there.line_id.clone());
             }
         }
-        if self.lines.len() <= remote.len() {
-            for (line, slot) in self.lines.iter_mut().zip(&mut free).filter(|(line, _)| line.line_id.is_none()) {
-                line.line_id = slot.take().and_then(|there| there.line_id.clone());
+        // What was changed beyond recognition, where there is exactly one place left for each.
+        let left: Vec<&RemoteLine> = free.into_iter().flatten().filter(|there| there.quantity.is_some()).collect();
+        let lost: Vec<&mut SentLine> = self.lines.iter_mut().filter(|line| line.line_id.is_none()).collect();
+        if left.len() == lost.len() {
+            for (line, there) in lost.into_iter().zip(left) {
+                line.line_id.clone_from(&there.line_id);
             }
         }
         self

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::contact::{Contact, ContactStatus};
 use crate::document::RemoteDocument;
+use crate::failure::Disposition;
 use crate::ledger::LedgerRules;
 use crate::sync::merge::holds;
 use crate::sync::row::{Intent, IntentKind};
@@ -35,6 +36,18 @@ pub fn within_key_window(intent: &Intent, rules: &LedgerRules, now: Timestamp) -
 #[must_use]
 pub fn miss_counts_at(intent: &Intent, rules: &LedgerRules) -> Timestamp {
     intent.send_by.saturating_add(rules.call_timeout + rules.settle).unwrap_or(Timestamp::MAX)
+}
+
+/// Whether a failed send settles its intent as not done. A refusal before the request was looked at (throttled, token not taken, malformed)
+/// speaks of this one send: when the same intent was sent before, that send may have been done all the same, and only the same key, or a
+/// look, can tell. A refusal of the content is the vendor's answer under the key, and so holds for every send of it.
+#[must_use]
+pub fn refusal_settles(disposition: &Disposition, sent_before: bool) -> bool {
+    match disposition {
+        Disposition::Reject { .. } | Disposition::Hold { .. } => true,
+        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::Defect => !sent_before,
+        Disposition::LookFirst => false,
+    }
 }
 
 /// The move about a document's intent; `found` is what a look returned in this run.
