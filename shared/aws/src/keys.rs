@@ -391,6 +391,19 @@ pub fn keep_alive_pk(shard: u8) -> String {
     format!("KEEP#{shard}")
 }
 
+/// Partition of the index `list` that holds the synced rows of a connection, by the time of their newest sync.
+#[must_use]
+pub fn synced_pk(ws: WorkspaceId, ledger: Ledger, generation: Generation) -> String {
+    format!("SYNCED#{ws}#{ledger}#{generation}")
+}
+
+/// Sort key there.
+#[must_use]
+pub fn synced_sk(at: Timestamp, inv: InvoiceId) -> String {
+    format!("{}#{inv}", instant(at))
+}
+
+
 /// The partition of the `list` index with what a person should look at.
 #[must_use]
 pub fn attention_pk(ws: WorkspaceId) -> String {

@@ -8,7 +8,7 @@ use coportal_core::ledger::SEND_WINDOW;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::key::{KeyParts, idempotency_key};
-use coportal_core::sync::plan::DocumentPlan;
+use coportal_core::sync::plan::{DocumentPlan, Step};
 use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, SyncState, WaitingFor};
 use coportal_core::sync::settle::within_key_window;
 use coportal_core::text::digest;
@@ -61,6 +61,10 @@ impl Run<'_> {
             return Ok(end);
         }
         let Some(intent) = self.row.value.intent.clone() else { return Ok(Next::Continue) };
+        if intent.body.is_empty() {
+            // The stored body has ended with its item: another body must never follow the same key. A look decides instead.
+            return self.read(Step::LookDocument(intent.look)).await;
+        }
         self.claim_and_send(intent).await
     }
 

@@ -193,7 +193,7 @@ impl Run<'_> {
     }
 
     /// The steps that only read from the ledger; what stands in the way parks or ends the sync.
-    async fn read(&mut self, step: Step) -> Outcome<Next> {
+    pub(super) async fn read(&mut self, step: Step) -> Outcome<Next> {
         match self.fetch(step).await? {
             Ok(()) => Ok(Next::Continue),
             Err(ReadStop::NoTime) => self.out_of_time().await,

@@ -20,7 +20,7 @@ use super::tokens::TokenRow;
 use crate::keys::{self, Key};
 use crate::store::Versioned;
 
-pub use derived::{DUE_AFTER_QUEUED, attention_keys, due_keys};
+pub use derived::{DUE_AFTER_QUEUED, attention_keys, due_keys, list_keys};
 
 /// Which sync row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

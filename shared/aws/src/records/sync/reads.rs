@@ -7,6 +7,7 @@ use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::money::Rate;
 use coportal_core::sync::row::SyncRow;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::{Attention, SyncBody, SyncHead, SyncKey};
@@ -131,6 +132,17 @@ impl Store {
         let found = self.batch_get(ctx, &row_keys).await?;
         let there = wanted.iter().zip(found).filter_map(|(key, item)| item.map(|item| (*key, item)));
         there.map(|(key, item)| Ok((key, row_of(item)?.value))).collect()
+    }
+
+    /// When anything was last synced over a connection's generation. From an index, which lags by moments: for cards.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn last_synced(&self, ws: WorkspaceId, ledger: Ledger, generation: Generation) -> Result<Option<Timestamp>, StoreError> {
+        let range = Range { newest_first: true, limit: Some(1), ..Range::default() };
+        let page = self.query_index(Index::List, &keys::synced_pk(ws, ledger, generation), &range).await?;
+        let newest = page.items.first().and_then(|item| item.get(Index::List.sk())?.as_s().ok()?.split('#').next()?.parse().ok());
+        Ok(newest)
     }
 
     /// A page of what a person should look at: by state, oldest first. The index names the rows, the rows themselves are read

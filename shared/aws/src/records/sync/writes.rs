@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 
 use super::reads::row_of;
-use super::{Claim, DocumentClaim, Saved, Stored, SyncKey, attention_keys, due_keys};
+use super::{Claim, DocumentClaim, Saved, Stored, SyncKey, due_keys, list_keys};
 use crate::error::StoreError;
 use crate::keys;
 use crate::records::intent_body::{self, Placed};
@@ -29,7 +29,7 @@ fn fields(key: &SyncKey, row: &SyncRow) -> Result<Fields, StoreError> {
         .number("gen", key.generation)
         .optional("lease_until", lease_until)
         .due(due_keys(key, row))
-        .listed(attention_keys(key, row)))
+        .listed(list_keys(key, row)))
 }
 
 /// No lease, or one that is over. The number beside the lease is what conditions compare: timestamps as text do not sort by time.
