@@ -1,17 +1,14 @@
-//! `coportal-local`: starts the local cloud and stops it on Ctrl-C.
+//! `coportal-local`: starts the whole on this machine and stops it on Ctrl-C, or tells the main job.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use coportal_local::assembly::LocalCloud;
-use coportal_local::clock::Clock;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use coportal_local::run::{LocalRun, RunOptions, Stderr};
 
-/// The whole of CoPortal Integrations on one machine.
+/// The whole of CoPortal Integrations on one machine: the API and its pages, a Xero simulator, and a local AWS.
 #[derive(Parser)]
 #[command(name = "coportal-local", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -23,57 +20,85 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the local cloud (what happens without a command, too).
+    /// Start everything (what happens without a command, too).
     Run(Run),
+    /// Tell the main job step by step: connect Xero, sync an invoice, sync it again, edit it. Exits with 1 when it is not as promised.
+    Demo(Demo),
 }
 
 #[derive(Args)]
 struct Run {
-    /// Port on 127.0.0.1 that is listened on.
+    /// Port on 127.0.0.1 that the API listens on; 0 takes any that is free.
     #[arg(long, default_value_t = 8787)]
     port: u16,
-    /// Folder that keeps table, keys and issuer; without it they are gone when the process ends.
+    /// Folder that keeps table, keys, issuer, simulator and clock; without it they are gone when the process ends.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Demo {
+    /// One JSON document instead of a story.
+    #[arg(long)]
+    json: bool,
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
-    let Command::Run(options) = cli.command.unwrap_or(Command::Run(cli.run));
-    run(options).await
+    let ended = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(options) => run(options).await.map(|()| true),
+        Command::Demo(options) => coportal_local::demo::run(options.json).await,
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nowhere is left to say that standard error is closed.
+            let _ = writeln!(std::io::stderr(), "coportal-local: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(options: Run) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port)))
-        .await
-        .with_context(|| format!("port {} is taken; choose another with --port", options.port))?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    let local = LocalCloud::open(&origin, options.data.as_deref(), Clock::system())?;
-    let endpoint = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    writeln!(
-        std::io::stdout(),
-        "AWS endpoint  http://{}\nToken keys    {origin}{}",
-        endpoint.local_addr()?,
-        coportal_local::issuer::JWKS_PATH
-    )?;
-
-    let (stop, stopped) = watch::channel(());
-    let until = || {
-        let mut stopped = stopped.clone();
-        async move {
-            // An error means that the sender is gone, which also ends the servers.
-            stopped.changed().await.ok();
-        }
-    };
-    let endpoint = tokio::spawn(local.cloud.clone().serve(endpoint, until()));
-    let public = axum::serve(listener, local.issuer.router()).with_graceful_shutdown(until());
-    let public = tokio::spawn(async move { public.await });
+    let kept = options.data.clone();
+    let lines = Arc::new(Stderr::default());
+    let options = RunOptions { port: options.port, data: options.data, sink: lines.clone(), demo_workspace: true, ..RunOptions::default() };
+    let local = LocalRun::start(options).await?;
+    greet(&local, kept.as_deref())?;
+    lines.open();
     tokio::signal::ctrl_c().await?;
-    drop(stop);
-    endpoint.await??;
-    public.await??;
+    writeln!(std::io::stdout(), "\nstopping")?;
+    local.shutdown().await?;
+    Ok(())
+}
+
+fn greet(local: &LocalRun, kept: Option<&std::path::Path>) -> anyhow::Result<()> {
+    let LocalRun { origin, xero_origin, aws_endpoint, .. } = local;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "CoPortal Integrations is running.\n")?;
+    writeln!(out, "  API and pages    {origin}")?;
+    if let Some(link) = local.sign_in_link() {
+        writeln!(out, "  Sign in          {link}")?;
+    }
+    writeln!(out, "  Xero simulator   {xero_origin}")?;
+    writeln!(out, "  AWS endpoint     {aws_endpoint}")?;
+    match kept {
+        Some(folder) => writeln!(out, "  Kept in          {}\n", folder.display())?,
+        None => writeln!(out, "  Kept             nothing; --data DIR keeps it\n")?,
+    }
+    if let Some(demo) = &local.demo {
+        writeln!(out, "{} has one client, {}, and one sent invoice, {}.", demo.name, demo.client_name, demo.invoice_number)?;
+        writeln!(out, "Sign in and connect Xero; then sync the invoice:\n")?;
+        writeln!(
+            out,
+            "  curl -X POST {origin}/v1/invoices/{}/sync/xero -H \"Authorization: Bearer $(curl -s {origin}/__local/demo/token)\"\n",
+            demo.invoice_id
+        )?;
+    }
+    writeln!(out, "One log line per request follows on standard error. Ctrl-C stops.")?;
     Ok(())
 }

@@ -7,6 +7,8 @@ mod gateway;
 #[cfg(test)]
 mod kms;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod table;

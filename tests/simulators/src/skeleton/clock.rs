@@ -43,6 +43,12 @@ impl Clock {
         plus(base, reading.offset)
     }
 
+    /// How far it was moved so far, so that a harness can keep that.
+    #[must_use]
+    pub fn moved(&self) -> SignedDuration {
+        lock(&self.0).offset
+    }
+
     /// Moves the clock for everybody who shares it; negative durations move it back.
     pub fn advance(&self, by: SignedDuration) {
         let mut reading = lock(&self.0);
@@ -73,6 +79,7 @@ mod tests {
         let clock = Clock::system();
         let before = clock.now();
         clock.advance(SignedDuration::from_hours(48));
+        assert_eq!(clock.moved(), SignedDuration::from_hours(48));
         assert!(clock.now().duration_since(before) >= SignedDuration::from_hours(48));
     }
 }

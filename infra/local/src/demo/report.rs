@@ -1,0 +1,82 @@
+//! What the demo found, for machines.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+/// The whole of it.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Each ledger of this build, by its name.
+    pub ledgers: BTreeMap<&'static str, LedgerReport>,
+    /// Whether everything was as promised.
+    pub ok: bool,
+    /// What was not, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<String>,
+}
+
+/// One ledger.
+#[derive(Debug, Default, Serialize)]
+pub struct LedgerReport {
+    /// The organisation that was connected.
+    pub organisation: Organisation,
+    /// The first click.
+    pub first: SyncReport,
+    /// The second, with nothing changed in between.
+    pub second: SyncReport,
+    /// The third, after an edit.
+    pub third: SyncReport,
+    /// Documents in the ledger at the end, by its own count.
+    pub documents: usize,
+    /// Contacts in it.
+    pub contacts: usize,
+    /// Totals in CoPortal at the end.
+    pub coportal: Totals,
+    /// Totals in the ledger at the end.
+    pub ledger: Totals,
+    /// Whether they are equal to the cent, after the first sync and at the end.
+    pub totals_equal: bool,
+}
+
+/// An organisation in the ledger.
+#[derive(Debug, Default, Serialize)]
+pub struct Organisation {
+    /// The ledger's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// One click on "Sync".
+#[derive(Debug, Default, Serialize)]
+pub struct SyncReport {
+    /// Where the sync stands afterwards.
+    pub state: String,
+    /// `created`, `updated` or `nothing`.
+    pub changed: String,
+    /// The ledger's id of the document.
+    pub external_id: String,
+    /// The ledger's number of it.
+    pub external_number: String,
+    /// Where a person opens it.
+    pub external_url: String,
+    /// Vendor calls, as the answer counts them.
+    pub vendor_calls: u64,
+    /// Vendor calls, as the ledger saw them: method and path.
+    pub seen: Vec<String>,
+}
+
+/// Totals of one document.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Without tax.
+    pub subtotal: Decimal,
+    /// Tax.
+    pub tax: Decimal,
+    /// With tax.
+    pub total: Decimal,
+    /// ISO 4217.
+    pub currency: String,
+}

@@ -1,0 +1,63 @@
+//! Every function, booted as Lambda boots it: the environment is worked out from the template, the machine is this one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::Router;
+use coportal_lambda::boot::{Boot, BootError, Machine};
+use coportal_lambda::config::{Environment, table};
+
+use super::RunError;
+use crate::assembly::LocalCloud;
+use crate::aws_json::REGION;
+
+type Mount = fn(&Boot) -> Result<Router, BootError>;
+
+/// The functions of this build by their one name. The gateway refuses a list that is not exactly the template's.
+const FUNCTIONS: [(&str, Mount); 5] = [
+    ("oauth-callback", |boot| boot.engine().map(|(shell, engine)| oauth_callback::router(oauth_callback::AppState { shell, engine }))),
+    ("clients", |boot| Ok(clients::router(boot.records_only()?))),
+    ("invoices", |boot| Ok(invoices::router(boot.records_only()?))),
+    ("invoice-sync", |boot| boot.engine().map(|(shell, engine)| invoice_sync::router(invoice_sync::AppState { shell, engine }))),
+    ("settings-page", |boot| boot.engine().map(|(shell, engine)| settings_page::router(settings_page::AppState { shell, engine }))),
+];
+
+/// Where the functions reach the outside here.
+pub(super) struct Addresses<'a> {
+    /// DynamoDB, KMS and SSM.
+    pub(super) aws: &'a str,
+    /// The Xero simulator.
+    pub(super) xero: &'a str,
+}
+
+/// The routers by binary name.
+pub(super) fn routers(local: &LocalCloud, at: &Addresses<'_>, machine: &Machine) -> Result<HashMap<String, Router>, RunError> {
+    let mut routers = HashMap::new();
+    for (binary, mount) in FUNCTIONS {
+        let boot = Boot::new(binary, environment(local, at, binary)?.into(), machine.clone());
+        routers.insert(binary.to_owned(), mount(&boot)?);
+    }
+    Ok(routers)
+}
+
+/// The shell of the local routes themselves. They stand on records alone, as the clients function does, and have its environment.
+pub(super) fn local_shell(local: &LocalCloud, at: &Addresses<'_>, machine: &Machine) -> Result<coportal_lambda::shell::Shell, RunError> {
+    let environment: Environment = environment(local, at, "clients")?.into();
+    Ok(Boot::new("local", environment, machine.clone()).records_only().map_err(BootError::from)?)
+}
+
+/// What the template gives the function, what the Lambda runtime would add, and the local-only settings (design decision 17).
+pub(super) fn environment(local: &LocalCloud, at: &Addresses<'_>, binary: &str) -> Result<BTreeMap<String, String>, RunError> {
+    let function = local.template.function_of_binary(binary).ok_or_else(|| RunError::NotInTemplate(binary.to_owned()))?;
+    let mut variables = local.template.environment(&function.logical_id, &local.bindings())?;
+    let added = [
+        // Signatures are not verified by the local cloud; the SDK wants credentials all the same.
+        (table::REGION, REGION),
+        (table::ACCESS_KEY_ID, "local"),
+        (table::SECRET_ACCESS_KEY, "local"),
+        (table::LOCAL, "1"),
+        (table::AWS_ENDPOINT, at.aws),
+        (table::XERO_URL, at.xero),
+    ];
+    variables.extend(added.map(|(variable, value)| (variable.name.to_owned(), value.to_owned())));
+    Ok(variables)
+}

@@ -1,0 +1,340 @@
+//! The whole on one machine, in one process: table, keys and parameters behind one AWS endpoint, the Xero simulator, every function
+//! behind the gateway, and the local routes. Each of the three listens on an address of its own, and everything between them is HTTP.
+
+mod functions;
+mod keeper;
+mod machine;
+mod people;
+mod routes;
+mod seed;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use coportal_core::ctx::Random;
+use coportal_lambda::authn::token::HttpKeys;
+use coportal_lambda::boot::{BootError, Machine};
+use coportal_lambda::config::table;
+use coportal_lambda::system::SystemRandom;
+use coportal_lambda::telemetry::Sink;
+use jiff::SignedDuration;
+use simulators::xero::{Config, Simulator};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
+
+use crate::assembly::{AssemblyError, LocalCloud};
+use crate::clock::Clock;
+use crate::gateway::{Gateway, GatewayError};
+use crate::template::TemplateError;
+
+use functions::Addresses;
+use keeper::{Keeper, KeptXero};
+use machine::ProductClock;
+use routes::Local;
+
+pub(crate) use machine::is_info;
+pub use machine::{KeptLines, Stderr};
+pub use people::{NewWorkspace, OpenedWorkspace};
+pub use seed::DemoWorkspace;
+
+/// Our app's client id at the simulator.
+const XERO_CLIENT_ID: &str = "coportal-local";
+/// How long requests under way are waited for when the process is to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the local cloud did not start, or did not stop as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another process listens there.
+    #[error("port {0} is taken: stop what listens there, or choose another with --port (--port 0 takes any that is free)")]
+    PortTaken(u16),
+    /// No address to listen on, or a server that failed.
+    #[error("listening on this machine failed: {0}")]
+    Listen(#[from] std::io::Error),
+    /// Table, keys, parameters or issuer.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
+    /// A value of the template could not be worked out.
+    #[error("infra/template.yaml: {0}")]
+    Template(#[from] TemplateError),
+    /// A function that the template does not have.
+    #[error("infra/template.yaml has no function {0}")]
+    NotInTemplate(String),
+    /// A function did not boot.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The client for the issuer's keys.
+    #[error(transparent)]
+    Keys(#[from] coportal_lambda::authn::token::KeysUnavailable),
+    /// Routes and functions do not match.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// A token could not be signed.
+    #[error(transparent)]
+    Issuer(#[from] crate::issuer::IssuerError),
+    /// The records did not answer.
+    #[error(transparent)]
+    Store(#[from] coportal_aws::error::StoreError),
+    /// The API did not take what the demo workspace consists of.
+    #[error("{what}: the API answered {status}: {body}")]
+    Refused {
+        /// What was to be done.
+        what: String,
+        /// HTTP status.
+        status: u16,
+        /// The answer.
+        body: String,
+    },
+    /// A file under `--data` could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file under `--data` holds something else.
+    #[error("{} does not hold what this build wrote; move it away to begin anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A server did not stop.
+    #[error("a server did not stop as it should: {0}")]
+    Stop(String),
+}
+
+/// How to start.
+pub struct RunOptions {
+    /// Port on 127.0.0.1 of the API; 0 takes any that is free.
+    pub port: u16,
+    /// Folder that keeps table, keys, issuer, simulator and clock; without it they are gone with the process.
+    pub data: Option<PathBuf>,
+    /// The clock of product, doubles and simulator.
+    pub clock: Clock,
+    /// Unguessable bytes for the product.
+    pub random: Arc<dyn Random>,
+    /// Where the functions' log lines go.
+    pub sink: Arc<dyn Sink>,
+    /// Whether a demo workspace with a client and a sent invoice is there from the beginning.
+    pub demo_workspace: bool,
+}
+
+impl Default for RunOptions {
+    /// A free port, nothing kept, the wall clock, the machine's randomness, no lines and no demo workspace.
+    fn default() -> Self {
+        Self {
+            port: 0,
+            data: None,
+            clock: Clock::system(),
+            random: Arc::new(SystemRandom),
+            sink: Arc::new(KeptLines::default()),
+            demo_workspace: false,
+        }
+    }
+}
+
+/// A local cloud that runs. It is stopped with [`LocalRun::shutdown`].
+pub struct LocalRun {
+    /// Address of the API and its pages, `http://127.0.0.1:8787`.
+    pub origin: String,
+    /// Address of DynamoDB, KMS and SSM.
+    pub aws_endpoint: String,
+    /// Address of the Xero simulator.
+    pub xero_origin: String,
+    /// Table, doubles, issuer, mailbox.
+    pub cloud: LocalCloud,
+    /// The simulator itself.
+    pub xero: Simulator,
+    /// The gateway, for its access log.
+    pub gateway: Gateway,
+    /// The demo workspace, when one was asked for.
+    pub demo: Option<DemoWorkspace>,
+    local: Local,
+    keeper: Option<Keeper>,
+    front: Server,
+    back: [Server; 2],
+}
+
+impl LocalRun {
+    /// Starts everything; when this answers, the address is served.
+    ///
+    /// # Errors
+    /// When the port is taken, what is kept cannot be read, or the template and the functions do not fit together.
+    pub async fn start(options: RunOptions) -> Result<Self, RunError> {
+        let RunOptions { port, data, clock, random, sink, demo_workspace } = options;
+        let front = listen(port).await.map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AddrInUse { RunError::PortTaken(port) } else { RunError::Listen(error) }
+        })?;
+        let port = front.local_addr()?.port();
+        let origin = origin(&front)?;
+        let (aws, xero_listener) = (listen_near(port, 1).await?, listen_near(port, 2).await?);
+        let (aws_endpoint, xero_origin) = (self::origin(&aws)?, self::origin(&xero_listener)?);
+
+        let cloud = LocalCloud::open(&origin, data.as_deref(), clock.clone())?;
+        let keeper = data.as_deref().map(|folder| Keeper::open(folder, &clock)).transpose()?;
+        let at = Addresses { aws: &aws_endpoint, xero: &xero_origin };
+        let client_secret = hex(random.as_ref());
+        let xero = Simulator::new(Config {
+            clock: clock.clone(),
+            client_id: XERO_CLIENT_ID.to_owned(),
+            client_secret: client_secret.clone(),
+            redirect_uris: vec![format!("{origin}/v1/oauth/xero/callback")],
+            seed: seed_of(random.as_ref()),
+        });
+        if let Some(keeper) = &keeper {
+            keeper.restore(&xero)?;
+        }
+        let environment = functions::environment(&cloud, &at, "oauth-callback")?;
+        let named = |variable: table::Variable| environment.get(variable.name).map(String::as_str).or(variable.default).unwrap_or_default();
+        cloud.cloud.ssm().put_text(named(table::XERO_CLIENT_ID_PARAMETER), XERO_CLIENT_ID);
+        cloud.cloud.ssm().put_secure(named(table::XERO_CLIENT_SECRET_PARAMETER), &client_secret);
+
+        let keys = Arc::new(HttpKeys::new()?);
+        let machine = Machine { clock: Arc::new(ProductClock(clock.clone())), random, sink, keys };
+        let gateway = Gateway::new(&cloud.template, functions::routers(&cloud, &at, &machine)?, clock)?;
+        let shell = functions::local_shell(&cloud, &at, &machine)?;
+        let audience = environment.get(table::AUDIENCE.name).map(String::as_str).or(table::AUDIENCE.default).unwrap_or_default();
+        let local = Local::new(routes::Parts {
+            origin: origin.clone(),
+            aws_endpoint: aws_endpoint.clone(),
+            xero_origin: xero_origin.clone(),
+            audience: audience.to_owned(),
+            cloud: cloud.clone(),
+            gateway: gateway.clone(),
+            xero: xero.clone(),
+            keeper: keeper.clone(),
+            shell,
+            keys: machine.keys,
+        })?;
+
+        let vendor = KeptXero { xero: xero.clone(), keeper: keeper.clone() };
+        let back = [
+            Server::start(|stop| cloud.cloud.clone().serve(aws, stop)),
+            Server::start(|stop| simulators::skeleton::serve::serve(vendor, xero_listener, stop)),
+        ];
+        let public = public(local.router(), gateway.clone().into_router());
+        let front = Server::start(|stop| async move {
+            let service = public.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(front, service).with_graceful_shutdown(stop).await
+        });
+        let demo = if demo_workspace { Some(seed::plant(&local).await?) } else { None };
+        local.set_demo(demo.clone());
+        Ok(Self { origin, aws_endpoint, xero_origin, cloud, xero, gateway, demo, local, keeper, front, back })
+    }
+
+    /// Makes a workspace with an owner, an admin and a member, through the service routes of the API.
+    ///
+    /// # Errors
+    /// When the API refuses it.
+    pub async fn open_workspace(&self, new: &NewWorkspace) -> Result<OpenedWorkspace, RunError> {
+        self.local.open_workspace(new).await?.into_result("open a workspace")
+    }
+
+    /// The sign-in link of the demo workspace's owner.
+    #[must_use]
+    pub fn sign_in_link(&self) -> Option<String> {
+        self.demo.as_ref().map(|demo| format!("{}/__local/sign-in?token={}", self.origin, demo.sign_in))
+    }
+
+    /// Moves product, doubles and simulator together.
+    pub fn advance(&self, by: SignedDuration) {
+        self.cloud.clock.advance(by);
+        self.xero.settle();
+    }
+
+    /// Stops: first what people call, then what that stands on. Requests under way are finished, for five seconds at most.
+    ///
+    /// # Errors
+    /// When a server failed, or the simulator could not be kept.
+    pub async fn shutdown(self) -> Result<(), RunError> {
+        self.front.stop().await?;
+        for server in self.back {
+            server.stop().await?;
+        }
+        match self.keeper {
+            Some(keeper) => keeper.save(&self.xero),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything under `/__local` is the local routes'; the rest is the gateway's, as deployed.
+fn public(local: Router, gateway: Router) -> Router {
+    Router::new().fallback(move |request: axum::extract::Request| {
+        let path = request.uri().path();
+        let is_local = path == routes::PREFIX || path.strip_prefix(routes::PREFIX).is_some_and(|rest| rest.starts_with('/'));
+        let router = if is_local { local.clone() } else { gateway.clone() };
+        async move {
+            let Ok(response) = router.oneshot(request).await;
+            response
+        }
+    })
+}
+
+async fn listen(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+}
+
+/// The port `above` the API's, so that an address stays the same from start to start; any free one when that is taken.
+async fn listen_near(port: u16, above: u16) -> std::io::Result<TcpListener> {
+    match listen(port.saturating_add(above)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => listen(0).await,
+    }
+}
+
+fn origin(listener: &TcpListener) -> std::io::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+fn hex(random: &dyn Random) -> String {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn seed_of(random: &dyn Random) -> u64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// One server and the way to stop it.
+struct Server {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    fn start<F>(serve: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> F) -> Self
+    where
+        F: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
+        let (stop, mut stopped) = watch::channel(false);
+        let until = Box::pin(async move {
+            // An error means that the sender is gone: then nobody wants the server any more.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
+        Self { stop, task: tokio::spawn(serve(until)) }
+    }
+
+    async fn stop(self) -> Result<(), RunError> {
+        self.stop.send_replace(true);
+        let abort = self.task.abort_handle();
+        match tokio::time::timeout(PATIENCE, self.task).await {
+            Ok(Ok(ended)) => Ok(ended?),
+            Ok(Err(panicked)) => Err(RunError::Stop(panicked.to_string())),
+            Err(_) => {
+                // Somebody holds a request open; the process ends all the same.
+                abort.abort();
+                Ok(())
+            }
+        }
+    }
+}
