@@ -70,8 +70,14 @@ fn table(items: &[AttentionView]) -> String {
     let mut text = String::from("invoice_id,ledger,state,since,question,detail,fix\r\n");
     for item in items {
         let since = item.since.map(|since| since.to_string()).unwrap_or_default();
-        let question = item.hold.as_ref().map_or_else(|| item.problem.as_ref().map(|problem| problem.code.as_ref()).unwrap_or_default(), |hold| hold.question);
-        let detail = item.hold.as_ref().map_or_else(|| item.problem.as_ref().map(|problem| problem.detail.as_ref()).unwrap_or_default(), |hold| hold.detail.as_str());
+        let question = item
+            .hold
+            .as_ref()
+            .map_or_else(|| item.problem.as_ref().map(|problem| problem.code.as_ref()).unwrap_or_default(), |hold| hold.question);
+        let detail = item
+            .hold
+            .as_ref()
+            .map_or_else(|| item.problem.as_ref().map(|problem| problem.detail.as_ref()).unwrap_or_default(), |hold| hold.detail.as_str());
         let fix = item.problem.as_ref().map(|problem| problem.fix.what.as_ref()).unwrap_or_default();
         let id = item.invoice_id.to_string();
         let cells = [id.as_str(), item.ledger.slug(), item.state.as_str(), since.as_str(), question, detail, fix].map(cell);
@@ -94,7 +100,14 @@ mod tests {
 
     #[test]
     fn a_cell_is_never_a_formula() {
-        for (text, written) in [("plain", "plain"), ("=1+1", "\"'=1+1\""), ("@SUM(A1)", "\"'@SUM(A1)\""), ("-5", "\"'-5\""), ("a, \"b\"", "\"a, \"\"b\"\"\""), ("two\nlines", "\"two\nlines\"")] {
+        for (text, written) in [
+            ("plain", "plain"),
+            ("=1+1", "\"'=1+1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("-5", "\"'-5\""),
+            ("a, \"b\"", "\"a, \"\"b\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+        ] {
             assert_eq!(cell(text), written);
         }
     }

@@ -27,7 +27,6 @@ impl FromRef<AppState> for Shell {
 }
 
 /// The function's routes.
-#[must_use]
 pub fn router(state: AppState) -> Router {
     let shell = state.shell.clone();
     let routes = Router::new()

@@ -35,7 +35,12 @@ pub(crate) async fn link(
 ) -> Answer<Response> {
     let external_id = body.value.external_id.trim().to_owned();
     if external_id.is_empty() || external_id.len() > 100 || !external_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return Err(Problem::invalid(vec![Issue::new("/external_id", "invalid", "A document's id in the ledger has letters, digits and hyphens.")]).into());
+        return Err(Problem::invalid(vec![Issue::new(
+            "/external_id",
+            "invalid",
+            "A document's id in the ledger has letters, digits and hyphens.",
+        )])
+        .into());
     }
     let route = format!("POST /v1/invoices/{invoice}/sync/{ledger}/link");
     let asked = request(&principal, invoice, ledger, &note);

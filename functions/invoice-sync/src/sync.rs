@@ -110,8 +110,11 @@ pub(crate) fn reply(end: SyncEnd, ctx: &Ctx, note: &Note) -> Answer<Reply> {
             Ok(Reply::new(StatusCode::ACCEPTED, None, &WaitingView { state, waiting_for, due_at, problem, vendor_calls })?)
         }
         SyncEnd::InProgress { until } => {
-            let problem = Problem::new(ProblemKind::Conflict, "sync_in_progress", "Somebody is syncing this invoice right now.")
-                .fix("Look again in a few seconds.", "the invoice", true);
+            let problem = Problem::new(ProblemKind::Conflict, "sync_in_progress", "Somebody is syncing this invoice right now.").fix(
+                "Look again in a few seconds.",
+                "the invoice",
+                true,
+            );
             Err(Refusal::new(problem).retry_after(ctx.now().duration_until(until)))
         }
         SyncEnd::Held(hold) => {

@@ -77,15 +77,14 @@ impl AccessProblem {
     pub fn problem(&self, ledger: Ledger) -> Problem {
         let label = ledger.label();
         match self {
-            Self::Dead => Problem::new(ProblemKind::Conflict, "reconnect_required", format!("{label} no longer accepts the connection.")).fix(
-                format!("Ask an admin to reconnect {label}. What waits is synced afterwards."),
-                "Settings -> Integrations",
-                false,
-            ),
-            Self::Busy { .. } | Self::Unsettled { .. } => {
-                Problem::new(ProblemKind::Unavailable, "token_refresh_pending", format!("The sign-in at {label} is being renewed."))
-                    .fix("Try again in a minute.", "the invoice", true)
-            }
+            Self::Dead => Problem::new(ProblemKind::Conflict, "reconnect_required", format!("{label} no longer accepts the connection."))
+                .fix(format!("Ask an admin to reconnect {label}. What waits is synced afterwards."), "Settings -> Integrations", false),
+            Self::Busy { .. } | Self::Unsettled { .. } => Problem::new(
+                ProblemKind::Unavailable,
+                "token_refresh_pending",
+                format!("The sign-in at {label} is being renewed."),
+            )
+            .fix("Try again in a minute.", "the invoice", true),
             Self::Failed(failure) => failure.problem(),
             Self::Store(problem) => problem.clone(),
         }
@@ -212,7 +211,8 @@ impl Engine {
             Refresh::Other(Some(now)) => return Ok(Turn::Again(now)),
             Refresh::Other(None) => return Err(AccessProblem::Dead),
         };
-        let api = self.ledgers.get(ledger).ok_or_else(|| ours(Problem::internal_error("a connection to a ledger that this build lacks")))?;
+        let api =
+            self.ledgers.get(ledger).ok_or_else(|| ours(Problem::internal_error("a connection to a ledger that this build lacks")))?;
         match api.sign_in.refresh(&credentials, &refresh_token, ctx.now()).await {
             Ok(set) => self.keep(ctx, key, &held.value, &data_key, set, refresh_token).await,
             Err(RefreshFailure::NotDone(failure)) => {
@@ -254,7 +254,8 @@ impl Engine {
         let token_gen = held.token_gen.saturating_add(1);
         // A vendor that does not rotate leaves the old refresh token good.
         let refresh_token = set.refresh_token.unwrap_or(before);
-        let envelope = self.vault.seal(ctx, data_key, token_gen, &[(ACCESS, &set.access_token), (REFRESH, &refresh_token)]).map_err(ours)?;
+        let envelope =
+            self.vault.seal(ctx, data_key, token_gen, &[(ACCESS, &set.access_token), (REFRESH, &refresh_token)]).map_err(ours)?;
         let refreshed = Refreshed { envelope, access_exp: set.access_expires_at, refresh_exp: set.refresh_expires_at.or(held.refresh_exp) };
         let mut tries = 0;
         loop {
@@ -264,7 +265,9 @@ impl Engine {
                 // Stored by an attempt of ours whose answer was lost, or another set or consent has taken its place: look.
                 Ok(Refresh::Other(Some(now))) => return Ok(Turn::Again(now)),
                 Ok(Refresh::Other(None)) => return Err(AccessProblem::Dead),
-                Err(error) if tries < STORE_TRIES => tracing::warn!(ledger = key.ledger.slug(), %error, "storing a refreshed token set again"),
+                Err(error) if tries < STORE_TRIES => {
+                    tracing::warn!(ledger = key.ledger.slug(), %error, "storing a refreshed token set again")
+                }
                 Err(error) => return Err(ours(error)),
             }
         }

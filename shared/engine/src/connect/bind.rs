@@ -2,6 +2,7 @@
 
 use coportal_aws::records::connections::{Connected, Draw};
 use coportal_aws::records::granted::Granted;
+use coportal_aws::records::oauth::{ACCESS, REFRESH};
 use coportal_aws::records::tokens::{TokenKey, TokenRow};
 use coportal_aws::store::Versioned;
 use coportal_aws::vault::{PENDING, SealContext};
@@ -14,7 +15,6 @@ use coportal_core::problem::{Outcome, Problem};
 use coportal_core::secret::Secret;
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
-use coportal_aws::records::oauth::{ACCESS, REFRESH};
 use jiff::Timestamp;
 
 use super::choices::single_choices;
@@ -131,6 +131,17 @@ impl Engine {
             Err(problem) => tracing::warn!(?problem, "an organisation is chosen, and its facts could not be read yet"),
         }
         Ok(())
+    }
+
+    /// The access token of a consent that waits for a choice, while it lasts.
+    pub(super) async fn pending_token(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection) -> Outcome<Option<Secret>> {
+        let key = TokenKey { ws: workspace, ledger: connection.ledger, generation: connection.generation };
+        let Some(row) = self.store.tokens(key).await?.map(|row| row.value).filter(|row| ctx.now() < row.access_exp) else {
+            return Ok(None);
+        };
+        let context = SealContext::tokens(workspace, connection.ledger, PENDING, connection.generation);
+        let mut opened = self.vault.open(ctx, &row.envelope, &context, row.token_gen).await?;
+        Ok(opened.take(ACCESS))
     }
 
     /// Seals for the organisation and writes the transaction; `None` when somebody else changed what it rests on.

@@ -191,7 +191,9 @@ pub(super) fn unreachable_or_refused(failure: &Failure) -> ConnectError {
     tracing::warn!(code = %failure.code, internal = %failure.internal, status = failure.status, "a sign-in did not succeed");
     match failure.disposition {
         Disposition::Retry { .. } | Disposition::LookFirst => ConnectError::LedgerUnavailable,
-        Disposition::Reauthorize | Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Defect => ConnectError::ExchangeFailed,
+        Disposition::Reauthorize | Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Defect => {
+            ConnectError::ExchangeFailed
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use coportal_aws::records::sync::{Saved, SyncKey};
 use coportal_aws::store::Versioned;
 use coportal_core::connection::{Connection, ConnectionStatus};
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{EventId, UserId};
+use coportal_core::id::{EventId, UserId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::row::SyncState;
@@ -99,6 +99,9 @@ impl Engine {
     /// Removes the vendor's links that nobody else uses; `None` when they are gone, else why not.
     async fn revoke(&self, ctx: &Ctx, workspace: &Workspace, connection: &Connection) -> Outcome<Option<RevokeReason>> {
         let ledger = connection.ledger;
+        if connection.status == ConnectionStatus::ChooseOrganisation {
+            return self.revoke_pending(ctx, workspace.id, connection).await;
+        }
         let linked = connection.organisation.as_ref().and_then(|organisation| Some((organisation, organisation.link_id.as_deref()?)));
         let (organisation, link) = match linked {
             Some(linked) if connection.status != ConnectionStatus::Disconnected => linked,
@@ -124,6 +127,22 @@ impl Engine {
                 Ok(Some(RevokeReason::Unreachable))
             }
         }
+    }
+
+    /// The same for a consent from which nothing was chosen yet: all its links go, but those that other workspaces use.
+    async fn revoke_pending(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection) -> Outcome<Option<RevokeReason>> {
+        let granted = self.store.granted(workspace, connection.ledger, connection.grant).await?;
+        let Some(token) = self.pending_token(ctx, workspace, connection).await? else {
+            return Ok(Some(RevokeReason::Unreachable));
+        };
+        let mut reason = None;
+        for organisation in &granted {
+            if let Err(problem) = self.cut_if_unused(ctx, workspace, connection.ledger, organisation, &token).await {
+                tracing::warn!(?problem, "the link to a granted organisation could not be cut");
+                reason = Some(RevokeReason::Unreachable);
+            }
+        }
+        Ok(reason)
     }
 
     /// Stops what waits. A row with an open intent is left: while it is not known whether the vendor did it, no stop is taken (design

@@ -182,8 +182,11 @@ pub(super) fn fields(tokens: &TokenSet) -> Vec<(&'static str, &Secret)> {
 }
 
 fn nothing_parked(ledger: Ledger) -> Problem {
-    Problem::new(ProblemKind::NotFound, "nothing_to_confirm", format!("No sign-in at {} waits for your confirmation.", ledger.label()))
-        .fix(format!("Connect {} again, and finish in the browser you began in.", ledger.label()), "Settings -> Integrations", false)
+    Problem::new(ProblemKind::NotFound, "nothing_to_confirm", format!("No sign-in at {} waits for your confirmation.", ledger.label())).fix(
+        format!("Connect {} again, and finish in the browser you began in.", ledger.label()),
+        "Settings -> Integrations",
+        false,
+    )
 }
 
 fn needs_consent(ledger: Ledger) -> Problem {

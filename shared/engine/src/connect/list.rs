@@ -32,7 +32,8 @@ impl Engine {
             let mut view = IntegrationView::new(ledger, self.availability(ledger), workspace, self.ledgers.get(ledger));
             let found = connections.iter().zip(&shared).find(|(connection, _)| connection.value.ledger == ledger);
             view.connection = found.map(|(connection, shared)| ConnectionView::of(&connection.value, workspace, *shared));
-            view.parked = parked.iter().find(|grant| grant.state.ledger == ledger).map(|grant| ParkedView { began_at: grant.state.begun_at });
+            view.parked =
+                parked.iter().find(|grant| grant.state.ledger == ledger).map(|grant| ParkedView { began_at: grant.state.begun_at });
             view
         });
         Ok(views.collect())

@@ -38,6 +38,10 @@ use coportal_core::problem::{Problem, ProblemKind};
 
 /// Somebody else changed the connection between our read and our write, several times over.
 fn moved(ledger: Ledger) -> Problem {
-    Problem::new(ProblemKind::Conflict, "connection_changed", format!("The {} connection was changed by somebody else just now.", ledger.label()))
-        .fix("Look at it again, then repeat what you wanted.", "Settings -> Integrations", true)
+    Problem::new(
+        ProblemKind::Conflict,
+        "connection_changed",
+        format!("The {} connection was changed by somebody else just now.", ledger.label()),
+    )
+    .fix("Look at it again, then repeat what you wanted.", "Settings -> Integrations", true)
 }

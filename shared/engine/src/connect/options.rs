@@ -215,7 +215,8 @@ impl Engine {
         if dry_run || view.changes.is_empty() {
             return Ok(view);
         }
-        let changed: Vec<String> = view.changes.iter().map(|change| format!("{}: {} -> {}", change.field, change.from, change.to)).collect();
+        let changed: Vec<String> =
+            view.changes.iter().map(|change| format!("{}: {} -> {}", change.field, change.from, change.to)).collect();
         let after = Connection { options: view.options.clone(), ..connection.value };
         match self.store.save_connection(ctx, workspace.id, &after, connection.rev).await? {
             Saved::Done { .. } => {}

@@ -82,11 +82,7 @@ impl Engine {
     ///
     /// # Errors
     /// 403 `plan_required`; 409 otherwise.
-    pub(super) async fn usable_connection(
-        &self,
-        workspace: &Workspace,
-        ledger: Ledger,
-    ) -> Outcome<(Versioned<Connection>, Organisation)> {
+    pub(super) async fn usable_connection(&self, workspace: &Workspace, ledger: Ledger) -> Outcome<(Versioned<Connection>, Organisation)> {
         crate::sync::check_plan(workspace, ledger)?;
         let connection = self.known_connection(workspace.id, ledger).await?;
         let organisation = match connection.value.status {
@@ -144,8 +140,11 @@ pub(super) async fn ask(ctx: &Ctx, api: &LedgerApi, organisation: &str, token: &
 
 pub(super) fn not_connected(ledger: Ledger) -> Problem {
     let label = ledger.label();
-    Problem::new(ProblemKind::Conflict, "not_connected", format!("{label} is not connected."))
-        .fix(format!("Connect {label} first."), "Settings -> Integrations", false)
+    Problem::new(ProblemKind::Conflict, "not_connected", format!("{label} is not connected.")).fix(
+        format!("Connect {label} first."),
+        "Settings -> Integrations",
+        false,
+    )
 }
 
 fn choose_first(ledger: Ledger) -> Problem {

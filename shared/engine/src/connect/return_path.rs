@@ -27,11 +27,7 @@ impl ReturnPath {
             let last = path.split('/').count().saturating_sub(2) == index;
             (!segment.is_empty() || last) && segment != "." && segment != ".." && !segment.contains('%')
         });
-        let safe = text.len() <= MAX
-            && path.starts_with('/')
-            && text.bytes().all(plain)
-            && text.matches('?').count() <= 1
-            && segments_stay;
+        let safe = text.len() <= MAX && path.starts_with('/') && text.bytes().all(plain) && text.matches('?').count() <= 1 && segments_stay;
         if safe { Ok(Self(text.to_owned())) } else { Err(refused()) }
     }
 
@@ -70,7 +66,11 @@ impl ReturnPath {
 }
 
 fn refused() -> Problem {
-    Problem::invalid(vec![Issue::new("/return_to", "relative_path", "return_to is a path of CoPortal itself, such as /settings/integrations.")])
+    Problem::invalid(vec![Issue::new(
+        "/return_to",
+        "relative_path",
+        "return_to is a path of CoPortal itself, such as /settings/integrations.",
+    )])
 }
 
 #[cfg(test)]

@@ -233,7 +233,12 @@ mod tests {
             id: ConnectionId::new(Uuid::from_u128(2)),
             ledger: Ledger::Xero,
             status,
-            organisation: Some(Organisation { id: "o".into(), name: "Org Ltd".into(), environment: None, link_id: Some("secret-link".into()) }),
+            organisation: Some(Organisation {
+                id: "o".into(),
+                name: "Org Ltd".into(),
+                environment: None,
+                link_id: Some("secret-link".into()),
+            }),
             generation: Generation(1),
             grant: 1,
             options: Options::defaults(Ledger::Xero),

@@ -21,7 +21,12 @@ use super::run::{Next, Run, contact_link, retry_delay, row_problem};
 
 impl Run<'_> {
     pub(super) fn contact_key(&self) -> ContactKey {
-        ContactKey { ws: self.request.workspace, client: self.client.id, ledger: self.request.ledger, generation: self.connection.generation }
+        ContactKey {
+            ws: self.request.workspace,
+            client: self.client.id,
+            ledger: self.request.ledger,
+            generation: self.connection.generation,
+        }
     }
 
     pub(super) async fn write_contact(&mut self, plan: ContactPlan) -> Outcome<Next> {
@@ -66,7 +71,8 @@ impl Run<'_> {
     async fn claim_and_send_contact(&mut self, mut intent: Intent) -> Outcome<Next> {
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
-        self.contact.value.lease = Some(Lease { owner: self.id, until: now.saturating_add(self.api.rules.lease()).unwrap_or(Timestamp::MAX) });
+        self.contact.value.lease =
+            Some(Lease { owner: self.id, until: now.saturating_add(self.api.rules.lease()).unwrap_or(Timestamp::MAX) });
         self.contact.value.intent = Some(intent.clone());
         match self.engine.store.claim_contact(self.ctx, self.contact_key(), &self.contact.value, self.contact.rev, now).await? {
             ContactClaimed::Won { rev } => self.contact.rev = rev,
@@ -98,7 +104,11 @@ impl Run<'_> {
             row.updates += 1;
         }
         self.found.contact_look = None;
-        let claim = ContactClaim { organisation: &self.organisation, external_id: &contact.external_id, shared: self.sharing_allowed(&contact.external_id) };
+        let claim = ContactClaim {
+            organisation: &self.organisation,
+            external_id: &contact.external_id,
+            shared: self.sharing_allowed(&contact.external_id),
+        };
         match self.engine.store.store_contact_outcome(self.ctx, self.contact_key(), intent.id, &self.contact.value, Some(claim)).await? {
             ContactStored::Done => self.contact = self.engine.store.contact_row(self.contact_key()).await?,
             ContactStored::NotMine(current) => self.contact = *current,
@@ -106,7 +116,9 @@ impl Run<'_> {
         }
         let (step, text) = match intent.kind {
             IntentKind::CreateContact => ("contact_created", format!("Created the contact \"{}\".", contact.name)),
-            _ => ("contact_updated", format!("Brought the contact \"{}\" up to date.", contact.name)),
+            IntentKind::Create | IntentKind::Update | IntentKind::Void | IntentKind::UpdateContact => {
+                ("contact_updated", format!("Brought the contact \"{}\" up to date.", contact.name))
+            }
         };
         let event = self.event(step, &text, vendor_request_id);
         self.tell(&event).await?;
@@ -119,7 +131,13 @@ impl Run<'_> {
         let now = self.ctx.now();
         let shared = self.sharing_allowed(&external_id);
         self.contact.value.link = Some(contact_link(external_id.clone(), hash, now));
-        let name = self.found.contacts.iter().flatten().find(|contact| contact.external_id == external_id).map_or_else(|| external_id.clone(), |contact| contact.name.clone());
+        let name = self
+            .found
+            .contacts
+            .iter()
+            .flatten()
+            .find(|contact| contact.external_id == external_id)
+            .map_or_else(|| external_id.clone(), |contact| contact.name.clone());
         let claim = ContactClaim { organisation: &self.organisation, external_id: &external_id, shared };
         match self.engine.store.link_contact(self.ctx, self.contact_key(), &self.contact.value, self.contact.rev, claim).await? {
             ContactStored::Done => self.contact.rev += 1,
@@ -146,7 +164,10 @@ impl Run<'_> {
         self.hold(HoldDraft {
             question: Question::ConfirmContact,
             detail: format!("The contact \"{name}\" is already linked to another client of CoPortal. Do both clients share it?"),
-            choices: vec![Choice::new("share", "Yes, both are billed as this contact"), Choice::new("retry", "I have changed one of the two: look again")],
+            choices: vec![
+                Choice::new("share", "Yes, both are billed as this contact"),
+                Choice::new("retry", "I have changed one of the two: look again"),
+            ],
             inputs_hash: shared_inputs(external_id),
         })
         .await
@@ -231,7 +252,9 @@ impl Run<'_> {
         self.contact.value.lease = None;
         match self.engine.store.store_contact_outcome(self.ctx, self.contact_key(), intent.id, &self.contact.value, None).await? {
             ContactStored::NotMine(current) => self.contact = *current,
-            ContactStored::Done | ContactStored::OwnedByOther { .. } => self.contact = self.engine.store.contact_row(self.contact_key()).await?,
+            ContactStored::Done | ContactStored::OwnedByOther { .. } => {
+                self.contact = self.engine.store.contact_row(self.contact_key()).await?
+            }
         }
         Ok(())
     }
@@ -241,4 +264,3 @@ impl Run<'_> {
 pub(super) fn shared_inputs(external_id: &str) -> String {
     digest([b"shared".as_slice(), external_id.as_bytes()])
 }
-

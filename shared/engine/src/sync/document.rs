@@ -109,7 +109,12 @@ impl Run<'_> {
         }
         let external_id = intent.look.external_id.clone();
         let answer = match intent.kind {
-            IntentKind::Void => self.api.documents.void_document(self.access()?, external_id.as_deref().unwrap_or_default(), &intent.body, &intent.key).await,
+            IntentKind::Void => {
+                self.api
+                    .documents
+                    .void_document(self.access()?, external_id.as_deref().unwrap_or_default(), &intent.body, &intent.key)
+                    .await
+            }
             IntentKind::Create | IntentKind::Update | IntentKind::CreateContact | IntentKind::UpdateContact => {
                 self.api.documents.write_document(self.access()?, external_id.as_deref(), &intent.body, &intent.key).await
             }
@@ -127,7 +132,7 @@ impl Run<'_> {
                 self.changed = Changed::Created;
                 "created"
             }
-            _ => {
+            IntentKind::Update | IntentKind::Void | IntentKind::CreateContact | IntentKind::UpdateContact => {
                 if self.changed == Changed::Nothing {
                     self.changed = Changed::Updated;
                 }
@@ -146,10 +151,21 @@ impl Run<'_> {
         self.settle_with(intent, there, "adopted", None, None).await
     }
 
-    async fn settle_with(&mut self, intent: Intent, there: RemoteDocument, step: &str, vendor_request_id: Option<String>, at: Option<Timestamp>) -> Outcome<Next> {
+    async fn settle_with(
+        &mut self,
+        intent: Intent,
+        there: RemoteDocument,
+        step: &str,
+        vendor_request_id: Option<String>,
+        at: Option<Timestamp>,
+    ) -> Outcome<Next> {
         let first_link = self.row.value.link.is_none();
         let created_by_us = self.row.value.link.as_ref().is_none_or(|link| link.created_by_us);
-        let differs = intent.sent.as_ref().filter(|sent| sent.totals != there.totals && !there.status.is_gone()).map(|sent| totals_hold(self.request.ledger.label(), sent, &there));
+        let differs = intent
+            .sent
+            .as_ref()
+            .filter(|sent| sent.totals != there.totals && !there.status.is_gone())
+            .map(|sent| totals_hold(self.request.ledger.label(), sent, &there));
         self.row.value.link = Some(self.document_link(&there, intent.sent.clone(), created_by_us));
         self.row.value.intent = None;
         self.row.value.hash = Some(intent.hash.clone());
@@ -172,7 +188,11 @@ impl Run<'_> {
             self.row.value.last_synced_at = Some(at.unwrap_or_else(|| self.ctx.now()));
         }
         let number = there.number.as_deref().unwrap_or(&there.external_id);
-        let told = self.event(step, &format!("Document {number}, total {} {}.", there.totals.total, there.currency.map(|c| c.to_string()).unwrap_or_default()), vendor_request_id);
+        let told = self.event(
+            step,
+            &format!("Document {number}, total {} {}.", there.totals.total, there.currency.map(|c| c.to_string()).unwrap_or_default()),
+            vendor_request_id,
+        );
         let document = first_link.then_some(DocumentClaim { organisation: &self.organisation, external_id: &there.external_id });
         match self.engine.store.store_outcome(self.ctx, self.key(), intent.id, &self.row.value, &told, document).await? {
             Stored::Done => {}
@@ -244,7 +264,10 @@ impl Run<'_> {
     /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
     async fn may_have_been_done(&mut self, intent: &Intent, failure: &Failure) -> Outcome<Next> {
         let now = self.ctx.now();
-        if !self.resent && within_key_window(intent, &self.api.rules, now) && self.ctx.has_time_for(self.api.rules.call_timeout + STORE_MARGIN) {
+        if !self.resent
+            && within_key_window(intent, &self.api.rules, now)
+            && self.ctx.has_time_for(self.api.rules.call_timeout + STORE_MARGIN)
+        {
             self.resent = true;
             return Ok(Next::Continue);
         }
@@ -273,7 +296,9 @@ impl Run<'_> {
         self.enter(SyncState::Queued);
         self.row.value.waiting = None;
         match self.engine.store.store_outcome(self.ctx, self.key(), intent.id, &self.row.value, &told, None).await? {
-            Stored::Done | Stored::WantedMoved | Stored::DocumentOwnedByOther { .. } => self.row = self.engine.store.sync_row(self.key()).await?,
+            Stored::Done | Stored::WantedMoved | Stored::DocumentOwnedByOther { .. } => {
+                self.row = self.engine.store.sync_row(self.key()).await?
+            }
             Stored::NotMine(current) => self.row = *current,
         }
         Ok(Next::Continue)
@@ -306,7 +331,10 @@ impl Run<'_> {
         self.hold(HoldDraft {
             question: Question::NumberTaken,
             detail: format!("Document {number} already belongs to another invoice of CoPortal."),
-            choices: vec![Choice::new("ledger_number", format!("Push it under a number that {} assigns", self.request.ledger.label())), Choice::new("skip", "Do not push this invoice")],
+            choices: vec![
+                Choice::new("ledger_number", format!("Push it under a number that {} assigns", self.request.ledger.label())),
+                Choice::new("skip", "Do not push this invoice"),
+            ],
             inputs_hash: digest([there.external_id.as_bytes()]),
         })
         .await
@@ -317,8 +345,24 @@ impl Run<'_> {
 /// A question that only the vendor's refusal raised.
 pub(super) fn vendor_hold(question: Question, failure: &Failure, inputs_hash: &str) -> HoldDraft {
     let choices = match question {
-        Question::ContactGone => vec![Choice::new("find_again", "Look for the right contact again, or create it"), Choice::new("retry", "I have restored it: try again")],
-        _ => vec![Choice::new("retry", "I have corrected it: try again")],
+        Question::ContactGone => vec![
+            Choice::new("find_again", "Look for the right contact again, or create it"),
+            Choice::new("retry", "I have restored it: try again"),
+        ],
+        Question::ChooseContact
+        | Question::ConfirmContact
+        | Question::NameClash
+        | Question::ChooseAccount
+        | Question::MapTax
+        | Question::TotalsDiffer
+        | Question::NumberTaken
+        | Question::TwoDocuments
+        | Question::ChangedInLedger
+        | Question::DocumentGone
+        | Question::PaidInLedger
+        | Question::PeriodLocked
+        | Question::CurrencyMissing
+        | Question::VoidInLedger => vec![Choice::new("retry", "I have corrected it: try again")],
     };
     HoldDraft { question, detail: failure.detail.to_string(), choices, inputs_hash: inputs_hash.to_owned() }
 }

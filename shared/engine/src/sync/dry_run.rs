@@ -82,7 +82,14 @@ impl Run<'_> {
             let step = next_step(self.view());
             match step {
                 Step::Refuse(problem) => return Err(problem),
-                Step::Busy { .. } | Step::WaitOutcome(_) | Step::ResendDocument | Step::ResendContact | Step::LookDocument(_) | Step::LookContact(_) | Step::DocumentDone(_) | Step::ContactDone(_) => {
+                Step::Busy { .. }
+                | Step::WaitOutcome(_)
+                | Step::ResendDocument
+                | Step::ResendContact
+                | Step::LookDocument(_)
+                | Step::LookContact(_)
+                | Step::DocumentDone(_)
+                | Step::ContactDone(_) => {
                     return Ok(self.forecast("settle", contact, Vec::new(), None, writes));
                 }
                 Step::DocumentNotDone => self.row.value.intent = None,
@@ -93,7 +100,8 @@ impl Run<'_> {
                     self.read_or_refuse(step).await?;
                 }
                 Step::LinkContact { external_id, .. } => {
-                    let name = self.found.contacts.iter().flatten().find(|found| found.external_id == external_id).map(|found| found.name.clone());
+                    let name =
+                        self.found.contacts.iter().flatten().find(|found| found.external_id == external_id).map(|found| found.name.clone());
                     contact = ContactView { decision: "link", external_id: Some(external_id.clone()), name };
                     self.contact.value.link = Some(contact_link(external_id, self.client.contact_hash(), self.ctx.now()));
                 }
@@ -101,8 +109,13 @@ impl Run<'_> {
                 Step::WriteContact(plan) => {
                     writes += 1;
                     let external_id = plan.external_id.clone();
-                    contact = ContactView { decision: if plan.kind == IntentKind::CreateContact { "create" } else { "update" }, external_id: external_id.clone(), name: plan.content.name.clone() };
-                    self.contact.value.link = Some(contact_link(external_id.unwrap_or_default(), self.client.contact_hash(), self.ctx.now()));
+                    contact = ContactView {
+                        decision: if plan.kind == IntentKind::CreateContact { "create" } else { "update" },
+                        external_id: external_id.clone(),
+                        name: plan.content.name.clone(),
+                    };
+                    self.contact.value.link =
+                        Some(contact_link(external_id.unwrap_or_default(), self.client.contact_hash(), self.ctx.now()));
                 }
                 Step::Adopt(document) => {
                     self.row.value.link = Some(self.document_link(&document, None, true));
@@ -115,7 +128,9 @@ impl Run<'_> {
                 Step::WriteDocument(plan) => {
                     let (action, fields) = match plan.kind {
                         IntentKind::Create => ("create", all_fields(&plan.write)),
-                        _ => ("update", plan.changes),
+                        IntentKind::Update | IntentKind::Void | IntentKind::CreateContact | IntentKind::UpdateContact => {
+                            ("update", plan.changes)
+                        }
                     };
                     return Ok(self.forecast(action, contact, fields, None, writes + 1));
                 }
@@ -124,16 +139,51 @@ impl Run<'_> {
         Err(Problem::internal_error(format_args!("a dry run of {} did not come to an end", self.invoice.id)))
     }
 
-    fn forecast(&self, action: &'static str, contact: ContactView, fields: Vec<Difference>, hold: Option<HoldDraft>, writes: u32) -> DryRun {
+    fn forecast(
+        &self,
+        action: &'static str,
+        contact: ContactView,
+        fields: Vec<Difference>,
+        hold: Option<HoldDraft>,
+        writes: u32,
+    ) -> DryRun {
         let coportal = self.invoice.totals(self.workspace.tax_rounding);
         let built = self.facts.as_ref().and_then(|facts| {
             let contact = self.contact.value.link.as_ref().map_or("", |link| link.external_id.as_str());
-            build(ContentInputs { rules: &self.api.rules, workspace: &self.workspace, invoice: &self.invoice, facts, choices: &self.choices, options: &self.connection.options, row: &self.row.value, contact, url: &self.url }).ok()
+            build(ContentInputs {
+                rules: &self.api.rules,
+                workspace: &self.workspace,
+                invoice: &self.invoice,
+                facts,
+                choices: &self.choices,
+                options: &self.connection.options,
+                row: &self.row.value,
+                contact,
+                url: &self.url,
+            })
+            .ok()
         });
         let ledger = built.as_ref().map(|built| built.totals);
-        let tax = built.iter().flat_map(|built| built.content.lines.iter().enumerate().map(|(index, line): (usize, &DocumentLine)| TaxView { pointer: format!("/lines/{index}"), rate: line.rate.to_string(), code: line.tax_code.clone() })).collect();
+        let tax = built
+            .iter()
+            .flat_map(|built| {
+                built.content.lines.iter().enumerate().map(|(index, line): (usize, &DocumentLine)| TaxView {
+                    pointer: format!("/lines/{index}"),
+                    rate: line.rate.to_string(),
+                    code: line.tax_code.clone(),
+                })
+            })
+            .collect();
         let equal = ledger.is_some_and(|ledger| ledger.total == coportal.total);
-        DryRun { action, contact, fields, tax, totals: TotalsView { coportal, ledger, equal }, vendor_calls: self.meter.calls() + writes, hold }
+        DryRun {
+            action,
+            contact,
+            fields,
+            tax,
+            totals: TotalsView { coportal, ledger, equal },
+            vendor_calls: self.meter.calls() + writes,
+            hold,
+        }
     }
 }
 

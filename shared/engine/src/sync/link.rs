@@ -20,7 +20,11 @@ impl Engine {
             return Err(open_intent());
         }
         if run.row.value.link.is_some() {
-            return Err(Problem::new(ProblemKind::Conflict, "already_linked", "The invoice is linked to a document already.").fix("Unlink it first.", "the invoice", false));
+            return Err(Problem::new(ProblemKind::Conflict, "already_linked", "The invoice is linked to a document already.").fix(
+                "Unlink it first.",
+                "the invoice",
+                false,
+            ));
         }
         let document = run.read_for_link(external_id).await?;
         let wanted = run.invoice.totals(run.workspace.tax_rounding);
@@ -29,13 +33,29 @@ impl Engine {
             issues.push(Issue::new("/external_id", "document_gone", "This document is voided or deleted."));
         }
         if document.currency != Some(run.invoice.currency) {
-            issues.push(Issue::new("/external_id", "currency_differs", format!("The document is in {}, the invoice in {}.", document.currency.map_or_else(|| "another currency".to_owned(), |currency| currency.to_string()), run.invoice.currency)));
+            issues.push(Issue::new(
+                "/external_id",
+                "currency_differs",
+                format!(
+                    "The document is in {}, the invoice in {}.",
+                    document.currency.map_or_else(|| "another currency".to_owned(), |currency| currency.to_string()),
+                    run.invoice.currency
+                ),
+            ));
         }
         if document.totals.total != wanted.total {
-            issues.push(Issue::new("/external_id", "total_differs", format!("The document's total is {}, the invoice's {}.", document.totals.total, wanted.total)));
+            issues.push(Issue::new(
+                "/external_id",
+                "total_differs",
+                format!("The document's total is {}, the invoice's {}.", document.totals.total, wanted.total),
+            ));
         }
         if !issues.is_empty() {
-            return Err(Problem::new(ProblemKind::Invalid, "document_differs", "This document is not this invoice.").issues(issues).fix("Choose the document with the same currency and total, or correct one of the two.", "the invoice", false));
+            return Err(Problem::new(ProblemKind::Invalid, "document_differs", "This document is not this invoice.").issues(issues).fix(
+                "Choose the document with the same currency and total, or correct one of the two.",
+                "the invoice",
+                false,
+            ));
         }
         if let Next::End(end) = run.adopt(document).await? {
             return Ok(end);
@@ -53,7 +73,11 @@ impl Engine {
             return Err(open_intent());
         }
         let Some(link) = run.row.value.link.take() else {
-            return Err(Problem::new(ProblemKind::Conflict, "not_linked", "The invoice is not linked to a document.").fix("Nothing to do.", "the invoice", false));
+            return Err(Problem::new(ProblemKind::Conflict, "not_linked", "The invoice is not linked to a document.").fix(
+                "Nothing to do.",
+                "the invoice",
+                false,
+            ));
         };
         let row = &mut run.row.value;
         row.hash = None;
@@ -76,12 +100,20 @@ impl Engine {
 }
 
 fn open_intent() -> Problem {
-    Problem::new(ProblemKind::Conflict, "sync_in_progress", "A sync of this invoice is under way or in doubt.").fix("Sync it again first; then link or unlink it.", "the invoice", true)
+    Problem::new(ProblemKind::Conflict, "sync_in_progress", "A sync of this invoice is under way or in doubt.").fix(
+        "Sync it again first; then link or unlink it.",
+        "the invoice",
+        true,
+    )
 }
 
 impl Run<'_> {
     async fn read_for_link(&mut self, external_id: &str) -> Outcome<coportal_core::document::RemoteDocument> {
-        let missing = || Problem::new(ProblemKind::Invalid, "document_not_found", "There is no such sales document in the ledger.").issues(vec![Issue::new("/external_id", "not_found", "The ledger has no sales document of this id.")]).fix("Copy the id from the document's page in the ledger.", "the ledger", false);
+        let missing = || {
+            Problem::new(ProblemKind::Invalid, "document_not_found", "There is no such sales document in the ledger.")
+                .issues(vec![Issue::new("/external_id", "not_found", "The ledger has no sales document of this id.")])
+                .fix("Copy the id from the document's page in the ledger.", "the ledger", false)
+        };
         let step = coportal_core::sync::plan::Step::ReadDocument(external_id.to_owned());
         self.read_or_refuse(step).await?;
         self.found.document.take().flatten().ok_or_else(missing)

@@ -69,7 +69,22 @@ impl Engine {
         let key = SyncKey { ws: request.workspace, inv: invoice.id, ledger: request.ledger, generation: connection.value.generation };
         let SyncBody { client, tokens, facts, choices, contact, row } = self.store.sync_body(ctx, key, invoice.client_id, &rates).await?;
         let client = client.ok_or_else(|| Problem::internal_error("the invoice's client is missing"))?;
-        Ok(Run::new(self, ctx, api, request, workspace, invoice, client, connection.value, organisation, tokens, facts, choices, contact, row))
+        Ok(Run::new(
+            self,
+            ctx,
+            api,
+            request,
+            workspace,
+            invoice,
+            client,
+            connection.value,
+            organisation,
+            tokens,
+            facts,
+            choices,
+            contact,
+            row,
+        ))
     }
 }
 
@@ -82,13 +97,20 @@ pub fn check_plan(workspace: &Workspace, ledger: Ledger) -> Outcome<()> {
     if workspace.plan >= required {
         return Ok(());
     }
-    Err(Problem::new(ProblemKind::Forbidden, "plan_required", format!("{} is part of the {} plan; this workspace is on {}.", ledger.label(), required.label(), workspace.plan.label()))
-        .fix(format!("Upgrade the workspace to {} or higher. Links and choices are kept.", required.label()), "Settings -> Plan", false))
+    Err(Problem::new(
+        ProblemKind::Forbidden,
+        "plan_required",
+        format!("{} is part of the {} plan; this workspace is on {}.", ledger.label(), required.label(), workspace.plan.label()),
+    )
+    .fix(format!("Upgrade the workspace to {} or higher. Links and choices are kept.", required.label()), "Settings -> Plan", false))
 }
 
 fn not_connected(ledger: Ledger) -> Problem {
-    Problem::new(ProblemKind::Conflict, "not_connected", format!("{} is not connected.", ledger.label()))
-        .fix(format!("Ask an admin to connect {}.", ledger.label()), "Settings -> Integrations", false)
+    Problem::new(ProblemKind::Conflict, "not_connected", format!("{} is not connected.", ledger.label())).fix(
+        format!("Ask an admin to connect {}.", ledger.label()),
+        "Settings -> Integrations",
+        false,
+    )
 }
 
 /// The organisation that calls go to.
@@ -97,8 +119,12 @@ fn check_connection(connection: &Connection) -> Outcome<String> {
         // A dead grant does not refuse: the row is parked, and resumes after the reconnect (C19).
         ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired => {}
         ConnectionStatus::ChooseOrganisation => {
-            return Err(Problem::new(ProblemKind::Conflict, "choose_organisation", format!("{} is connected, but no organisation is chosen yet.", connection.ledger.label()))
-                .fix("Ask an admin to choose the organisation.", "Settings -> Integrations", false));
+            return Err(Problem::new(
+                ProblemKind::Conflict,
+                "choose_organisation",
+                format!("{} is connected, but no organisation is chosen yet.", connection.ledger.label()),
+            )
+            .fix("Ask an admin to choose the organisation.", "Settings -> Integrations", false));
         }
         ConnectionStatus::Disconnected => return Err(not_connected(connection.ledger)),
     }

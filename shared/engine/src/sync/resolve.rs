@@ -20,15 +20,17 @@ impl Engine {
     /// When the hold is no longer the open one, or the choice is not one of its.
     pub async fn resolve_hold(&self, ctx: &Ctx, request: SyncRequest, hold: HoldId, choice: &str) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request.clone()).await?;
-        let open = run.row.value.hold.clone().filter(|open| open.id == hold && run.row.value.state == SyncState::Held).ok_or_else(|| {
-            Problem::new(ProblemKind::Conflict, "hold_closed", "This question is no longer open.").fix("Look at the invoice again: it may be synced by now, or ask something else.", "the invoice", false)
+        let open =
+            run.row.value.hold.clone().filter(|open| open.id == hold && run.row.value.state == SyncState::Held).ok_or_else(|| {
+                Problem::new(ProblemKind::Conflict, "hold_closed", "This question is no longer open.").fix(
+                    "Look at the invoice again: it may be synced by now, or ask something else.",
+                    "the invoice",
+                    false,
+                )
+            })?;
+        let label = open.choices.iter().find(|offered| offered.id == choice).map(|offered| offered.label.clone()).ok_or_else(|| {
+            Problem::invalid(vec![Issue::new("/choice", "unknown_choice", "This is not one of the answers that the question offers.")])
         })?;
-        let label = open
-            .choices
-            .iter()
-            .find(|offered| offered.id == choice)
-            .map(|offered| offered.label.clone())
-            .ok_or_else(|| Problem::invalid(vec![Issue::new("/choice", "unknown_choice", "This is not one of the answers that the question offers.")]))?;
         let story = run.event("resolved", &format!("{} — {label}", open.detail), None);
         let audit = run.audit("hold_resolved", &format!("{} on invoice {}: {label}", open.question.code(), run.invoice.number));
         self.store.put_audit(ctx, run.workspace.id, &audit).await?;
@@ -70,7 +72,11 @@ impl Run<'_> {
             }
             Question::MapTax if choice.contains('=') => {
                 let (rate, code) = choice.split_once('=').unwrap_or_default();
-                let rate: Rate = rate.parse::<Decimal>().ok().and_then(|percent| percent.try_into().ok()).ok_or_else(|| Problem::internal_error("a tax choice without a rate"))?;
+                let rate: Rate = rate
+                    .parse::<Decimal>()
+                    .ok()
+                    .and_then(|percent| percent.try_into().ok())
+                    .ok_or_else(|| Problem::internal_error("a tax choice without a rate"))?;
                 self.choices.tax_map.insert(rate, code.to_owned());
                 self.store_choice(keys::Choice::Tax(rate), code).await
             }
@@ -78,7 +84,16 @@ impl Run<'_> {
                 self.contact.value.answers.push(answer);
                 self.save_contact().await
             }
-            _ => {
+            Question::MapTax
+            | Question::TotalsDiffer
+            | Question::NumberTaken
+            | Question::TwoDocuments
+            | Question::ChangedInLedger
+            | Question::DocumentGone
+            | Question::PaidInLedger
+            | Question::PeriodLocked
+            | Question::CurrencyMissing
+            | Question::VoidInLedger => {
                 self.row.value.answers.push(answer);
                 Ok(())
             }
@@ -91,6 +106,14 @@ impl Run<'_> {
     }
 
     fn stopped(&self) -> SyncEnd {
-        SyncEnd::Synced(super::SyncAnswer { state: SyncState::Stopped, external_id: None, external_number: None, external_url: None, synced_at: None, vendor_calls: self.meter.calls(), changed: super::Changed::Nothing })
+        SyncEnd::Synced(super::SyncAnswer {
+            state: SyncState::Stopped,
+            external_id: None,
+            external_number: None,
+            external_url: None,
+            synced_at: None,
+            vendor_calls: self.meter.calls(),
+            changed: super::Changed::Nothing,
+        })
     }
 }

@@ -25,8 +25,8 @@ use coportal_ledgers::exec::Meter;
 use coportal_ledgers::{Access, LedgerApi};
 use jiff::{SignedDuration, Timestamp};
 
-use super::answer::{Changed, SyncAnswer, SyncEnd};
 use super::SyncRequest;
+use super::answer::{Changed, SyncAnswer, SyncEnd};
 use crate::Engine;
 use crate::access::{AccessProblem, AccessToken};
 
@@ -170,7 +170,13 @@ impl Run<'_> {
             Step::Nothing => self.nothing().await.map(Next::End),
             Step::Proved { hash, sent, reason } => self.proved(hash, sent.map(|sent| *sent), reason).await.map(Next::End),
             Step::WaitOutcome(until) => self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), None).await.map(Next::End),
-            Step::ReadFacts | Step::SearchContacts | Step::ReadContact(_) | Step::ReadDocument(_) | Step::LookContact(_) | Step::LookDocument(_) | Step::LookNumber(_) => self.read(step).await,
+            Step::ReadFacts
+            | Step::SearchContacts
+            | Step::ReadContact(_)
+            | Step::ReadDocument(_)
+            | Step::LookContact(_)
+            | Step::LookDocument(_)
+            | Step::LookNumber(_) => self.read(step).await,
             Step::LinkContact { external_id, hash } => self.link_contact(external_id, hash).await,
             Step::UnlinkContact => self.unlink_contact().await,
             Step::WriteContact(plan) => self.write_contact(*plan).await,
@@ -211,7 +217,8 @@ impl Run<'_> {
     /// The same read for those who store nothing (dry run, link): what stands in the way is a refusal.
     pub(super) async fn read_or_refuse(&mut self, step: Step) -> Outcome<()> {
         self.fetch(step).await?.map_err(|stop| match stop {
-            ReadStop::NoTime => Problem::new(ProblemKind::Unavailable, "taking_longer", "The ledger is answering too slowly just now.").fix("Try again in a minute.", "the invoice", true),
+            ReadStop::NoTime => Problem::new(ProblemKind::Unavailable, "taking_longer", "The ledger is answering too slowly just now.")
+                .fix("Try again in a minute.", "the invoice", true),
             ReadStop::NoAccess(problem) => problem.problem(self.request.ledger),
             ReadStop::Failed(failure) => failure.problem(),
         })
@@ -249,15 +256,40 @@ impl Run<'_> {
                 let found = self.api.contacts.search(access, Some(&self.client.email), Some(&self.client.name)).await;
                 found.map(|answered| self.found.contacts = Some(answered.value))
             }
-            Step::ReadContact(id) => self.api.contacts.read_contact(access, id).await.map(|answered| self.found.linked_contact = Some(answered.value)),
+            Step::ReadContact(id) => {
+                self.api.contacts.read_contact(access, id).await.map(|answered| self.found.linked_contact = Some(answered.value))
+            }
             Step::LookContact(look) => {
                 let found = self.api.contacts.find_by_mark(access, look.mark.as_deref().unwrap_or_default()).await;
                 found.map(|answered| self.found.contact_look = Some(answered.value))
             }
-            Step::ReadDocument(id) => self.api.documents.read_document(access, id).await.map(|answered| self.found.document = Some(answered.value)),
-            Step::LookDocument(look) => self.api.documents.look(access, look).await.map(|answered| self.found.document_look = Some(answered.value)),
-            Step::LookNumber(look) => self.api.documents.look(access, look).await.map(|answered| self.found.number_look = Some(answered.value)),
-            _ => return Err(Problem::internal_error("not a reading step")),
+            Step::ReadDocument(id) => {
+                self.api.documents.read_document(access, id).await.map(|answered| self.found.document = Some(answered.value))
+            }
+            Step::LookDocument(look) => {
+                self.api.documents.look(access, look).await.map(|answered| self.found.document_look = Some(answered.value))
+            }
+            Step::LookNumber(look) => {
+                self.api.documents.look(access, look).await.map(|answered| self.found.number_look = Some(answered.value))
+            }
+            Step::Refuse(_)
+            | Step::Busy { .. }
+            | Step::Hold(_)
+            | Step::LinkContact { .. }
+            | Step::UnlinkContact
+            | Step::WriteContact(_)
+            | Step::ResendContact
+            | Step::ContactDone(_)
+            | Step::ContactNotDone
+            | Step::ResendDocument
+            | Step::DocumentDone(_)
+            | Step::DocumentNotDone
+            | Step::WaitOutcome(_)
+            | Step::Adopt(_)
+            | Step::ForgetDocument
+            | Step::WriteDocument(_)
+            | Step::Proved { .. }
+            | Step::Nothing => return Err(Problem::internal_error("not a reading step")),
         })
     }
 
@@ -331,7 +363,11 @@ impl Run<'_> {
             }
             AccessProblem::Failed(failure) => match failure.disposition {
                 Disposition::Retry { not_before } => self.retry_later(&failure, not_before).await.map(Next::End),
-                _ => self.failed(&failure).await.map(Next::End),
+                Disposition::Reauthorize
+                | Disposition::Reject { .. }
+                | Disposition::LookFirst
+                | Disposition::Hold { .. }
+                | Disposition::Defect => self.failed(&failure).await.map(Next::End),
             },
             AccessProblem::Store(problem) => Err(problem),
         }
@@ -388,7 +424,8 @@ impl Run<'_> {
         let same = self.row.value.hold.as_ref().filter(|hold| hold.question == draft.question && hold.inputs_hash == draft.inputs_hash);
         let (id, since) = same.map_or_else(|| (HoldId::new(self.ctx.uuid()), now), |hold| (hold.id, hold.since));
         let known = same.is_some();
-        let hold = Hold { id, question: draft.question, detail: draft.detail, choices: draft.choices, inputs_hash: draft.inputs_hash, since };
+        let hold =
+            Hold { id, question: draft.question, detail: draft.detail, choices: draft.choices, inputs_hash: draft.inputs_hash, since };
         self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
         self.enter(SyncState::Held);
         self.row.value.hold = Some(hold.clone());
@@ -399,7 +436,13 @@ impl Run<'_> {
         Ok(SyncEnd::Held(Box::new(hold)))
     }
 
-    pub(super) async fn wait(&mut self, state: SyncState, reason: WaitingFor, until: Option<Timestamp>, problem: Option<RowProblem>) -> Outcome<SyncEnd> {
+    pub(super) async fn wait(
+        &mut self,
+        state: SyncState,
+        reason: WaitingFor,
+        until: Option<Timestamp>,
+        problem: Option<RowProblem>,
+    ) -> Outcome<SyncEnd> {
         self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
         self.enter(state);
         self.row.value.waiting = Some(Waiting { reason, until });
@@ -497,7 +540,14 @@ impl Run<'_> {
     }
 
     pub(super) fn audit(&self, action: &str, text: &str) -> AuditEvent {
-        AuditEvent { id: EventId::new(self.ctx.uuid()), at: self.ctx.now(), actor: self.request.actor.clone(), action: action.to_owned(), ledger: Some(self.request.ledger), text: text.to_owned() }
+        AuditEvent {
+            id: EventId::new(self.ctx.uuid()),
+            at: self.ctx.now(),
+            actor: self.request.actor.clone(),
+            action: action.to_owned(),
+            ledger: Some(self.request.ledger),
+            text: text.to_owned(),
+        }
     }
 
     pub(super) fn event(&self, step: &str, text: &str, vendor_request_id: Option<String>) -> TimelineEvent {
@@ -539,7 +589,9 @@ pub(super) fn refresh_link(link: &mut DocumentLink, there: &RemoteDocument) {
 pub(super) fn row_problem(failure: &Failure) -> RowProblem {
     let issues = match &failure.disposition {
         Disposition::Reject { issues } => issues.clone(),
-        _ => Vec::new(),
+        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Defect => {
+            Vec::new()
+        }
     };
     RowProblem { code: failure.code.clone(), detail: failure.detail.clone(), fix: failure.fix.clone(), issues }
 }
