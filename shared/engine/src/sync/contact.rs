@@ -8,16 +8,16 @@ use coportal_core::id::IntentId;
 use coportal_core::ledger::SEND_WINDOW;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::HoldDraft;
-use coportal_core::sync::key::{KeyParts, idempotency_key};
 use coportal_core::sync::matching::contact_mark;
 use coportal_core::sync::plan::ContactPlan;
-use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, SyncState, WaitingFor};
-use coportal_core::sync::settle::within_key_window;
+use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, RowProblem, SyncState, WaitingFor};
+use coportal_core::sync::settle::{refusal_settles, within_key_window};
 use coportal_core::text::digest;
 use jiff::Timestamp;
 
-use super::document::vendor_hold;
-use super::run::{Next, Run, contact_link, retry_delay, row_problem};
+use super::document::{foreign_answer, vendor_hold};
+use super::ends::{retry_delay, row_problem};
+use super::run::{Next, Run, contact_link};
 
 impl Run<'_> {
     pub(super) fn contact_key(&self) -> ContactKey {
@@ -34,17 +34,9 @@ impl Run<'_> {
             return Ok(end);
         }
         let now = self.ctx.now();
-        let client = self.client.id.to_string();
         let row = &self.contact.value;
-        let key = idempotency_key(KeyParts {
-            organisation: &self.organisation,
-            generation: self.connection.generation,
-            subject: &client,
-            kind: plan.kind,
-            remote_generation: row.remote_generation,
-            rejections: row.rejections,
-            updates: row.updates,
-        });
+        let counters = [row.remote_generation, row.rejections, row.updates];
+        let key = self.idempotency_key(&self.client.id.to_string(), plan.kind, counters);
         let intent = Intent {
             id: IntentId::new(self.ctx.uuid()),
             kind: plan.kind,
@@ -57,7 +49,7 @@ impl Run<'_> {
             hash: plan.hash,
             version: 0,
         };
-        self.claim_and_send_contact(intent).await
+        self.claim_and_send_contact(intent, false).await
     }
 
     pub(super) async fn resend_contact(&mut self) -> Outcome<Next> {
@@ -65,10 +57,10 @@ impl Run<'_> {
             return Ok(end);
         }
         let Some(intent) = self.contact.value.intent.clone() else { return Ok(Next::Continue) };
-        self.claim_and_send_contact(intent).await
+        self.claim_and_send_contact(intent, true).await
     }
 
-    async fn claim_and_send_contact(&mut self, mut intent: Intent) -> Outcome<Next> {
+    async fn claim_and_send_contact(&mut self, mut intent: Intent, sent_before: bool) -> Outcome<Next> {
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
         self.contact.value.lease =
@@ -88,8 +80,13 @@ impl Run<'_> {
         }
         let external_id = intent.look.external_id.clone();
         match self.api.contacts.write_contact(self.access()?, external_id.as_deref(), &intent.body, &intent.key).await {
+            // A foreign answer is no outcome: linking what it names would bill somebody else (I5).
+            Ok(answered) if intent.kind == IntentKind::CreateContact && answered.value.our_mark != intent.look.mark => {
+                tracing::warn!(invoice.id = %self.invoice.id, "the answer to a create is about another contact");
+                self.contact_may_be_there(&intent, foreign_answer(self.request.ledger.label())).await
+            }
             Ok(answered) => self.contact_done(answered.value, answered.vendor_request_id).await,
-            Err(failure) => self.contact_failed(&intent, failure).await,
+            Err(failure) => self.contact_failed(&intent, failure, sent_before).await,
         }
     }
 
@@ -202,20 +199,27 @@ impl Run<'_> {
         Ok(Next::Continue)
     }
 
-    async fn contact_failed(&mut self, intent: &Intent, failure: Failure) -> Outcome<Next> {
+    /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
+    async fn contact_may_be_there(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
+        let now = self.ctx.now();
+        if !self.resent && within_key_window(intent, &self.api.rules, now) {
+            self.resent = true;
+            return Ok(Next::Continue);
+        }
+        // The intent stays open; the right to start is given back.
+        self.store_contact(intent).await?;
+        let until = now.saturating_add(retry_delay(1)).unwrap_or(Timestamp::MAX);
+        self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(problem)).await.map(Next::End)
+    }
+
+    async fn contact_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
         match failure.disposition.clone() {
-            Disposition::LookFirst => {
-                let now = self.ctx.now();
-                if !self.resent && within_key_window(intent, &self.api.rules, now) {
-                    self.resent = true;
-                    return Ok(Next::Continue);
-                }
-                // The intent stays open; the right to start is given back.
-                self.store_contact(intent).await?;
-                let until = now.saturating_add(retry_delay(1)).unwrap_or(Timestamp::MAX);
-                self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(row_problem(&failure))).await.map(Next::End)
-            }
+            Disposition::LookFirst => self.contact_may_be_there(intent, row_problem(&failure)).await,
             Disposition::Reauthorize if !self.reauthorized => self.reauthorize().await,
+            disposition if !refusal_settles(&disposition, sent_before) => {
+                self.store_contact(intent).await?;
+                self.still_in_doubt(&failure).await
+            }
             Disposition::Reauthorize => {
                 self.close_contact_intent(intent).await?;
                 self.reauthorize().await

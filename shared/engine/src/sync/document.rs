@@ -5,19 +5,19 @@ use coportal_core::document::{DocumentStatus, RemoteDocument, SentDocument};
 use coportal_core::failure::{Disposition, Failure, Question};
 use coportal_core::id::IntentId;
 use coportal_core::ledger::SEND_WINDOW;
-use coportal_core::problem::Outcome;
+use coportal_core::problem::{Fix, Outcome};
 use coportal_core::sync::HoldDraft;
-use coportal_core::sync::key::{KeyParts, idempotency_key};
 use coportal_core::sync::plan::{DocumentPlan, Step};
-use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, SyncState, WaitingFor};
-use coportal_core::sync::settle::within_key_window;
+use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, RowProblem, SyncState, WaitingFor};
+use coportal_core::sync::settle::{refusal_settles, within_key_window};
 use coportal_core::text::digest;
 use coportal_core::timeline::TimelineEvent;
 use coportal_ledgers::Answered;
 use jiff::{SignedDuration, Timestamp};
 
 use super::answer::{Changed, SyncEnd};
-use super::run::{Next, Run, retry_delay, row_problem};
+use super::ends::{retry_delay, row_problem};
+use super::run::{Next, Run};
 
 /// What storing an outcome needs beside one write's time.
 const STORE_MARGIN: SignedDuration = SignedDuration::from_secs(4);
@@ -29,17 +29,9 @@ impl Run<'_> {
             return Ok(end);
         }
         let now = self.ctx.now();
-        let invoice = self.invoice.id.to_string();
         let row = &self.row.value;
-        let key = idempotency_key(KeyParts {
-            organisation: &self.organisation,
-            generation: self.connection.generation,
-            subject: &invoice,
-            kind: plan.kind,
-            remote_generation: row.remote_generation,
-            rejections: row.rejections,
-            updates: row.updates,
-        });
+        let counters = [row.remote_generation, row.rejections, row.updates];
+        let key = self.idempotency_key(&self.invoice.id.to_string(), plan.kind, counters);
         let intent = Intent {
             id: IntentId::new(self.ctx.uuid()),
             kind: plan.kind,
@@ -52,7 +44,7 @@ impl Run<'_> {
             hash: plan.hash,
             version: self.invoice.version,
         };
-        self.claim_and_send(intent).await
+        self.claim_and_send(intent, false).await
     }
 
     /// The same key and the same body again, as stored (design decision 8).
@@ -65,7 +57,7 @@ impl Run<'_> {
             // The stored body has ended with its item: another body must never follow the same key. A look decides instead.
             return self.read(Step::LookDocument(intent.look)).await;
         }
-        self.claim_and_send(intent).await
+        self.claim_and_send(intent, true).await
     }
 
     /// A token in hand and time left, or the end of this run.
@@ -79,7 +71,7 @@ impl Run<'_> {
         }
     }
 
-    async fn claim_and_send(&mut self, mut intent: Intent) -> Outcome<Next> {
+    async fn claim_and_send(&mut self, mut intent: Intent, sent_before: bool) -> Outcome<Next> {
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
         let row = &mut self.row.value;
@@ -120,8 +112,13 @@ impl Run<'_> {
             }
         };
         match answer {
+            // A foreign answer is no outcome: linking what it names would tie the invoice to somebody else's document (I5).
+            Ok(answered) if intent.kind == IntentKind::Create && answered.value.url != intent.look.mark => {
+                tracing::warn!(invoice.id = %self.invoice.id, "the answer to a create is about another document");
+                self.may_have_been_done(&intent, foreign_answer(self.request.ledger.label())).await
+            }
             Ok(answered) => self.document_written(intent, answered).await,
-            Err(failure) => self.document_failed(&intent, failure).await,
+            Err(failure) => self.document_failed(&intent, failure, sent_before).await,
         }
     }
 
@@ -168,13 +165,14 @@ impl Run<'_> {
             .map(|sent| totals_hold(self.request.ledger.label(), sent, &there));
         self.row.value.link = Some(self.document_link(&there, intent.sent.clone(), created_by_us));
         self.row.value.intent = None;
-        self.row.value.hash = Some(intent.hash.clone());
+        // What the ledger computed otherwise is no proof of this content: the next sync compares (I6).
+        self.row.value.hash = differs.is_none().then(|| intent.hash.clone());
         self.row.value.done = self.row.value.done.max(intent.version);
         if intent.kind == IntentKind::Update {
             self.row.value.updates += 1;
         }
-        // Answers were given for the content that is now there; the wish for a ledger's own number stays.
-        self.row.value.answers.retain(|answer| answer.question == Question::NumberTaken && answer.choice == "ledger_number");
+        // Answers about what stood in the ledger end here; those that are part of the content stay.
+        self.row.value.answers.retain(Answer::outlives_a_write);
         self.found.document_look = None;
         self.found.document = None;
         let caught_up = intent.version >= self.invoice.version;
@@ -229,11 +227,12 @@ impl Run<'_> {
         });
     }
 
-    async fn document_failed(&mut self, intent: &Intent, failure: Failure) -> Outcome<Next> {
+    async fn document_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
         match failure.disposition.clone() {
-            Disposition::LookFirst => self.may_have_been_done(intent, &failure).await,
+            Disposition::LookFirst => self.may_have_been_done(intent, row_problem(&failure)).await,
             // The vendor did nothing: the same intent goes on with a new token.
             Disposition::Reauthorize if !self.reauthorized => self.reauthorize().await,
+            disposition if !refusal_settles(&disposition, sent_before) => self.still_in_doubt(&failure).await,
             Disposition::Reauthorize => match self.close_intent(intent, &failure).await? {
                 Next::Continue => self.reauthorize().await,
                 end @ Next::End(_) => Ok(end),
@@ -262,7 +261,7 @@ impl Run<'_> {
     }
 
     /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
-    async fn may_have_been_done(&mut self, intent: &Intent, failure: &Failure) -> Outcome<Next> {
+    async fn may_have_been_done(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
         let now = self.ctx.now();
         if !self.resent
             && within_key_window(intent, &self.api.rules, now)
@@ -272,7 +271,7 @@ impl Run<'_> {
             return Ok(Next::Continue);
         }
         let until = now.saturating_add(retry_delay(1)).unwrap_or(Timestamp::MAX);
-        self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(row_problem(failure))).await.map(Next::End)
+        self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(problem)).await.map(Next::End)
     }
 
     /// A definite refusal: nothing is in doubt any more. It is stored before anything else follows, on the intent's id; the next attempt
@@ -377,5 +376,15 @@ fn totals_hold(label: &str, sent: &SentDocument, there: &RemoteDocument) -> Hold
         ),
         choices: vec![Choice::new("retry", "I have corrected one of the two: compare again")],
         inputs_hash: digest([format!("{:?}", there.totals).as_bytes()]),
+    }
+}
+
+/// What a person reads when the ledger's answer to a write was about something else.
+pub(super) fn foreign_answer(label: &str) -> RowProblem {
+    RowProblem {
+        code: "answer_unexpected".into(),
+        detail: format!("{label} answered with something else than what was sent; whether it was stored is not known yet.").into(),
+        fix: Fix::new("Nothing to do: it is found out by itself.", "the invoice", true),
+        issues: Vec::new(),
     }
 }

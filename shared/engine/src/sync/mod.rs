@@ -4,6 +4,7 @@ mod answer;
 mod contact;
 mod document;
 mod dry_run;
+mod ends;
 mod link;
 mod resolve;
 mod run;

@@ -7,34 +7,32 @@ use coportal_aws::records::tokens::TokenRow;
 use coportal_aws::store::Versioned;
 use coportal_core::choices::Choices;
 use coportal_core::client::Client;
-use coportal_core::connection::{Connection, ConnectionStatus, Payments};
+use coportal_core::connection::{Connection, ConnectionStatus};
 use coportal_core::contact::ContactLink;
 use coportal_core::ctx::Ctx;
 use coportal_core::document::{RemoteDocument, SentDocument};
 use coportal_core::facts::Facts;
 use coportal_core::failure::{Disposition, Failure};
-use coportal_core::id::{EventId, HoldId, RunId};
-use coportal_core::invoice::{Invoice, InvoiceStatus};
-use coportal_core::problem::{Fix, Outcome, Problem, ProblemKind};
-use coportal_core::sync::HoldDraft;
+use coportal_core::id::{EventId, RunId};
+use coportal_core::invoice::Invoice;
+use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_core::sync::key::{KeyParts, idempotency_key};
 use coportal_core::sync::plan::{Found, Step, View, next_step};
-use coportal_core::sync::row::{ContactRow, DocumentLink, Hold, RowProblem, SyncRow, SyncState, Waiting, WaitingFor};
+use coportal_core::sync::row::{ContactRow, DocumentLink, IntentKind, SyncRow, SyncState, WaitingFor};
 use coportal_core::timeline::{AuditEvent, TimelineEvent};
 use coportal_core::workspace::Workspace;
 use coportal_ledgers::exec::Meter;
 use coportal_ledgers::{Access, LedgerApi};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::SyncRequest;
-use super::answer::{Changed, SyncAnswer, SyncEnd};
+use super::answer::{Changed, SyncEnd};
+use super::ends::public_half;
 use crate::Engine;
 use crate::access::{AccessProblem, AccessToken};
 
 /// Most steps of one run; a correct plan needs far fewer, and a wrong one must not spin against a vendor.
 const MAX_STEPS: u32 = 40;
-/// How often a run looks again whether the other one has finished with the same contact.
-const CONTACT_TURNS: u32 = 12;
-const CONTACT_TURN: Duration = Duration::from_millis(250);
 
 /// What stands in the way of a read.
 enum ReadStop {
@@ -80,7 +78,7 @@ pub(super) struct Run<'e> {
     pub(super) resent: bool,
     /// Nothing is stored anywhere.
     pub(super) dry: bool,
-    contact_turns: u32,
+    pub(super) contact_turns: u32,
 }
 
 #[expect(clippy::too_many_arguments, reason = "built once, from the two reads of Engine::load")]
@@ -208,7 +206,7 @@ impl Run<'_> {
             Err(ReadStop::Failed(failure)) => match failure.disposition.clone() {
                 Disposition::Retry { not_before } => self.retry_later(&failure, not_before).await.map(Next::End),
                 Disposition::LookFirst => self.retry_later(&failure, None).await.map(Next::End),
-                Disposition::Reauthorize => self.no_access(AccessProblem::Dead).await,
+                Disposition::Reauthorize => self.cut_off().await,
                 Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Defect => self.failed(&failure).await.map(Next::End),
             },
         }
@@ -330,12 +328,21 @@ impl Run<'_> {
     /// 401 on a write: refresh once and go on with the same intent; a second 401 means that the grant is dead.
     pub(super) async fn reauthorize(&mut self) -> Outcome<Next> {
         if self.reauthorized {
-            return self.no_access(AccessProblem::Dead).await;
+            return self.cut_off().await;
         }
         match self.renew().await? {
             Ok(()) => Ok(Next::Continue),
             Err(problem) => self.no_access(problem).await,
         }
+    }
+
+    /// A fresh token was refused as well: somebody has cut the organisation off over there. The card says so (R21, C19).
+    async fn cut_off(&mut self) -> Outcome<Next> {
+        let problem = match &self.token {
+            Some(token) => self.engine.mark_cut_off(self.ctx, self.request.workspace, &self.connection, token).await,
+            None => AccessProblem::Dead,
+        };
+        self.no_access(problem).await
     }
 
     async fn renew(&mut self) -> Outcome<Result<(), AccessProblem>> {
@@ -373,132 +380,17 @@ impl Run<'_> {
         }
     }
 
-    // --- ends ---------------------------------------------------------------------------------------------------------------------
-
-    async fn busy(&mut self, until: Timestamp, contact: bool) -> Outcome<Next> {
-        // Another invoice of the same new client is making the contact: wait for its turn rather than refuse.
-        if contact && self.contact_turns < CONTACT_TURNS && self.ctx.has_time_for(SignedDuration::from_secs(15)) {
-            self.contact_turns += 1;
-            tokio::time::sleep(CONTACT_TURN).await;
-            self.contact = self.engine.store.contact_row(self.contact_key()).await?;
-            return Ok(Next::Continue);
-        }
-        Ok(Next::End(SyncEnd::InProgress { until }))
-    }
-
-    /// R64, C2: nothing changed since the last sync; the timeline says so, and why.
-    async fn nothing(&mut self) -> Outcome<SyncEnd> {
-        let text = if self.invoice.status == InvoiceStatus::Paid && self.connection.options.payments == Payments::None {
-            "Nothing to update; payments are not pushed by this connection."
-        } else {
-            "Nothing to update: the ledger has this version."
-        };
-        let settled = self.row.value.state == SyncState::Synced && self.row.value.done >= self.invoice.version;
-        let event = self.event("nothing", text, None);
-        if settled {
-            self.tell(&event).await?;
-        } else {
-            self.finish_row(None);
-            self.save(Some(event)).await?;
-        }
-        Ok(self.synced())
-    }
-
-    async fn proved(&mut self, hash: String, sent: Option<SentDocument>, reason: &str) -> Outcome<SyncEnd> {
-        let there = self.found.document.clone().flatten();
-        if let (Some(link), Some(there)) = (self.row.value.link.as_mut(), there) {
-            refresh_link(link, &there);
-            if let Some(sent) = sent {
-                link.sent = Some(sent);
-            }
-        }
-        self.row.value.hash = Some(hash);
-        self.finish_row(None);
-        let event = self.event("nothing", reason, None);
-        self.save(Some(event)).await?;
-        Ok(self.synced())
-    }
-
-    pub(super) async fn hold(&mut self, draft: HoldDraft) -> Outcome<SyncEnd> {
-        let now = self.ctx.now();
-        let same = self.row.value.hold.as_ref().filter(|hold| hold.question == draft.question && hold.inputs_hash == draft.inputs_hash);
-        let (id, since) = same.map_or_else(|| (HoldId::new(self.ctx.uuid()), now), |hold| (hold.id, hold.since));
-        let known = same.is_some();
-        let hold =
-            Hold { id, question: draft.question, detail: draft.detail, choices: draft.choices, inputs_hash: draft.inputs_hash, since };
-        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
-        self.enter(SyncState::Held);
-        self.row.value.hold = Some(hold.clone());
-        self.row.value.problem = None;
-        self.row.value.waiting = None;
-        let event = (!known).then(|| self.event("held", &hold.detail, None));
-        self.save(event).await?;
-        Ok(SyncEnd::Held(Box::new(hold)))
-    }
-
-    pub(super) async fn wait(
-        &mut self,
-        state: SyncState,
-        reason: WaitingFor,
-        until: Option<Timestamp>,
-        problem: Option<RowProblem>,
-    ) -> Outcome<SyncEnd> {
-        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
-        self.enter(state);
-        self.row.value.waiting = Some(Waiting { reason, until });
-        self.row.value.problem.clone_from(&problem);
-        let text = problem.as_ref().map_or("The outcome of the last write is not known yet.", |problem| problem.detail.as_ref()).to_owned();
-        let event = self.event("waiting", &text, None);
-        self.save(Some(event)).await?;
-        Ok(SyncEnd::Waiting { state, waiting_for: reason, due_at: until, problem: problem.map(Box::new), vendor_calls: self.meter.calls() })
-    }
-
-    pub(super) async fn retry_later(&mut self, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {
-        let backoff = self.ctx.now().saturating_add(retry_delay(self.row.value.attempts)).unwrap_or(Timestamp::MAX);
-        let until = not_before.map_or(backoff, |instant| instant.max(self.ctx.now()));
-        let reason = if failure.status == Some(429) { WaitingFor::Limit } else { WaitingFor::Ledger };
-        self.wait(SyncState::Waiting, reason, Some(until), Some(row_problem(failure))).await
-    }
-
-    pub(super) async fn failed(&mut self, failure: &Failure) -> Outcome<SyncEnd> {
-        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
-        self.enter(SyncState::Failed);
-        self.row.value.problem = Some(row_problem(failure));
-        self.row.value.waiting = None;
-        self.row.value.hold = None;
-        let event = self.event("failed", &failure.detail, failure.vendor_request_id.clone());
-        self.save(Some(event)).await?;
-        Ok(SyncEnd::Failed(Box::new(failure.problem())))
-    }
-
-    pub(super) async fn out_of_time(&mut self) -> Outcome<Next> {
-        let until = self.ctx.now().saturating_add(SignedDuration::from_secs(60)).unwrap_or(Timestamp::MAX);
-        let problem = RowProblem {
-            code: "taking_longer".into(),
-            detail: "This is taking longer than a page can wait.".into(),
-            fix: Fix::new("Look again in a minute; sync once more if it is still waiting.", "the invoice", true),
-            issues: Vec::new(),
-        };
-        self.wait(SyncState::Queued, WaitingFor::Ledger, Some(until), Some(problem)).await.map(Next::End)
-    }
-
-    pub(super) fn synced(&self) -> SyncEnd {
-        let link = self.row.value.link.as_ref();
-        SyncEnd::Synced(SyncAnswer {
-            state: SyncState::Synced,
-            external_id: link.map(|link| link.external_id.clone()),
-            external_number: link.and_then(|link| link.external_number.clone()),
-            external_url: link.and_then(|link| link.url.clone()),
-            synced_at: self.row.value.last_synced_at,
-            vendor_calls: self.meter.calls(),
-            changed: self.changed,
-        })
-    }
-
     // --- the row ------------------------------------------------------------------------------------------------------------------
 
     pub(super) fn key(&self) -> SyncKey {
         SyncKey { ws: self.request.workspace, inv: self.invoice.id, ledger: self.request.ledger, generation: self.connection.generation }
+    }
+
+    /// The idempotency key of a write about a client or the invoice; `counters` are its row's gone documents, rejections and updates.
+    pub(super) fn idempotency_key(&self, subject: &str, kind: IntentKind, counters: [u32; 3]) -> String {
+        let [remote_generation, rejections, updates] = counters;
+        let generation = self.connection.generation;
+        idempotency_key(KeyParts { organisation: &self.organisation, generation, subject, kind, remote_generation, rejections, updates })
     }
 
     pub(super) fn enter(&mut self, state: SyncState) {
@@ -583,39 +475,6 @@ pub(super) fn refresh_link(link: &mut DocumentLink, there: &RemoteDocument) {
     link.external_number.clone_from(&there.number);
     link.remote_version.clone_from(&there.version);
     link.status = there.status;
-}
-
-/// The public half of a failure, for the row.
-pub(super) fn row_problem(failure: &Failure) -> RowProblem {
-    let issues = match &failure.disposition {
-        Disposition::Reject { issues } => issues.clone(),
-        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Defect => {
-            Vec::new()
-        }
-    };
-    RowProblem { code: failure.code.clone(), detail: failure.detail.clone(), fix: failure.fix.clone(), issues }
-}
-
-/// The public half of a problem, for the row.
-fn public_half(problem: &Problem) -> RowProblem {
-    RowProblem {
-        code: problem.code.clone(),
-        detail: problem.detail.clone(),
-        fix: problem.fix.clone().unwrap_or_else(|| Fix::new("Try again later.", "the invoice", true)),
-        issues: problem.issues.clone(),
-    }
-}
-
-/// 5 s, 30 s, 2 min, 10 min, 1 h, 6 h (reliability.md section 6, "retry schedule").
-pub(super) fn retry_delay(attempts: u32) -> SignedDuration {
-    SignedDuration::from_secs(match attempts {
-        0 | 1 => 5,
-        2 => 30,
-        3 => 120,
-        4 => 600,
-        5 => 3_600,
-        _ => 21_600,
-    })
 }
 
 /// A contact link as of now.

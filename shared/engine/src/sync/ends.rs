@@ -1,0 +1,175 @@
+//! How a run ends, and what its row says then.
+
+use std::time::Duration;
+
+use coportal_core::connection::Payments;
+use coportal_core::document::SentDocument;
+use coportal_core::failure::{Disposition, Failure};
+use coportal_core::id::HoldId;
+use coportal_core::invoice::InvoiceStatus;
+use coportal_core::problem::{Fix, Outcome, Problem};
+use coportal_core::sync::HoldDraft;
+use coportal_core::sync::row::{Hold, RowProblem, SyncState, Waiting, WaitingFor};
+use jiff::{SignedDuration, Timestamp};
+
+use super::answer::{SyncAnswer, SyncEnd};
+use super::run::{Next, Run, refresh_link};
+
+/// How often a run looks again whether the other one has finished with the same contact.
+const CONTACT_TURNS: u32 = 12;
+const CONTACT_TURN: Duration = Duration::from_millis(250);
+
+impl Run<'_> {
+    pub(super) async fn busy(&mut self, until: Timestamp, contact: bool) -> Outcome<Next> {
+        // Another invoice of the same new client is making the contact: wait for its turn rather than refuse.
+        if contact && self.contact_turns < CONTACT_TURNS && self.ctx.has_time_for(SignedDuration::from_secs(15)) {
+            self.contact_turns += 1;
+            tokio::time::sleep(CONTACT_TURN).await;
+            self.contact = self.engine.store.contact_row(self.contact_key()).await?;
+            return Ok(Next::Continue);
+        }
+        Ok(Next::End(SyncEnd::InProgress { until }))
+    }
+
+    /// R64, C2: nothing changed since the last sync; the timeline says so, and why.
+    pub(super) async fn nothing(&mut self) -> Outcome<SyncEnd> {
+        let text = if self.invoice.status == InvoiceStatus::Paid && self.connection.options.payments == Payments::None {
+            "Nothing to update; payments are not pushed by this connection."
+        } else {
+            "Nothing to update: the ledger has this version."
+        };
+        let settled = self.row.value.state == SyncState::Synced && self.row.value.done >= self.invoice.version;
+        let event = self.event("nothing", text, None);
+        if settled {
+            self.tell(&event).await?;
+        } else {
+            self.finish_row(None);
+            self.save(Some(event)).await?;
+        }
+        Ok(self.synced())
+    }
+
+    pub(super) async fn proved(&mut self, hash: String, sent: Option<SentDocument>, reason: &str) -> Outcome<SyncEnd> {
+        let there = self.found.document.clone().flatten();
+        if let (Some(link), Some(there)) = (self.row.value.link.as_mut(), there) {
+            refresh_link(link, &there);
+            if let Some(sent) = sent {
+                link.sent = Some(sent);
+            }
+        }
+        self.row.value.hash = Some(hash);
+        self.finish_row(None);
+        let event = self.event("nothing", reason, None);
+        self.save(Some(event)).await?;
+        Ok(self.synced())
+    }
+
+    pub(super) async fn hold(&mut self, draft: HoldDraft) -> Outcome<SyncEnd> {
+        let now = self.ctx.now();
+        let same = self.row.value.hold.as_ref().filter(|hold| hold.question == draft.question && hold.inputs_hash == draft.inputs_hash);
+        let (id, since) = same.map_or_else(|| (HoldId::new(self.ctx.uuid()), now), |hold| (hold.id, hold.since));
+        let known = same.is_some();
+        let hold =
+            Hold { id, question: draft.question, detail: draft.detail, choices: draft.choices, inputs_hash: draft.inputs_hash, since };
+        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
+        self.enter(SyncState::Held);
+        self.row.value.hold = Some(hold.clone());
+        self.row.value.problem = None;
+        self.row.value.waiting = None;
+        let event = (!known).then(|| self.event("held", &hold.detail, None));
+        self.save(event).await?;
+        Ok(SyncEnd::Held(Box::new(hold)))
+    }
+
+    pub(super) async fn wait(
+        &mut self,
+        state: SyncState,
+        reason: WaitingFor,
+        until: Option<Timestamp>,
+        problem: Option<RowProblem>,
+    ) -> Outcome<SyncEnd> {
+        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
+        self.enter(state);
+        self.row.value.waiting = Some(Waiting { reason, until });
+        self.row.value.problem.clone_from(&problem);
+        let text = problem.as_ref().map_or("The outcome of the last write is not known yet.", |problem| problem.detail.as_ref()).to_owned();
+        let event = self.event("waiting", &text, None);
+        self.save(Some(event)).await?;
+        Ok(SyncEnd::Waiting { state, waiting_for: reason, due_at: until, problem: problem.map(Box::new), vendor_calls: self.meter.calls() })
+    }
+
+    pub(super) async fn retry_later(&mut self, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {
+        let backoff = self.ctx.now().saturating_add(retry_delay(self.row.value.attempts)).unwrap_or(Timestamp::MAX);
+        let until = not_before.map_or(backoff, |instant| instant.max(self.ctx.now()));
+        let reason = if failure.status == Some(429) { WaitingFor::Limit } else { WaitingFor::Ledger };
+        self.wait(SyncState::Waiting, reason, Some(until), Some(row_problem(failure))).await
+    }
+
+    pub(super) async fn failed(&mut self, failure: &Failure) -> Outcome<SyncEnd> {
+        self.row.value.wanted = self.row.value.wanted.max(self.invoice.version);
+        self.enter(SyncState::Failed);
+        self.row.value.problem = Some(row_problem(failure));
+        self.row.value.waiting = None;
+        self.row.value.hold = None;
+        let event = self.event("failed", &failure.detail, failure.vendor_request_id.clone());
+        self.save(Some(event)).await?;
+        Ok(SyncEnd::Failed(Box::new(failure.problem())))
+    }
+
+    pub(super) async fn out_of_time(&mut self) -> Outcome<Next> {
+        let until = self.ctx.now().saturating_add(SignedDuration::from_secs(60)).unwrap_or(Timestamp::MAX);
+        let problem = RowProblem {
+            code: "taking_longer".into(),
+            detail: "This is taking longer than a page can wait.".into(),
+            fix: Fix::new("Look again in a minute; sync once more if it is still waiting.", "the invoice", true),
+            issues: Vec::new(),
+        };
+        self.wait(SyncState::Queued, WaitingFor::Ledger, Some(until), Some(problem)).await.map(Next::End)
+    }
+
+    pub(super) fn synced(&self) -> SyncEnd {
+        let link = self.row.value.link.as_ref();
+        SyncEnd::Synced(SyncAnswer {
+            state: SyncState::Synced,
+            external_id: link.map(|link| link.external_id.clone()),
+            external_number: link.and_then(|link| link.external_number.clone()),
+            external_url: link.and_then(|link| link.url.clone()),
+            synced_at: self.row.value.last_synced_at,
+            vendor_calls: self.meter.calls(),
+            changed: self.changed,
+        })
+    }
+}
+
+/// The public half of a failure, for the row.
+pub(super) fn row_problem(failure: &Failure) -> RowProblem {
+    let issues = match &failure.disposition {
+        Disposition::Reject { issues } => issues.clone(),
+        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Defect => {
+            Vec::new()
+        }
+    };
+    RowProblem { code: failure.code.clone(), detail: failure.detail.clone(), fix: failure.fix.clone(), issues }
+}
+
+/// The public half of a problem, for the row.
+pub(super) fn public_half(problem: &Problem) -> RowProblem {
+    RowProblem {
+        code: problem.code.clone(),
+        detail: problem.detail.clone(),
+        fix: problem.fix.clone().unwrap_or_else(|| Fix::new("Try again later.", "the invoice", true)),
+        issues: problem.issues.clone(),
+    }
+}
+
+/// 5 s, 30 s, 2 min, 10 min, 1 h, 6 h (reliability.md section 6, "retry schedule").
+pub(super) fn retry_delay(attempts: u32) -> SignedDuration {
+    SignedDuration::from_secs(match attempts {
+        0 | 1 => 5,
+        2 => 30,
+        3 => 120,
+        4 => 600,
+        5 => 3_600,
+        _ => 21_600,
+    })
+}
