@@ -155,7 +155,9 @@ pub trait SignIn: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<TokenSet, RefreshFailure>>;
 
-    /// The organisations that the token reaches; with `auth_event` those of that consent, and all where the ledger knows none of it.
+    /// The organisations that the token reaches; with `auth_event` those of that consent alone. An organisation that was linked before may
+    /// keep its first consent's id: a caller that finds none looks for the one it knows in the whole list, and takes no other, since the
+    /// same user may have linked those for other workspaces.
     fn organisations<'a>(&'a self, token: &'a Secret, auth_event: Option<&'a str>) -> BoxFuture<'a, Result<Vec<Organisation>, Failure>>;
 
     /// Cuts the link between our app and one organisation ([`Organisation::link_id`]); a link that is gone already counts as cut.

@@ -214,11 +214,7 @@ impl SignIn for XeroSignIn {
     }
 
     fn organisations<'a>(&'a self, token: &'a Secret, auth_event: Option<&'a str>) -> BoxFuture<'a, Result<Vec<Organisation>, Failure>> {
-        Box::pin(async move {
-            let of_this_consent = self.links(token, auth_event).await?;
-            // An organisation that was linked before may keep its first consent's id: then the list of this one is empty.
-            if of_this_consent.is_empty() && auth_event.is_some() { self.links(token, None).await } else { Ok(of_this_consent) }
-        })
+        Box::pin(self.links(token, auth_event))
     }
 
     fn unlink<'a>(&'a self, token: &'a Secret, link_id: &'a str) -> BoxFuture<'a, Result<(), Failure>> {

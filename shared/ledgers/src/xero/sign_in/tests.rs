@@ -198,13 +198,13 @@ async fn organisations_are_those_of_this_consent_and_practices_are_left_out() {
     assert_eq!(found, [("t-1", "Harbour & Hill", Some("l-1")), ("t-3", "Unnamed organisation", Some("l-3"))]);
 }
 
+/// The whole list may hold organisations that the user linked for other workspaces: it is read only when it is asked for.
 #[tokio::test]
-async fn a_reconnected_organisation_is_found_in_the_whole_list() {
+async fn a_consent_without_organisations_does_not_reach_those_of_others() {
     let transport = Scripted::new([Ok(json(200, "[]")), Ok(json(200, LINKS))]);
-    assert_eq!(sign_in(&transport).organisations(&secret("a-1"), Some("ev-9")).await.unwrap().len(), 2);
+    assert!(sign_in(&transport).organisations(&secret("a-1"), Some("ev-9")).await.unwrap().is_empty());
+    assert_eq!(sign_in(&transport).organisations(&secret("a-1"), None).await.unwrap().len(), 2);
     assert_eq!(transport.lines(), ["GET /connections?authEventId=ev-9", "GET /connections"]);
-    let transport = Scripted::new([Ok(json(200, "[]"))]);
-    assert!(sign_in(&transport).organisations(&secret("a-1"), None).await.unwrap().is_empty());
 }
 
 #[tokio::test]

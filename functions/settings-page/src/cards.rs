@@ -1,0 +1,240 @@
+//! The cards of Settings, Integrations.
+
+use coportal_core::connection::{
+    ConnectionStatus, ContactUpdate, MatchBy, NameClash, NumberPolicy, OnVoid, Options, Payments, Profile, Rounding, SyncOn,
+};
+use coportal_core::ledger::{DraftMeaning, Ledger};
+use coportal_engine::connect::{Availability, ConnectionView, HealthLevel, IntegrationView, OrganisationsView};
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+/// Who looks at the page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Viewer<'a> {
+    /// What each form carries against forged requests.
+    pub(crate) csrf: &'a str,
+    /// Whether they may change anything here (C21).
+    pub(crate) admin: bool,
+    /// The workspace's plan, as people read it.
+    pub(crate) plan: &'a str,
+}
+
+/// One card. `organisations` is there while one is to be chosen.
+pub(crate) fn card(view: &IntegrationView, organisations: Option<&OrganisationsView>, viewer: Viewer<'_>) -> Markup {
+    let slug = view.ledger.slug();
+    let (pill, class) = pill(view);
+    let connection = view.connection.as_ref();
+    let live = connection.filter(|connection| connection.status != ConnectionStatus::Disconnected);
+    html! {
+        section.card id=(slug) aria-labelledby={ (slug) "-name" } {
+            header {
+                h2 id={ (slug) "-name" } { (view.label) }
+                span class={ "pill " (class) } { (pill) }
+            }
+            @if let Some(connection) = connection { (state(connection)) }
+            @else { p.quiet { (invitation(view.ledger)) } }
+            @if let Some(parked) = &view.parked { (confirmation(view, parked.began_at, viewer)) }
+            @if view.availability == Availability::PendingApproval {
+                p { strong { "Waiting for platform approval. " } (view.label) " has not approved CoPortal's app yet, so it cannot be connected. Nothing is to be done here." }
+            } @else if !view.allowed {
+                p { strong { (view.label) " is part of the " (view.plan_required.label()) " plan. " } "This workspace is on " (viewer.plan) ". Upgrade under Settings, Plan" @if live.is_some() { "; links and choices are kept" } "." }
+            }
+            @if let (Some(organisations), Some(connection)) = (organisations, live) {
+                @if connection.status == ConnectionStatus::ChooseOrganisation { (choice(view, organisations, viewer)) }
+            }
+            @if let Some(connection) = live { (options(view, &connection.options)) }
+            @if !viewer.admin {
+                p.quiet { "Only admins and the owner of the workspace can change integrations." }
+            } @else {
+                (connect(view, live, viewer))
+                @if let Some(connection) = live { (disconnect(view, connection, viewer)) }
+            }
+        }
+    }
+}
+
+fn pill(view: &IntegrationView) -> (&'static str, &'static str) {
+    match view.connection.as_ref().filter(|connection| connection.status != ConnectionStatus::Disconnected) {
+        Some(connection) => match (connection.status, connection.health.level) {
+            (ConnectionStatus::ChooseOrganisation, _) => ("Choose an organisation", "attention"),
+            (ConnectionStatus::ReconnectRequired, _) => ("Reconnect", "stopped"),
+            (_, HealthLevel::Stopped) => ("Stopped", "stopped"),
+            (_, HealthLevel::Attention) => ("Connected", "attention"),
+            (_, HealthLevel::Good) => ("Connected", "good"),
+        },
+        None if view.availability == Availability::PendingApproval => ("Pending approval", "attention"),
+        None if !view.allowed => ("Not in your plan", ""),
+        None => ("Not connected", ""),
+    }
+}
+
+fn invitation(ledger: Ledger) -> &'static str {
+    match ledger {
+        Ledger::Xero => "Push sent invoices to Xero with their lines, tax and client.",
+        Ledger::Quickbooks => "Push sent invoices to QuickBooks Online with their lines, tax and customer.",
+        Ledger::Sage => "Push sent invoices to Sage with their lines, tax and contact.",
+        Ledger::BusinessCentral => "Push sent invoices to Business Central with their lines and customer.",
+    }
+}
+
+fn state(connection: &ConnectionView) -> Markup {
+    html! {
+        p { (connection.health.text) @if let Some(fix) = &connection.health.fix { " " (fix) } }
+        @if connection.status != ConnectionStatus::Disconnected {
+            dl {
+                @if let Some(organisation) = &connection.organisation {
+                    dt { "Organisation" }
+                    dd { (organisation.name) @if let Some(environment) = &organisation.environment { " (" (environment) ")" } }
+                }
+                @if let Some(at) = connection.connected_at { dt { "Connected" } dd { (instant(at)) } }
+                dt { "Last synced" }
+                dd { @if let Some(at) = connection.last_synced_at { (instant(at)) } @else { "never" } }
+            }
+        }
+    }
+}
+
+/// `1 Mar 2026, 09:00 UTC`, readable by machines too.
+fn instant(at: Timestamp) -> Markup {
+    html! { time datetime=(format!("{at:.0}")) { (at.strftime("%-d %b %Y, %H:%M UTC")) } }
+}
+
+fn csrf(viewer: Viewer<'_>) -> Markup {
+    html! { input type="hidden" name="_csrf" value=(viewer.csrf); }
+}
+
+fn action(ledger: Ledger, what: &str) -> String {
+    format!("/settings/integrations/{ledger}/{what}")
+}
+
+fn connect(view: &IntegrationView, live: Option<&ConnectionView>, viewer: Viewer<'_>) -> Markup {
+    let possible = view.availability == Availability::Available && view.allowed;
+    let label = view.label;
+    let (text, main) = match live.map(|connection| connection.status) {
+        None | Some(ConnectionStatus::Disconnected) => (format!("Connect {label}"), true),
+        Some(ConnectionStatus::ReconnectRequired) => (format!("Reconnect {label}"), true),
+        Some(ConnectionStatus::Connected | ConnectionStatus::ChooseOrganisation) => ("Reconnect or change organisation".to_owned(), false),
+    };
+    html! {
+        @if possible {
+            form method="post" action=(action(view.ledger, "connect")) {
+                (csrf(viewer))
+                button.primary[main] type="submit" { (text) }
+            }
+        } @else if live.is_none() {
+            p { button type="button" disabled { (text) } }
+        }
+    }
+}
+
+fn confirmation(view: &IntegrationView, began_at: Timestamp, viewer: Viewer<'_>) -> Markup {
+    html! {
+        div.banner.attention role="alert" {
+            p.title { "Did you just sign in at " (view.label) "?" }
+            p { "The sign-in that you started at " (instant(began_at)) " came back in another browser. If it was you, confirm; if not, do nothing, and it is thrown away within 30 minutes." }
+            @if viewer.admin {
+                form method="post" action=(action(view.ledger, "confirm")) {
+                    (csrf(viewer))
+                    button.primary type="submit" { "Yes, connect " (view.label) }
+                }
+            }
+        }
+    }
+}
+
+fn choice(view: &IntegrationView, organisations: &OrganisationsView, viewer: Viewer<'_>) -> Markup {
+    html! {
+        @if organisations.items.is_empty() {
+            p { "The time to choose is over. Connect " (view.label) " again." }
+        } @else if viewer.admin {
+            form method="post" action=(action(view.ledger, "organisation")) {
+                (csrf(viewer))
+                fieldset {
+                    legend { "Which organisation do invoices go to?" }
+                    @for organisation in &organisations.items {
+                        label {
+                            input type="radio" name="organisation_id" value=(organisation.organisation.id) required;
+                            span {
+                                (organisation.organisation.name)
+                                @if organisation.used_by_another_workspace { small { "Another CoPortal workspace is connected to it too." } }
+                            }
+                        }
+                    }
+                }
+                button.primary type="submit" { "Use this organisation" }
+            }
+        }
+    }
+}
+
+fn options(view: &IntegrationView, options: &Options) -> Markup {
+    let Options {
+        auto_sync,
+        sync_as_draft,
+        profile,
+        payments,
+        on_void,
+        match_by,
+        name_only_ok,
+        name_clash,
+        number,
+        rounding,
+        contact_update,
+        item: _,
+        also_draft_source,
+        sync_on,
+    } = options;
+    let way = |way: &MatchBy| match way {
+        MatchBy::Email => "email",
+        MatchBy::Name => "name",
+    };
+    let matched: Vec<&str> = match_by.iter().map(way).collect();
+    let held = view.capabilities.is_some_and(|capabilities| capabilities.draft == DraftMeaning::Held);
+    html! {
+        details {
+            summary { "Options" }
+            dl {
+                dt { "Auto-sync" }
+                dd { @match (auto_sync, sync_on) { (false, _) => "off: invoices sync when somebody presses Sync", (true, SyncOn::Sent) => "on, when an invoice is sent or changes status", (true, SyncOn::Created) => "on, from the moment an invoice is created" } }
+                dt { "Sync as draft" }
+                dd { @match (sync_as_draft, held) { (true, false) => "on: invoices arrive as drafts", (true, true) => "on: CoPortal holds invoices until you press Post", (false, _) => "off: invoices arrive approved" } }
+                dt { "Invoices taken" }
+                dd { @if *also_draft_source { "draft, sent and paid" } @else { "sent and paid" } }
+                dt { "Contacts" }
+                dd { "matched by " (matched.join(", then ")) @if *name_only_ok { "; a name alone is enough" } "; " (match name_clash { NameClash::Hold => "a taken name asks you", NameClash::Suffix => "a taken name gets the address added", NameClash::Fail => "a taken name fails" }) }
+                dt { "Contact details" }
+                dd { (match contact_update { ContactUpdate::FillBlanks => "fill what is blank", ContactUpdate::Overwrite => "ours replace theirs", ContactUpdate::Never => "left alone" }) }
+                dt { "Number" }
+                dd { (match number { NumberPolicy::Both => "as number and as reference", NumberPolicy::ReferenceOnly => "as reference only", NumberPolicy::LedgerAssigns => "the ledger's own" }) }
+                dt { "Cents that differ" }
+                dd { (match rounding { Rounding::Hold => "ask you first", Rounding::Line => "a rounding line of at most 5 cents" }) }
+                dt { "Payments" }
+                dd { (match payments { Payments::None => "not pushed", Payments::Push => "pushed" }) }
+                dt { "Void here" }
+                dd { (match on_void { OnVoid::None => "asks you", OnVoid::Void => "voids there", OnVoid::Delete => "deletes there" }) }
+                dt { "Profile" }
+                dd { (match profile { Profile::Coportal => "CoPortal", Profile::Copilot => "Copilot", Profile::Copper => "Copper (view only)" }) }
+            }
+        }
+    }
+}
+
+fn disconnect(view: &IntegrationView, connection: &ConnectionView, viewer: Viewer<'_>) -> Markup {
+    let name = connection.organisation.as_ref().map_or(view.label, |organisation| organisation.name.as_str());
+    html! {
+        details {
+            summary { "Disconnect" }
+            form method="post" action=(action(view.ledger, "disconnect")) {
+                (csrf(viewer))
+                p { "Waiting invoices stop, and the tokens are erased. Documents in " (name) " stay as they are." }
+                fieldset {
+                    legend { "Links between invoices and documents" }
+                    label { input type="radio" name="links" value="keep" checked; span { "Keep them" small { "Connecting " (name) " again goes on where you left off." } } }
+                    label { input type="radio" name="links" value="erase"; span { "Erase them" small { "Connecting again starts anew and may create documents a second time." } } }
+                }
+                label { input type="checkbox" name="confirm" value="yes" required; span { "Yes, disconnect " (view.label) } }
+                button.danger type="submit" { "Disconnect" }
+            }
+        }
+    }
+}

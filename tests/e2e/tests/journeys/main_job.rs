@@ -1,0 +1,71 @@
+//! Connect, sync, sync again, edit, sync: what the demo tells, in the shape that machines read.
+
+use std::process::Command;
+
+use coportal_local::run::{LocalRun, RunOptions};
+use coportal_local::studio::{Studio, text};
+use serde_json::{Value, json};
+
+use crate::support::{connect, count, lines};
+
+/// R38, R40, R64: created once, untouched while nothing changes, updated in place.
+#[tokio::test]
+async fn r38_r40_r64_an_invoice_is_created_once_and_updated_in_place() {
+    let local = LocalRun::start(RunOptions::default()).await.unwrap();
+    let studio = Studio::open(&local, "Harbour Lane Studio").await.unwrap();
+    let client = studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
+    let invoice = studio.send_invoice(&client, &lines()).await.unwrap();
+
+    let before = studio.sync(&invoice).await.unwrap();
+    assert!(before.status.is_client_error(), "synced without a connection: {}", before.text());
+    assert_eq!(count(&studio.in_xero().await.unwrap(), "documents"), 0);
+
+    connect(&studio).await;
+    let first = studio.synced(&invoice).await.unwrap();
+    assert_eq!((text(&first, "/state"), text(&first, "/changed")), ("synced", "created"));
+    let document = studio.in_xero().await.unwrap()["documents"][0].clone();
+    assert_eq!(document["id"], first["external_id"]);
+    assert_eq!(document["number"], first["external_number"]);
+    let page = text(&document, "/url");
+    assert_eq!(page, format!("{}/invoices/{}", local.origin, text(&invoice, "/id")), "the mark that says whose it is");
+    assert_eq!((text(&document, "/status"), text(&document, "/currency")), ("draft", "GBP"));
+
+    let second = studio.synced(&invoice).await.unwrap();
+    assert_eq!((text(&second, "/changed"), &second["vendor_calls"]), ("nothing", &json!(0)));
+
+    let edited = studio.edit_line(&invoice, "/lines/0/unit_price", json!("150.00")).await.unwrap();
+    let third = studio.synced(&edited).await.unwrap();
+    assert_eq!((text(&third, "/changed"), &third["external_id"]), ("updated", &first["external_id"]));
+    let state = studio.in_xero().await.unwrap();
+    assert_eq!((count(&state, "documents"), count(&state, "contacts")), (1, 1));
+    assert_eq!(text(&state, "/documents/0/total"), "180.00");
+
+    let seen = studio.owner.get(&format!("/v1/invoices/{}", text(&invoice, "/id"))).await.unwrap().json();
+    let ledger = &seen["ledgers"][0];
+    assert_eq!((text(ledger, "/ledger"), text(ledger, "/state"), text(ledger, "/document")), ("xero", "synced", "draft"));
+    assert_eq!(ledger["external_id"], first["external_id"]);
+    let timeline = studio.owner.get(&format!("/v1/invoices/{}/timeline", text(&invoice, "/id"))).await.unwrap();
+    assert_eq!(timeline.status.as_u16(), 200);
+    assert!(timeline.json()["items"].as_array().unwrap().len() >= 3, "{}", timeline.text());
+    local.shutdown().await.unwrap();
+}
+
+/// The command itself, as a machine runs it.
+#[test]
+fn the_demo_says_what_happened_and_ends_well() {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "coportal-local", "--", "demo", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], true, "{report}");
+    let xero = &report["ledgers"]["xero"];
+    assert!(!text(xero, "/organisation/name").is_empty());
+    for (click, changed) in [("first", "created"), ("second", "nothing"), ("third", "updated")] {
+        assert_eq!((text(&xero[click], "/state"), text(&xero[click], "/changed")), ("synced", changed));
+        assert_eq!(xero[click]["external_id"], xero["first"]["external_id"]);
+    }
+    assert_eq!(xero["second"]["vendor_calls"], 0);
+    assert_eq!((&xero["documents"], &xero["contacts"], &xero["totals_equal"]), (&json!(1), &json!(1), &json!(true)));
+}
