@@ -128,3 +128,77 @@ impl Client {
         text::digest(fields.into_iter().chain(address).map(|field| field.unwrap_or("\u{0}").as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> Client {
+        Client {
+            id: ClientId::new(uuid::Uuid::from_u128(1)),
+            name: "Acme Ltd".into(),
+            email: "ann@acme.co".into(),
+            company: None,
+            phone: None,
+            billing_address: None,
+            notes: None,
+            archived: false,
+        }
+    }
+
+    fn codes(client: &Client) -> Vec<String> {
+        client.issues().into_iter().map(|issue| format!("{} {}", issue.pointer, issue.code)).collect()
+    }
+
+    /// R111, R112: name and e-mail are required; every fault is named at once.
+    #[test]
+    fn r111_r112_what_a_client_needs() {
+        assert!(client().issues().is_empty());
+        assert_eq!(codes(&Client { name: " \u{7}".into(), email: "nobody".into(), ..client() }), ["/name required", "/email not_an_email"]);
+        let long = Client {
+            name: "n".repeat(256),
+            company: Some("c".repeat(256)),
+            phone: Some("1".repeat(51)),
+            notes: Some("n".repeat(10_001)),
+            billing_address: Some(Address { city: Some("c".repeat(256)), ..Address::default() }),
+            ..client()
+        };
+        assert_eq!(
+            codes(&long),
+            ["/name too_long", "/company too_long", "/phone too_long", "/notes too_long", "/billing_address too_long"]
+        );
+    }
+
+    /// R115: notes, company and the archive flag are no part of what a ledger's contact carries; name, e-mail, phone and address are.
+    #[test]
+    fn r115_the_contact_hash_covers_what_is_carried() {
+        let hash = client().contact_hash();
+        for same in [
+            Client { notes: Some("secret".into()), ..client() },
+            Client { company: Some("Acme Group".into()), ..client() },
+            Client { archived: true, ..client() },
+            Client { billing_address: Some(Address::default()), ..client() },
+        ] {
+            assert_eq!(same.contact_hash(), hash);
+        }
+        let city = Address { city: Some("Leeds".into()), ..Address::default() };
+        let region = Address { region: Some("Leeds".into()), ..Address::default() };
+        let others = [
+            Client { name: "Acme".into(), ..client() },
+            Client { email: "bob@acme.co".into(), ..client() },
+            Client { phone: Some("1".into()), ..client() },
+            Client { billing_address: Some(city), ..client() },
+            Client { billing_address: Some(region), ..client() },
+        ];
+        let mut hashes: Vec<String> = others.iter().map(Client::contact_hash).chain([hash]).collect();
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), 6);
+    }
+
+    #[test]
+    fn an_address_of_blanks_is_empty() {
+        assert!(Address { line1: Some(" ".into()), ..Address::default() }.is_empty());
+        assert!(!Address { country: Some("UK".into()), ..Address::default() }.is_empty());
+    }
+}

@@ -268,3 +268,70 @@ pub struct Connection {
     #[serde(default)]
     pub reconnect_reason: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The default column of C1-C13, R35 and R36: the same for every ledger but for matching (C3) and rounding (C12).
+    #[test]
+    fn c1_to_c13_the_defaults() {
+        use MatchBy::{Email, Name};
+        let matching = [vec![Email, Name], vec![Name], vec![Name], vec![Email]];
+        for (ledger, match_by) in Ledger::ALL.into_iter().zip(matching) {
+            let rounding = if ledger == Ledger::BusinessCentral { Rounding::Line } else { Rounding::Hold };
+            let expected = Options {
+                auto_sync: false,
+                sync_as_draft: true,
+                profile: Profile::Coportal,
+                payments: Payments::None,
+                on_void: OnVoid::None,
+                match_by,
+                name_only_ok: false,
+                name_clash: NameClash::Hold,
+                number: NumberPolicy::Both,
+                rounding,
+                contact_update: ContactUpdate::FillBlanks,
+                item: ItemPolicy::DefaultService,
+                also_draft_source: false,
+                sync_on: SyncOn::Sent,
+            };
+            assert_eq!(Options::defaults(ledger), expected, "{ledger}");
+            assert_eq!(Options::preset(Profile::Coportal, ledger), expected, "{ledger}");
+        }
+    }
+
+    /// "Copilot": create trigger, e-mail match, payments push, void = delete, ledger numbers, default service, and its clash rule (C5).
+    #[test]
+    fn c3_c5_the_copilot_profile() {
+        for ledger in Ledger::ALL {
+            let expected = Options {
+                profile: Profile::Copilot,
+                match_by: vec![MatchBy::Email],
+                payments: Payments::Push,
+                on_void: OnVoid::Delete,
+                name_clash: NameClash::Fail,
+                number: NumberPolicy::LedgerAssigns,
+                also_draft_source: true,
+                sync_on: SyncOn::Created,
+                ..Options::defaults(ledger)
+            };
+            assert_eq!(Options::preset(Profile::Copilot, ledger), expected, "{ledger}");
+        }
+    }
+
+    /// "Copper" shows and pushes nothing (C17, R92): see `eligibility`.
+    #[test]
+    fn c17_the_copper_profile() {
+        let options = Options::preset(Profile::Copper, Ledger::Xero);
+        assert_eq!((options.profile, options.auto_sync, options.payments), (Profile::Copper, false, Payments::None));
+    }
+
+    #[test]
+    fn options_are_written_in_the_words_of_the_interface() {
+        let json = serde_json::to_value(Options::preset(Profile::Copilot, Ledger::Xero)).unwrap();
+        assert_eq!(json["match"], serde_json::json!(["email"]));
+        assert_eq!((json["number"].as_str(), json["on_void"].as_str()), (Some("ledger_assigns"), Some("delete")));
+        assert_eq!(serde_json::from_value::<Options>(json).unwrap(), Options::preset(Profile::Copilot, Ledger::Xero));
+    }
+}

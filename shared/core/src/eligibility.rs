@@ -60,3 +60,50 @@ pub fn check(invoice: &Invoice, options: &Options) -> Result<(), Ineligible> {
         InvoiceStatus::Void => Err(Ineligible::Void),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+
+    fn invoice(status: InvoiceStatus) -> Invoice {
+        Invoice {
+            id: crate::id::InvoiceId::new(uuid::Uuid::from_u128(1)),
+            number: "1".into(),
+            client_id: crate::id::ClientId::new(uuid::Uuid::from_u128(2)),
+            currency: "GBP".parse().unwrap(),
+            issue_date: "2026-01-01".parse().unwrap(),
+            due_date: None,
+            status,
+            tax_mode: crate::invoice::TaxMode::Exclusive,
+            lines: vec![],
+            payments: vec![],
+            version: 1,
+            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        }
+    }
+
+    /// C9, R39-R42: sent and paid in all four; drafts only by option and only as drafts; void never; the refusal names its reason.
+    #[test]
+    fn c9_r39_to_r42_what_may_be_synced() {
+        for ledger in Ledger::ALL {
+            let defaults = Options::defaults(ledger);
+            let drafts = Options { also_draft_source: true, ..defaults.clone() };
+            let posted = Options { sync_as_draft: false, ..drafts.clone() };
+            let shown = Options::preset(Profile::Copper, ledger);
+            for status in [InvoiceStatus::Sent, InvoiceStatus::Paid] {
+                assert_eq!(check(&invoice(status), &defaults), Ok(()));
+                assert_eq!(check(&invoice(status), &shown), Err(Ineligible::ViewOnly));
+            }
+            assert_eq!(check(&invoice(InvoiceStatus::Draft), &defaults), Err(Ineligible::NotSent));
+            assert_eq!(check(&invoice(InvoiceStatus::Draft), &drafts), Ok(()));
+            assert_eq!(check(&invoice(InvoiceStatus::Draft), &posted), Err(Ineligible::NotSent));
+            assert_eq!(check(&invoice(InvoiceStatus::Void), &drafts), Err(Ineligible::Void));
+        }
+        for reason in [Ineligible::NotSent, Ineligible::Void, Ineligible::ViewOnly] {
+            let problem = reason.problem();
+            assert_eq!((problem.kind, problem.code.as_ref()), (ProblemKind::Invalid, "not_eligible"));
+            assert!(problem.fix.is_some());
+        }
+    }
+}

@@ -308,3 +308,187 @@ fn line_issues(index: usize, line: &LineItem) -> Vec<Issue> {
     }
     issues
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Plan;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn dec(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn workspace() -> Workspace {
+        Workspace {
+            id: crate::id::WorkspaceId::new(Uuid::from_u128(1)),
+            name: "Studio".into(),
+            plan: Plan::Studio,
+            currency: "ZAR".parse().unwrap(),
+            country: "ZA".into(),
+            tax_rounding: TaxRounding::Line,
+            default_tax_rate: Some(dec("15").try_into().unwrap()),
+        }
+    }
+
+    fn draft() -> Invoice {
+        Invoice {
+            id: InvoiceId::new(Uuid::from_u128(2)),
+            number: "CP-1".into(),
+            client_id: ClientId::new(Uuid::from_u128(3)),
+            currency: "ZAR".parse().unwrap(),
+            issue_date: "2026-02-20".parse().unwrap(),
+            due_date: None,
+            status: InvoiceStatus::Draft,
+            tax_mode: TaxMode::Exclusive,
+            lines: vec![LineItem {
+                id: LineId::new(Uuid::from_u128(4)),
+                description: "Design".into(),
+                quantity: dec("1"),
+                unit_price: dec("100"),
+                tax_rate: None,
+                discount_percent: None,
+            }],
+            payments: vec![],
+            version: 1,
+            created_at: "2026-02-20T00:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn sent() -> Invoice {
+        let mut invoice = draft();
+        invoice.send(&workspace()).unwrap();
+        invoice
+    }
+
+    fn payment(id: &str, amount: &str) -> Payment {
+        Payment { payment_id: id.into(), amount: dec(amount), date: "2026-03-01".parse().unwrap() }
+    }
+
+    fn codes(invoice: &Invoice) -> Vec<String> {
+        invoice.issues().into_iter().map(|issue| format!("{} {}", issue.pointer, issue.code)).collect()
+    }
+
+    /// C11: a missing rate is settled when the invoice is sent; a rate that is there, zero too, stays.
+    #[test]
+    fn c11_rates_are_settled_when_sent() {
+        let mut invoice = draft();
+        assert_eq!(invoice.totals(TaxRounding::Line).tax, Decimal::ZERO);
+        invoice.lines.push(LineItem { id: LineId::new(Uuid::from_u128(5)), tax_rate: Some(Rate::ZERO), ..invoice.lines[0].clone() });
+        invoice.send(&workspace()).unwrap();
+        assert_eq!(invoice.status, InvoiceStatus::Sent);
+        assert_eq!(invoice.lines.iter().map(|line| line.tax_rate.unwrap().to_string()).collect::<Vec<_>>(), ["15", "0"]);
+        let again = invoice.clone();
+        invoice.send(&workspace()).unwrap();
+        assert_eq!(invoice, again, "sending again changes nothing");
+        let mut without = draft();
+        without.send(&Workspace { default_tax_rate: None, ..workspace() }).unwrap();
+        assert_eq!(without.lines[0].tax_rate, None, "no default: the sync asks");
+    }
+
+    #[test]
+    fn a_void_invoice_stays_void() {
+        let mut invoice = sent();
+        invoice.void().unwrap();
+        invoice.void().unwrap();
+        assert_eq!(invoice.status, InvoiceStatus::Void);
+        assert!(invoice.send(&workspace()).is_err());
+        assert!(invoice.pay(payment("p", "1"), TaxRounding::Line).is_err());
+        assert!(invoice.check_editable().is_err());
+    }
+
+    #[test]
+    fn money_received_protects_an_invoice() {
+        let mut invoice = sent();
+        assert!(invoice.check_editable().is_ok());
+        invoice.pay(payment("p1", "15"), TaxRounding::Line).unwrap();
+        assert_eq!(invoice.status, InvoiceStatus::Sent);
+        assert!(invoice.void().is_err());
+        assert!(invoice.check_editable().is_err());
+        invoice.pay(payment("p2", "100.00"), TaxRounding::Line).unwrap();
+        assert_eq!(invoice.status, InvoiceStatus::Paid);
+        assert!(invoice.void().is_err());
+        assert!(invoice.check_editable().is_err());
+        assert!(invoice.send(&workspace()).is_ok(), "sent already");
+    }
+
+    /// The same payment again changes nothing, also when the invoice is paid by now; another amount under its id is refused.
+    #[test]
+    fn payments_are_idempotent() {
+        let mut invoice = sent();
+        assert!(invoice.pay(payment("p", "115"), TaxRounding::Line).unwrap());
+        let once = invoice.clone();
+        assert!(!invoice.pay(payment("p", "115.0"), TaxRounding::Line).unwrap());
+        assert_eq!(invoice, once);
+        assert_eq!(invoice.pay(payment("p", "114"), TaxRounding::Line).unwrap_err().code, "invoice_state");
+        assert!(invoice.pay(payment("q", "1"), TaxRounding::Line).is_err(), "paid in full");
+    }
+
+    #[test]
+    fn payments_are_positive_exact_and_no_more_than_outstanding() {
+        for amount in ["0", "-1", "0.001", "115.01"] {
+            let mut invoice = sent();
+            let problem = invoice.pay(payment("p", amount), TaxRounding::Line).unwrap_err();
+            assert_eq!((problem.kind, problem.issues.len()), (ProblemKind::Invalid, 1), "{amount}");
+            assert!(invoice.payments.is_empty());
+        }
+        assert!(sent().pay(payment("", "1"), TaxRounding::Line).is_err());
+        assert!(draft().pay(payment("p", "1"), TaxRounding::Line).is_err());
+    }
+
+    /// R66: paying changes nothing of what a ledger carries: neither lines nor totals nor dates.
+    #[test]
+    fn r66_a_payment_changes_no_content() {
+        let before = sent();
+        let mut after = before.clone();
+        after.pay(payment("p", "115"), TaxRounding::Line).unwrap();
+        let paid = Invoice { status: InvoiceStatus::Paid, payments: after.payments.clone(), ..before };
+        assert_eq!(after, paid);
+    }
+
+    #[test]
+    fn issues_name_every_fault_at_once() {
+        assert!(draft().issues().is_empty());
+        let mut invoice = draft();
+        invoice.number = "#1".into();
+        invoice.due_date = Some("2026-01-01".parse().unwrap());
+        let line = &mut invoice.lines[0];
+        (line.description, line.quantity, line.unit_price, line.discount_percent) =
+            (" ".into(), dec("1.00001"), dec("1000000000"), Some(dec("101")));
+        invoice.lines.push(invoice.lines[0].clone());
+        let found = codes(&invoice);
+        for wanted in ["/number invalid", "/due_date before_issue_date", "/lines duplicate_id"] {
+            assert!(found.iter().any(|code| code == wanted), "{wanted} in {found:?}");
+        }
+        for field in ["description", "quantity", "unit_price", "discount_percent"] {
+            assert!(found.contains(&format!("/lines/1/{field} invalid")), "{field} in {found:?}");
+        }
+        let empty = Invoice { lines: vec![], ..draft() };
+        assert_eq!(codes(&empty), ["/lines required"]);
+        let mut credit = draft();
+        credit.lines[0].unit_price = dec("-1");
+        assert_eq!(codes(&credit), ["/lines negative_total"]);
+        for number in ["", " ", "a\nb", &"9".repeat(51)] {
+            assert_eq!(codes(&Invoice { number: number.into(), ..draft() }), ["/number invalid"], "{number:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever payments come in whatever order and how often, no more is recorded than the total, and paid means exactly the total.
+        #[test]
+        fn payments_never_exceed_the_total(tries in prop::collection::vec((0_u8..6, 1_i64..8_000), 0..30)) {
+            let mut invoice = sent();
+            let total = invoice.totals(TaxRounding::Line).total;
+            for (id, cents) in tries {
+                let before = invoice.clone();
+                match invoice.pay(payment(&id.to_string(), &Decimal::new(cents, 2).to_string()), TaxRounding::Line) {
+                    Ok(changed) => prop_assert_eq!(changed, invoice != before),
+                    Err(_) => prop_assert_eq!(&invoice, &before),
+                }
+                prop_assert!(invoice.paid() <= total);
+                prop_assert_eq!(invoice.status == InvoiceStatus::Paid, invoice.paid() == total);
+            }
+        }
+    }
+}

@@ -82,4 +82,29 @@ mod tests {
         let create = KeyParts { kind: IntentKind::Create, ..base };
         assert_eq!(idempotency_key(create), idempotency_key(KeyParts { updates: 9, ..create }), "a create keeps its key");
     }
+
+    /// Vendors scope keys per app: every kind of write, and every organisation, generation and invoice, has its own.
+    #[test]
+    fn kinds_never_share_a_key() {
+        let kinds = [IntentKind::Create, IntentKind::Update, IntentKind::Void, IntentKind::CreateContact, IntentKind::UpdateContact];
+        let mut keys: Vec<String> = kinds
+            .into_iter()
+            .map(|kind| {
+                let generation = Generation(1);
+                idempotency_key(KeyParts {
+                    organisation: "o",
+                    generation,
+                    subject: "s",
+                    kind,
+                    remote_generation: 0,
+                    rejections: 0,
+                    updates: 0,
+                })
+            })
+            .collect();
+        assert!(keys.iter().all(|key| key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit())));
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), kinds.len());
+    }
 }

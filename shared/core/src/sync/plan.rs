@@ -521,8 +521,8 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
                 None => Step::Hold(hold),
             };
         }
-        if view.found.number_taken {
-            return Step::Hold(number_taken_unseen(view, content.number.as_deref().unwrap_or_default()));
+        if let (true, Some(number)) = (view.found.number_taken, &content.number) {
+            return Step::Hold(number_taken_unseen(view, number));
         }
     }
     let status = if view.connection.options.sync_as_draft { DocumentStatus::Draft } else { DocumentStatus::Approved };

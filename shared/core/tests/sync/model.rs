@@ -19,7 +19,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::fixture::{URL, World, contact, dec, item};
-use crate::toy::{Fault, Refusal, Reply, Request, Toy, contact_fields, request};
+use crate::toy::{Fault, Refusal, Reply, Toy, contact_fields, request};
 
 /// Random decisions, from a script that proptest shrinks; an exhausted script rolls zeros, which are the quiet choices.
 struct Dice(std::vec::IntoIter<u8>);

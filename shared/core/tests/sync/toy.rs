@@ -47,7 +47,7 @@ pub(crate) enum Reply {
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
     Document(Option<String>, Box<DocumentWrite>),
-    Contact(Option<String>, ContactContent),
+    Contact(Option<String>, Box<ContactContent>),
 }
 
 #[derive(Debug, Clone)]
@@ -309,7 +309,7 @@ pub(crate) fn request(kind: IntentKind, look: &Look, body: &[u8]) -> Request {
             Request::Document(look.external_id.clone(), Box::new(serde_json::from_slice(body).unwrap()))
         }
         IntentKind::CreateContact | IntentKind::UpdateContact => {
-            Request::Contact(look.external_id.clone(), contact_of(&serde_json::from_slice(body).unwrap()))
+            Request::Contact(look.external_id.clone(), Box::new(contact_of(&serde_json::from_slice(body).unwrap())))
         }
     }
 }
