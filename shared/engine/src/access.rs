@@ -137,7 +137,13 @@ impl Engine {
 
     /// The ledger refuses a token that it has just issued: its user, or an admin there, has cut the organisation off. Said on the card,
     /// unless another set or consent has taken that token's place, or a refresh is without an outcome.
-    pub(crate) async fn mark_cut_off(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection, token: &AccessToken) -> AccessProblem {
+    pub(crate) async fn mark_cut_off(
+        &self,
+        ctx: &Ctx,
+        workspace: WorkspaceId,
+        connection: &Connection,
+        token: &AccessToken,
+    ) -> AccessProblem {
         let key = TokenKey { ws: workspace, ledger: connection.ledger, generation: connection.generation };
         let reason = format!("{} no longer lets CoPortal into the organisation.", connection.ledger.label());
         match self.store.mark_reconnect_required(ctx, key, token.token_gen, connection.grant, None, &reason).await {

@@ -99,10 +99,26 @@ impl Run<'_> {
     }
 
     pub(super) async fn retry_later(&mut self, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {
+        self.later(SyncState::Waiting, failure, not_before).await
+    }
+
+    /// A send was refused before it was looked at, and an earlier send of the same intent may have been done all the same: the intent
+    /// stays open, and the same key or a look goes on with it.
+    pub(super) async fn still_in_doubt(&mut self, failure: &Failure) -> Outcome<Next> {
+        match failure.disposition {
+            Disposition::Reauthorize => self.reauthorize().await,
+            Disposition::Retry { not_before } => self.later(SyncState::Uncertain, failure, not_before).await.map(Next::End),
+            Disposition::Reject { .. } | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Defect => {
+                self.later(SyncState::Uncertain, failure, None).await.map(Next::End)
+            }
+        }
+    }
+
+    async fn later(&mut self, state: SyncState, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {
         let backoff = self.ctx.now().saturating_add(retry_delay(self.row.value.attempts)).unwrap_or(Timestamp::MAX);
         let until = not_before.map_or(backoff, |instant| instant.max(self.ctx.now()));
         let reason = if failure.status == Some(429) { WaitingFor::Limit } else { WaitingFor::Ledger };
-        self.wait(SyncState::Waiting, reason, Some(until), Some(row_problem(failure))).await
+        self.wait(state, reason, Some(until), Some(row_problem(failure))).await
     }
 
     pub(super) async fn failed(&mut self, failure: &Failure) -> Outcome<SyncEnd> {

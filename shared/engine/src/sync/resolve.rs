@@ -59,7 +59,10 @@ impl Run<'_> {
     async fn remember(&mut self, open: &Hold, choice: &str) -> Outcome<()> {
         if choice == "retry" {
             // Facts may have changed: that is what "try again" says.
-            if matches!(open.question, Question::CurrencyMissing | Question::PeriodLocked | Question::ChooseAccount | Question::MapTax | Question::TotalsDiffer) {
+            if matches!(
+                open.question,
+                Question::CurrencyMissing | Question::PeriodLocked | Question::ChooseAccount | Question::MapTax | Question::TotalsDiffer
+            ) {
                 self.facts = None;
             }
             return Ok(());
