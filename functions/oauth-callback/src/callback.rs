@@ -15,7 +15,8 @@ use http::{HeaderMap, StatusCode};
 
 use crate::AppState;
 
-/// Consumes the state, trades the code, and sends the browser to the page it came from. It always answers 303: a person is looking.
+/// Consumes the state, trades the code, and sends the browser to the page it came from. Whatever the ledger or the person decided is a
+/// 303, since a person is looking; only our own failure is a problem.
 pub(crate) async fn callback(
     State(state): State<AppState>,
     Invocation(ctx): Invocation,

@@ -17,6 +17,9 @@ pub struct Granted {
     pub grant: u64,
     /// The organisations.
     pub organisations: Vec<Organisation>,
+    /// The generation whose options the connection carries while it waits: choosing that organisation again keeps them.
+    #[serde(default)]
+    pub options_of: Option<Generation>,
 }
 
 /// It lies where a generation's facts lie; before a choice the generation is 0.
@@ -35,13 +38,13 @@ impl Store {
         Ok(())
     }
 
-    /// The organisations of the consent `grant`; none when another consent has come since.
+    /// What the consent `grant` granted; `None` when another consent has come since.
     ///
     /// # Errors
     /// When the table does not answer or the item cannot be read.
-    pub async fn granted(&self, ws: WorkspaceId, ledger: Ledger, grant: u64) -> Result<Vec<Organisation>, StoreError> {
+    pub async fn granted(&self, ws: WorkspaceId, ledger: Ledger, grant: u64) -> Result<Option<Granted>, StoreError> {
         let found = self.get_record::<Granted>(Kind::Facts, &key(ws, ledger)).await?;
-        Ok(found.filter(|found| found.value.grant == grant).map(|found| found.value.organisations).unwrap_or_default())
+        Ok(found.map(|found| found.value).filter(|found| found.grant == grant))
     }
 }
 
@@ -57,13 +60,13 @@ mod tests {
         let (store, ctx) = (services.cloud().store, services.ctx());
         let (one, two) = (WorkspaceId::new(Uuid::from_u128(1)), WorkspaceId::new(Uuid::from_u128(2)));
         let organisation = Organisation { id: "o".into(), name: "Org".into(), environment: None, link_id: Some("l".into()) };
-        let granted = Granted { grant: 3, organisations: vec![organisation.clone()] };
+        let granted = Granted { grant: 3, organisations: vec![organisation], options_of: Some(Generation(2)) };
         store.put_granted(&ctx, one, Ledger::Xero, &granted).await.unwrap();
-        assert_eq!(store.granted(one, Ledger::Xero, 3).await.unwrap(), [organisation]);
-        assert!(store.granted(one, Ledger::Xero, 4).await.unwrap().is_empty());
-        assert!(store.granted(two, Ledger::Xero, 3).await.unwrap().is_empty());
-        let next = Granted { grant: 4, organisations: Vec::new() };
+        assert_eq!(store.granted(one, Ledger::Xero, 3).await.unwrap(), Some(granted));
+        assert_eq!(store.granted(one, Ledger::Xero, 4).await.unwrap(), None);
+        assert_eq!(store.granted(two, Ledger::Xero, 3).await.unwrap(), None);
+        let next = Granted { grant: 4, organisations: Vec::new(), options_of: None };
         store.put_granted(&ctx, one, Ledger::Xero, &next).await.unwrap();
-        assert!(store.granted(one, Ledger::Xero, 3).await.unwrap().is_empty());
+        assert_eq!(store.granted(one, Ledger::Xero, 3).await.unwrap(), None);
     }
 }

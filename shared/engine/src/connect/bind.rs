@@ -67,10 +67,11 @@ impl Engine {
         tokens: &TokenSet,
     ) -> Outcome<()> {
         let count = organisations.len();
-        let mut granted = Granted { grant: 0, organisations };
+        let mut granted = Granted { grant: 0, organisations, options_of: None };
         for _ in 0..TRIES {
             let before = self.store.connection(workspace, ledger).await?;
             granted.grant = next_grant(before.as_ref());
+            granted.options_of = self.options_of(workspace, before.as_ref()).await?;
             let pending = Generation(0);
             let context = SealContext::tokens(workspace, ledger, PENDING, pending);
             let key = self.vault.data_key(ctx, &context).await?;
@@ -105,7 +106,7 @@ impl Engine {
         user: &UserId,
         before: Versioned<Connection>,
         chosen: &Organisation,
-        granted: &[Organisation],
+        granted: &Granted,
     ) -> Outcome<()> {
         let ledger = before.value.ledger;
         let key = TokenKey { ws: workspace.id, ledger, generation: before.value.generation };
@@ -121,7 +122,7 @@ impl Engine {
         // One try: whoever changed the connection meanwhile has chosen, consented anew or disconnected, and that stands.
         let made = self.bind(ctx, workspace.id, user, ledger, Some(&before), chosen, grant, &secrets, &terms).await?;
         let connection = made.ok_or_else(|| moved(ledger))?;
-        let others: Vec<Organisation> = granted.iter().filter(|other| other.id != chosen.id).cloned().collect();
+        let others: Vec<Organisation> = granted.organisations.iter().filter(|other| other.id != chosen.id).cloned().collect();
         if ctx.now() < row.access_exp {
             self.after(ctx, workspace.id, user, &connection, "organisation_chosen", &access, &others).await;
             return Ok(());
@@ -142,6 +143,18 @@ impl Engine {
         let context = SealContext::tokens(workspace, connection.ledger, PENDING, connection.generation);
         let mut opened = self.vault.open(ctx, &row.envelope, &context, row.token_gen).await?;
         Ok(opened.take(ACCESS))
+    }
+
+    /// The generation whose options a connection carries.
+    async fn options_of(&self, workspace: WorkspaceId, before: Option<&Versioned<Connection>>) -> Outcome<Option<Generation>> {
+        let Some(Connection { status, ledger, grant, generation, organisation, .. }) = before.map(|before| &before.value) else {
+            return Ok(None);
+        };
+        if *status != ConnectionStatus::ChooseOrganisation {
+            return Ok(organisation.as_ref().map(|_| *generation));
+        }
+        let granted = self.store.granted(workspace, *ledger, *grant).await?;
+        Ok(granted.and_then(|granted| granted.options_of))
     }
 
     /// Seals for the organisation and writes the transaction; `None` when somebody else changed what it rests on.
@@ -165,7 +178,7 @@ impl Engine {
         let row = TokenRow::issued(envelope, terms.access_exp, terms.refresh_exp, grant);
         let base = base(ctx, before, ledger);
         // Options belong to the organisation: what was switched on for another one's books is not switched on here.
-        let same = before.is_some_and(|before| before.value.generation == draw.generation);
+        let same = self.options_of(workspace, before).await? == Some(draw.generation);
         let connection = Connection {
             status: ConnectionStatus::Connected,
             organisation: Some(organisation.clone()),

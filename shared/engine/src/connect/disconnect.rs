@@ -136,7 +136,7 @@ impl Engine {
             return Ok(Some(RevokeReason::Unreachable));
         };
         let mut reason = None;
-        for organisation in &granted {
+        for organisation in granted.iter().flat_map(|granted| &granted.organisations) {
             if let Err(problem) = self.cut_if_unused(ctx, workspace, connection.ledger, organisation, &token).await {
                 tracing::warn!(?problem, "the link to a granted organisation could not be cut");
                 reason = Some(RevokeReason::Unreachable);

@@ -131,7 +131,10 @@ impl Engine {
     pub async fn organisations(&self, workspace: &Workspace, ledger: Ledger) -> Outcome<OrganisationsView> {
         let connection = self.known_connection(workspace.id, ledger).await?.value;
         let (organisations, chosen) = match connection.status {
-            ConnectionStatus::ChooseOrganisation => (self.store.granted(workspace.id, ledger, connection.grant).await?, false),
+            ConnectionStatus::ChooseOrganisation => {
+                let granted = self.store.granted(workspace.id, ledger, connection.grant).await?;
+                (granted.map(|granted| granted.organisations).unwrap_or_default(), false)
+            }
             ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired => (connection.organisation.into_iter().collect(), true),
             ConnectionStatus::Disconnected => return Err(not_connected(ledger)),
         };
@@ -167,7 +170,8 @@ impl Engine {
             ConnectionStatus::Disconnected => return Err(not_connected(ledger)),
         }
         let granted = self.store.granted(workspace.id, ledger, connection.value.grant).await?;
-        let chosen = granted.iter().find(|organisation| organisation.id == organisation_id).ok_or_else(|| {
+        let granted = granted.ok_or_else(|| super::moved(ledger))?;
+        let chosen = granted.organisations.iter().find(|organisation| organisation.id == organisation_id).ok_or_else(|| {
             let issue = Issue::new("/organisation_id", "not_granted", "The consent did not include this organisation.");
             Problem::invalid(vec![issue])
         })?;

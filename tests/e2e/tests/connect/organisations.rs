@@ -153,6 +153,27 @@ async fn a_reconnect_keeps_number_and_options() {
     assert!(again.grant > first.grant);
 }
 
+/// The same when the new consent is for several organisations: choosing the one that was in use keeps its options, another one does not.
+#[tokio::test]
+async fn a_choice_keeps_the_options_of_its_own_organisation() {
+    for (index, kept) in [(0, true), (1, false)] {
+        let world = World::new().await;
+        world.connected(world.one, UK).await;
+        world.admin(world.one, "PATCH", "/v1/integrations/xero/options", Some(json!({"auto_sync": true}))).await;
+        let za = other(&world);
+        // Twice, since a person who did not choose connects again.
+        world.connect(world.one, Consent::approve_only(&[UK, &za])).await;
+        world.connect(world.one, Consent::approve_only(&[UK, &za])).await;
+        let name = [UK, za.as_str()][index];
+        let offered = world.admin(world.one, "GET", "/v1/integrations/xero/organisations", None).await.json();
+        let id = offered["items"].as_array().unwrap().iter().find(|item| item["name"] == name).unwrap()["id"].clone();
+        world.admin(world.one, "PUT", "/v1/integrations/xero/organisation", Some(json!({"organisation_id": id}))).await;
+        let connection = world.connection(world.one).await.unwrap();
+        assert_eq!(connection.organisation.unwrap().name, name);
+        assert_eq!((connection.options.auto_sync, connection.generation.0), (kept, if kept { 1 } else { 2 }));
+    }
+}
+
 /// An organisation that another workspace uses too: allowed, both warned, and a disconnect leaves the other one alone.
 #[tokio::test]
 async fn two_workspaces_may_share_an_organisation_and_both_are_told() {
