@@ -65,6 +65,10 @@ impl Model {
         model.world.connection.options.name_clash = [NameClash::Hold, NameClash::Suffix][usize::from(model.dice.roll(2))];
         model.world.connection.options.sync_as_draft = model.dice.roll(2) == 0;
         model.world.connection.look_first = model.dice.roll(4) == 3;
+        if model.dice.roll(2) == 1 {
+            model.toy.keyless = true;
+            (model.world.rules.key_window, model.world.rules.enforces_number) = (SignedDuration::ZERO, false);
+        }
         match model.dice.roll(6) {
             4 => model.toy.contacts.push(contact("there-1", "Acme", Some("other@acme.co"))),
             5 => model.toy.contacts.push(contact("there-2", "ACME", Some("ann@acme.co"))),

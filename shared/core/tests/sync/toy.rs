@@ -64,6 +64,8 @@ pub(crate) struct Toy {
     pub(crate) documents: Vec<RemoteDocument>,
     /// Documents that our own calls made.
     pub(crate) made: Vec<String>,
+    /// A ledger that keeps no keys and lets two documents share a number: only intents and looks protect there.
+    pub(crate) keyless: bool,
     keys: BTreeMap<String, (Timestamp, String, Kept)>,
     late: Vec<(Timestamp, String, Request)>,
     serial: u32,
@@ -71,7 +73,17 @@ pub(crate) struct Toy {
 
 impl Toy {
     pub(crate) fn new(now: Timestamp, facts: Facts) -> Self {
-        Self { now, facts, contacts: vec![], documents: vec![], made: vec![], keys: BTreeMap::new(), late: vec![], serial: 0 }
+        Self {
+            now,
+            facts,
+            contacts: vec![],
+            documents: vec![],
+            made: vec![],
+            keyless: false,
+            keys: BTreeMap::new(),
+            late: vec![],
+            serial: 0,
+        }
     }
 
     fn next(&mut self, what: &str) -> String {
@@ -101,7 +113,7 @@ impl Toy {
             Fault::None | Fault::AnswerLost | Fault::Late(_) => {}
         }
         let body = format!("{request:?}");
-        let known = self.keys.get(key).filter(|(until, _, _)| self.now < *until).cloned();
+        let known = self.keys.get(key).filter(|(until, _, _)| self.now < *until && !self.keyless).cloned();
         let kept = match known {
             // The key under another body: the vendor refuses, and nobody knows what the first one did.
             Some((_, first, _)) if first != body => return Reply::Unknown,
@@ -148,7 +160,7 @@ impl Toy {
 
     fn create_document(&mut self, write: &DocumentWrite) -> Result<String, Refusal> {
         self.usable_contact(&write.contact)?;
-        if write.number.is_some() && self.documents.iter().any(|there| there.number == write.number) {
+        if write.number.is_some() && !self.keyless && self.documents.iter().any(|there| there.number == write.number) {
             return Err(Refusal::NumberTaken);
         }
         let id = self.next("doc");
