@@ -403,7 +403,6 @@ pub fn synced_sk(at: Timestamp, inv: InvoiceId) -> String {
     format!("{}#{inv}", instant(at))
 }
 
-
 /// The partition of the `list` index with what a person should look at.
 #[must_use]
 pub fn attention_pk(ws: WorkspaceId) -> String {
