@@ -35,7 +35,7 @@ pub(crate) fn card(view: &IntegrationView, organisations: Option<&OrganisationsV
             @else { p.quiet { (invitation(view.ledger)) } }
             @if let Some(parked) = &view.parked { (confirmation(view, parked.began_at, viewer)) }
             @if view.availability == Availability::PendingApproval {
-                p { strong { "Waiting for platform approval. " } (view.label) " has not approved CoPortal's app yet, so it cannot be connected. Nothing is to be done here." }
+                p { strong { "Waiting for platform approval. " } (view.label) " has not approved CoPortal's app yet, so it cannot be connected. Nothing is to be done here." @if !view.allowed { " It will need the " (view.plan_required.label()) " plan." } }
             } @else if !view.allowed {
                 p { strong { (view.label) " is part of the " (view.plan_required.label()) " plan. " } "This workspace is on " (viewer.plan) ". Upgrade under Settings, Plan" @if live.is_some() { "; links and choices are kept" } "." }
             }

@@ -202,7 +202,7 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool) -> Healt
         ConnectionStatus::Connected if connection.last_synced_at.is_none() => HealthView::new(
             HealthLevel::Good,
             format!("Connected to {name}. Nothing was synced yet."),
-            Some("Test the connection, then sync a sent invoice.".to_owned()),
+            Some("Sync a sent or paid invoice from its page to see it there.".to_owned()),
         ),
         ConnectionStatus::Connected => HealthView::new(HealthLevel::Good, format!("Connected to {name}."), None),
     }

@@ -41,6 +41,7 @@ async fn the_page_and_its_stylesheet() {
         assert!(page.text.contains(text), "{text}");
     }
     assert!(page.text.contains("Waiting for platform approval"), "R9");
+    assert!(page.text.contains("It will need the Enterprise plan."), "R6");
 }
 
 #[tokio::test]
