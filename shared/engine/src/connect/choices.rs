@@ -288,7 +288,7 @@ mod tests {
         serde_json::from_str(text).unwrap()
     }
 
-    /// api.md: a single sales account is stored at connect; of several, none is guessed.
+    /// A single sales account is stored at connect; of several, none is guessed.
     #[test]
     fn a_single_account_is_chosen_by_itself() {
         assert_eq!(single_choices(&facts(1)).sales_account.as_deref(), Some("200"));

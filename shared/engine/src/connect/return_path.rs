@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(ReturnPath::parse("/a?b=c").unwrap().with("connect_error", "x"), "/a?b=c&connect_error=x");
     }
 
-    /// reliability.md, section 5: no open redirect after the callback.
+    /// No open redirect after the callback.
     #[test]
     fn nothing_that_leaves_the_origin_is_taken() {
         let vectors = [

@@ -1,4 +1,4 @@
-//! The state of a sign-in: reliability.md's twelve cases of section 5, codes, redirects.
+//! The state of a sign-in in twelve cases, codes, redirects.
 
 use http::StatusCode;
 use jiff::SignedDuration;

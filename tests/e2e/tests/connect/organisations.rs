@@ -36,7 +36,7 @@ async fn a_consent_without_organisations_takes_none_of_another_workspace() {
     assert_eq!(world.connection(world.one).await, None);
 }
 
-/// vendors' notes on Xero, section 1: a reconnect may keep its first `authEventId`; then the stored organisation is found again.
+/// A reconnect may keep its first `authEventId`; then the stored organisation is found again.
 #[tokio::test]
 async fn a_reconnect_that_keeps_its_first_event_finds_its_organisation() {
     let world = World::new().await;
