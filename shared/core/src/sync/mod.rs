@@ -5,6 +5,7 @@ pub mod key;
 pub mod matching;
 pub mod merge;
 pub mod plan;
+mod questions;
 pub mod row;
 pub mod settle;
 
