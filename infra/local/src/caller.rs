@@ -84,7 +84,9 @@ impl Caller {
     /// When TLS cannot be set up.
     #[expect(clippy::disallowed_methods, reason = "a caller of the product stands outside it; redirects are off, and followed in sight")]
     pub fn new(origin: &str) -> Result<Self, CallError> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build()?;
+        // No connection is kept: what it led to may have been stopped and started again.
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).pool_max_idle_per_host(0);
+        let http = builder.build()?;
         Ok(Self { http, origin: origin.to_owned(), token: None, cookies: Arc::default() })
     }
 

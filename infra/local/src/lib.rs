@@ -17,5 +17,6 @@ mod kept;
 pub mod mailbox;
 pub mod run;
 pub mod sdk;
+pub mod studio;
 pub mod table;
 pub mod template;

@@ -1,6 +1,8 @@
 //! The local cloud, part by part. One binary, so that the SDK is linked once.
 
 #[cfg(test)]
+mod command;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 mod gateway;

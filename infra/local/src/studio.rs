@@ -1,0 +1,185 @@
+//! A studio that uses CoPortal over real HTTP: what the demo tells, the journeys test and the benchmarks measure.
+
+use coportal_core::workspace::Plan;
+use http::{Method, StatusCode};
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use crate::caller::{CallError, Caller, Hop, Reply};
+use crate::run::LocalRun;
+
+/// Why a studio could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StudioError {
+    /// The call has no answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The answer is a refusal.
+    #[error("{what}: {status} {body}")]
+    Refused {
+        /// What was asked for.
+        what: String,
+        /// HTTP status.
+        status: StatusCode,
+        /// The answer.
+        body: String,
+    },
+}
+
+/// A workspace with its owner, and the operator's hand on the Xero simulator.
+#[derive(Clone)]
+pub struct Studio {
+    /// The workspace's id.
+    pub workspace_id: String,
+    /// Calls as the owner.
+    pub owner: Caller,
+    /// Calls as a plain member.
+    pub member: Caller,
+    xero_origin: String,
+    today: Date,
+}
+
+impl Studio {
+    /// Opens a workspace in the United Kingdom.
+    ///
+    /// # Errors
+    /// When a call fails or is refused.
+    pub async fn open(local: &LocalRun, name: &str) -> Result<Self, StudioError> {
+        let anybody = Caller::new(&local.origin)?;
+        let new = json!({"name": name, "plan": Plan::Studio, "currency": "GBP", "country": "GB"});
+        let opened = accepted("open a workspace", anybody.post("/__local/workspaces", &new).await?)?;
+        let token = |role: &str| text(&opened, &format!("/{role}_token"));
+        Ok(Self {
+            workspace_id: text(&opened, "/workspace_id").to_owned(),
+            owner: anybody.with_token(token("owner")),
+            member: anybody.with_token(token("member")),
+            xero_origin: local.xero_origin.clone(),
+            today: local.cloud.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+        })
+    }
+
+    /// Connects Xero to its first organisation, as a browser does; answers each stop of the way.
+    ///
+    /// # Errors
+    /// When a call fails or is refused.
+    pub async fn connect_xero(&self) -> Result<Vec<Hop>, StudioError> {
+        self.xero(Method::POST, "consent", Some(&json!({"decision": "approve"}))).await?;
+        let start = self.owner.send(Method::POST, "/v1/integrations/xero/connect", None, &[]).await?;
+        let start = accepted("begin to connect", start)?;
+        Ok(self.owner.browse(text(&start, "/authorize_url")).await?)
+    }
+
+    /// How the connection to Xero stands; null when there is none.
+    ///
+    /// # Errors
+    /// When a call fails or is refused.
+    pub async fn connection(&self) -> Result<Value, StudioError> {
+        let list = accepted("list the integrations", self.owner.get("/v1/integrations").await?)?;
+        let cards = list.pointer("/items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let xero = cards.iter().find(|card| text(card, "/ledger") == "xero");
+        Ok(xero.and_then(|card| card.pointer("/connection")).cloned().unwrap_or_default())
+    }
+
+    /// Adds a client; answers its id.
+    ///
+    /// # Errors
+    /// When a call fails or is refused.
+    pub async fn add_client(&self, name: &str, email: &str) -> Result<String, StudioError> {
+        let added = accepted("add a client", self.owner.post("/v1/clients", &json!({"name": name, "email": email})).await?)?;
+        Ok(text(&added, "/id").to_owned())
+    }
+
+    /// Writes an invoice of today with these lines and sends it; answers the invoice.
+    ///
+    /// # Errors
+    /// When a call fails or is refused.
+    pub async fn send_invoice(&self, client: &str, lines: &Value) -> Result<Value, StudioError> {
+        let due = self.today.saturating_add(jiff::SignedDuration::from_hours(14 * 24));
+        let body = json!({"client_id": client, "issue_date": self.today, "due_date": due, "lines": lines});
+        let draft = accepted("write an invoice", self.owner.post("/v1/invoices", &body).await?)?;
+        let path = format!("/v1/invoices/{}/send", text(&draft, "/id"));
+        accepted("send the invoice", self.owner.send(Method::POST, &path, None, &[]).await?)
+    }
+
+    /// Replaces one member of one line of an invoice; answers the invoice.
+    ///
+    /// # Errors
+    /// When a call fails or is refused.
+    pub async fn edit_line(&self, invoice: &Value, pointer: &str, value: Value) -> Result<Value, StudioError> {
+        let mut changed = invoice.clone();
+        if let Some(place) = changed.pointer_mut(pointer) {
+            *place = value;
+        }
+        let body: Value = ["number", "client_id", "currency", "issue_date", "due_date", "tax_mode", "lines"]
+            .into_iter()
+            .map(|name| (name.to_owned(), changed.get(name).cloned().unwrap_or_default()))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let version = changed.get("version").map(Value::to_string).unwrap_or_default();
+        let path = format!("/v1/invoices/{}", text(invoice, "/id"));
+        accepted("edit the invoice", self.owner.send(Method::PUT, &path, Some(&body), &[("if-match", &version)]).await?)
+    }
+
+    /// Clicks "Sync to Xero"; answers whatever came.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn sync(&self, invoice: &Value) -> Result<Reply, StudioError> {
+        let path = format!("/v1/invoices/{}/sync/xero", text(invoice, "/id"));
+        Ok(self.member.send(Method::POST, &path, None, &[]).await?)
+    }
+
+    /// Clicks "Sync to Xero" and expects it to end there and then; answers the body.
+    ///
+    /// # Errors
+    /// When the call fails, or does not end in 200.
+    pub async fn synced(&self, invoice: &Value) -> Result<Value, StudioError> {
+        let reply = self.sync(invoice).await?;
+        if reply.status == StatusCode::OK { accepted("sync the invoice", reply) } else { Err(refused("sync the invoice", &reply)) }
+    }
+
+    /// One of the simulator's controls.
+    ///
+    /// # Errors
+    /// When the call fails or is refused.
+    pub async fn xero(&self, method: Method, control: &str, body: Option<&Value>) -> Result<Value, StudioError> {
+        let path = format!("/__sim/{control}");
+        let operator = Caller::new(&self.xero_origin)?;
+        accepted(&path, operator.send(method, &path, body, &[]).await?)
+    }
+
+    /// What Xero holds.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn in_xero(&self) -> Result<Value, StudioError> {
+        self.xero(Method::GET, "state", None).await
+    }
+
+    /// The calls that Xero saw, oldest first, of one kind: `api` (business calls) or `oauth`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn xero_calls(&self, kind: &str) -> Result<Vec<Value>, StudioError> {
+        let calls = self.xero(Method::GET, "calls", None).await?;
+        let calls = calls.as_array().cloned().unwrap_or_default();
+        Ok(calls.into_iter().filter(|call| text(call, "/kind") == kind).collect())
+    }
+}
+
+fn accepted(what: &str, reply: Reply) -> Result<Value, StudioError> {
+    if !reply.status.is_success() {
+        return Err(refused(what, &reply));
+    }
+    serde_json::from_slice(&reply.body).map_err(|_| refused(what, &reply))
+}
+
+fn refused(what: &str, reply: &Reply) -> StudioError {
+    StudioError::Refused { what: what.to_owned(), status: reply.status, body: reply.text() }
+}
+
+/// A text in an answer; empty when it is not there.
+#[must_use]
+pub fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
