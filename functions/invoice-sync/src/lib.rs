@@ -6,25 +6,9 @@ mod sync;
 mod timeline;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::{get, post};
-use coportal_engine::Engine;
-use coportal_lambda::shell::Shell;
 
-/// What this function works with.
-#[derive(Clone)]
-pub struct AppState {
-    /// Clock, records, door and voice.
-    pub shell: Shell,
-    /// The use cases.
-    pub engine: Engine,
-}
-
-impl FromRef<AppState> for Shell {
-    fn from_ref(state: &AppState) -> Self {
-        state.shell.clone()
-    }
-}
+pub use coportal_lambda::use_cases::AppState;
 
 /// The function's routes.
 pub fn router(state: AppState) -> Router {

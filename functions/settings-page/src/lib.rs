@@ -10,25 +10,9 @@ mod messages;
 mod page;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::{get, post};
-use coportal_engine::Engine;
-use coportal_lambda::shell::Shell;
 
-/// What the function's routes use.
-#[derive(Clone)]
-pub struct AppState {
-    /// Clock, records and door.
-    pub shell: Shell,
-    /// The use cases.
-    pub engine: Engine,
-}
-
-impl FromRef<AppState> for Shell {
-    fn from_ref(state: &AppState) -> Self {
-        state.shell.clone()
-    }
-}
+pub use coportal_lambda::use_cases::AppState;
 
 /// The function's routes, each as in `infra/template.yaml`.
 pub fn router(state: AppState) -> Router {

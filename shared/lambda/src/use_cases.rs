@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use coportal_core::ledger::Ledger;
 use coportal_engine::{Engine, LedgerSettings, Settings};
 use coportal_ledgers::exec::{Egress, HttpTransport, Transport};
@@ -12,6 +13,21 @@ use url::Url;
 use crate::boot::{Boot, BootError};
 use crate::config::{Availability, Aws, Database, Door, Pages, Telemetry, Tokens, Xero};
 use crate::shell::Shell;
+
+/// What the routes of a function with use cases work with.
+#[derive(Clone)]
+pub struct AppState {
+    /// Clock, records, door and voice.
+    pub shell: Shell,
+    /// The use cases.
+    pub engine: Engine,
+}
+
+impl FromRef<AppState> for Shell {
+    fn from_ref(state: &AppState) -> Self {
+        state.shell.clone()
+    }
+}
 
 impl Boot {
     /// The shell and the use cases of a function that calls ledgers.
