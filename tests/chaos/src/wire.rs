@@ -53,6 +53,7 @@ pub struct Passed {
 
 struct State {
     armed: Option<(usize, Fault)>,
+    interleaved: Option<u64>,
     passed: Vec<Passed>,
     struck: bool,
 }
@@ -69,7 +70,7 @@ pub struct Wire {
 impl Default for Wire {
     fn default() -> Self {
         Self {
-            state: Arc::new(Mutex::new(State { armed: None, passed: Vec::new(), struck: false })),
+            state: Arc::new(Mutex::new(State { armed: None, interleaved: None, passed: Vec::new(), struck: false })),
             crashed: watch::Sender::new(false),
             held: Arc::default(),
             release: Arc::default(),
@@ -98,6 +99,26 @@ impl Wire {
         state.struck = false;
         state.armed = None;
         self.crashed.send_replace(false);
+    }
+
+    /// From now on every call lets others go first, before and after it, a number of times that follows from `seed`: processes that run
+    /// at once take turns at every call, in an order that replays.
+    pub fn interleave(&self, seed: u64) {
+        self.state().interleaved = Some(seed);
+    }
+
+    /// Lets others go first.
+    async fn take_turns(&self) {
+        let turns = {
+            let mut state = self.state();
+            let Some(drawn) = state.interleaved.as_mut() else { return };
+            // Knuth's linear congruential generator: its high bits are even enough for an order of turns.
+            *drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (*drawn >> 33) % 5
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// What has passed since.
@@ -145,8 +166,13 @@ impl Wire {
 
     /// Carries one call. `None` stands for a connection that broke.
     async fn carry<T>(&self, side: Side, operation: String, call: impl Future<Output = T>) -> Option<T> {
+        self.take_turns().await;
         match self.pass(side, operation) {
-            None => Some(call.await),
+            None => {
+                let answer = call.await;
+                self.take_turns().await;
+                Some(answer)
+            }
             Some(Fault::CrashBefore) => self.die().await,
             Some(Fault::CrashAfter) => {
                 call.await;

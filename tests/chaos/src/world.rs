@@ -89,8 +89,9 @@ pub struct World {
     pub client: ClientId,
     /// The invoice's id.
     pub invoice_id: InvoiceId,
+    /// Who clicks.
+    pub user: UserId,
     random: Arc<Seeded>,
-    user: UserId,
 }
 
 /// What a sync came to.
@@ -129,8 +130,8 @@ impl World {
             workspace: WorkspaceId::new(id(1)),
             client: ClientId::new(id(2)),
             invoice_id: InvoiceId::new(id(3)),
-            random,
             user: "usr_chaos".parse()?,
+            random,
         };
         world.seed().await?;
         world.connect().await?;
@@ -208,13 +209,18 @@ impl World {
         self.simulator.set_consent(Consent::approve()).map_err(|refused| anyhow!("{refused:?}"))?;
         let (engine, ctx) = (self.process()?, self.ctx());
         let workspace = self.workspace_record()?;
-        let start = engine.begin_connect(&ctx, &workspace, &self.user, Ledger::Xero, ReturnPath::settings()).await.map_err(|p| anyhow!("{p:?}"))?;
+        self.consent(&engine, &ctx, &workspace).await
+    }
+
+    pub(crate) async fn consent(&self, engine: &Engine, ctx: &Ctx, workspace: &Workspace) -> Result<()> {
+        let start =
+            engine.begin_connect(ctx, workspace, &self.user, Ledger::Xero, ReturnPath::settings()).await.map_err(|p| anyhow!("{p:?}"))?;
         let request = http::Request::get(start.authorize_url.as_str()).body(Bytes::new())?;
         let simulators::Answer::Response(consent) = self.simulator.handle(request).await else { bail!("the consent page did not answer") };
         let location = consent.headers().get("location").context("consent leads back")?.to_str()?;
         let back = Url::parse(location)?;
         let query = CallbackQuery::parse(back.query().unwrap_or_default());
-        let end = engine.callback(&ctx, Ledger::Xero, query, Some(start.browser)).await.map_err(|p| anyhow!("{p:?}"))?;
+        let end = engine.callback(ctx, Ledger::Xero, query, Some(start.browser)).await.map_err(|p| anyhow!("{p:?}"))?;
         if end.label() != "connected" {
             bail!("connecting ended as {}", end.label());
         }
@@ -384,6 +390,6 @@ impl World {
     }
 }
 
-fn written(invoice: &Invoice) -> Written<'_> {
+pub(crate) fn written(invoice: &Invoice) -> Written<'_> {
     Written { invoice, total: Money::new(invoice.totals(TaxRounding::Line).total, invoice.currency) }
 }
