@@ -259,8 +259,6 @@ pub struct Connection {
     pub connected_at: Option<Timestamp>,
     /// Who connected it.
     pub connected_by: Option<UserId>,
-    /// The newest successful sync.
-    pub last_synced_at: Option<Timestamp>,
     /// Each create looks before it writes (after a restore from back-up).
     #[serde(default)]
     pub look_first: bool,

@@ -78,7 +78,11 @@ impl AccessProblem {
         let label = ledger.label();
         match self {
             Self::Dead => Problem::new(ProblemKind::Conflict, "reconnect_required", format!("{label} no longer accepts the connection."))
-                .fix(format!("Ask an admin to reconnect {label}. What waits is synced afterwards."), "Settings -> Integrations", false),
+                .fix(
+                    format!("Ask an admin to reconnect {label}, then sync again. Nothing is lost meanwhile."),
+                    "Settings -> Integrations",
+                    false,
+                ),
             Self::Busy { .. } | Self::Unsettled { .. } => Problem::new(
                 ProblemKind::Unavailable,
                 "token_refresh_pending",

@@ -26,7 +26,6 @@ impl Case {
             options: Options::defaults(ledger),
             connected_at: None,
             connected_by: None,
-            last_synced_at: None,
             look_first: false,
             reconnect_reason: None,
         };

@@ -238,7 +238,6 @@ pub struct Change {
     pub(super) key: Key,
     pub(super) condition: Condition,
     pub(super) what: What,
-    revised: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -262,25 +261,25 @@ impl Change {
     /// Sets and removes attributes; the item is made if it is not there.
     #[must_use]
     pub fn update(key: Key, fields: Fields) -> Self {
-        Self { key, condition: Condition::none(), what: What::Update(fields), revised: true }
+        Self { key, condition: Condition::none(), what: What::Update(fields) }
     }
 
     /// Writes a whole item over whatever is there, at revision 1: for fresh keys, and for keys whose old item has ended.
     #[must_use]
     pub fn put(key: Key, fields: Fields) -> Self {
-        Self { key, condition: Condition::none(), what: What::Put(fields), revised: true }
+        Self { key, condition: Condition::none(), what: What::Put(fields) }
     }
 
     /// Deletes an item.
     #[must_use]
     pub fn delete(key: Key) -> Self {
-        Self { key, condition: Condition::none(), what: What::Delete, revised: true }
+        Self { key, condition: Condition::none(), what: What::Delete }
     }
 
     /// Only checks a condition; for transactions.
     #[must_use]
     pub fn check(key: Key, condition: Condition) -> Self {
-        Self { key, condition, what: What::Check, revised: true }
+        Self { key, condition, what: What::Check }
     }
 
     /// Adds a condition.
@@ -288,13 +287,6 @@ impl Change {
     pub fn when(mut self, condition: Condition) -> Self {
         self.condition = self.condition.and(condition);
         self
-    }
-
-    /// Leaves `rev` and `wid` as they are: for stamps ("last used") that must not make anybody's read stale. Such an update must be
-    /// harmless when it is done twice.
-    #[must_use]
-    pub fn without_revision(self) -> Self {
-        Self { revised: false, ..self }
     }
 
     /// As a request other than a put.
@@ -305,13 +297,10 @@ impl Change {
         names(&condition, &mut used);
         let update = match self.what {
             What::Update(fields) => {
-                let Fields { set, remove, .. } = if self.revised { fields.stamped(wid, now) } else { fields };
+                let Fields { set, remove, .. } = fields.stamped(wid, now);
                 let sets: Vec<String> = set.keys().map(|name| format!("#{name} = :set_{name}")).collect();
-                let mut update = format!("SET {}", sets.join(", "));
-                if self.revised {
-                    update.push_str(" ADD #rev :one");
-                    values.insert(":one".to_owned(), number(1));
-                }
+                let mut update = format!("SET {} ADD #rev :one", sets.join(", "));
+                values.insert(":one".to_owned(), number(1));
                 if !remove.is_empty() {
                     let removes: Vec<String> = remove.iter().map(|name| format!("#{name}")).collect();
                     update = format!("{update} REMOVE {}", removes.join(", "));

@@ -187,7 +187,6 @@ impl Engine {
             options: if same { base.options.clone() } else { Options::defaults(ledger) },
             connected_at: Some(ctx.now()),
             connected_by: Some(user.clone()),
-            last_synced_at: base.last_synced_at.filter(|_| same),
             look_first: draw.look_first,
             reconnect_reason: None,
             ..base
@@ -279,7 +278,6 @@ fn base(ctx: &Ctx, before: Option<&Versioned<Connection>>, ledger: Ledger) -> Co
             options: Options::defaults(ledger),
             connected_at: None,
             connected_by: None,
-            last_synced_at: None,
             look_first: false,
             reconnect_reason: None,
         },

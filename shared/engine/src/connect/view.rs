@@ -116,15 +116,15 @@ pub struct ConnectionView {
 
 impl ConnectionView {
     /// A connection as shown to a workspace on its present plan.
-    pub(super) fn of(connection: &Connection, workspace: &Workspace, shared: bool) -> Self {
+    pub(super) fn of(connection: &Connection, workspace: &Workspace, shared: bool, last_synced_at: Option<Timestamp>) -> Self {
         Self {
             id: connection.id,
             status: connection.status,
             organisation: connection.organisation.as_ref().map(OrganisationView::from),
             connected_at: connection.connected_at,
-            last_synced_at: connection.last_synced_at,
+            last_synced_at,
             options: connection.options.clone(),
-            health: health(connection, workspace, shared),
+            health: health(connection, workspace, shared, last_synced_at.is_some()),
             shared_organisation: shared,
         }
     }
@@ -173,7 +173,7 @@ impl IntegrationView {
     }
 }
 
-fn health(connection: &Connection, workspace: &Workspace, shared: bool) -> HealthView {
+fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: bool) -> HealthView {
     let label = connection.ledger.label();
     let required = connection.ledger.plan_required();
     let name = connection.organisation.as_ref().map_or("an organisation", |organisation| organisation.name.as_str());
@@ -192,14 +192,14 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool) -> Healt
         ConnectionStatus::ReconnectRequired => HealthView::new(
             HealthLevel::Stopped,
             connection.reconnect_reason.clone().unwrap_or_else(|| format!("{label} no longer accepts the connection to {name}.")),
-            Some(format!("Reconnect {label}. Waiting invoices then sync by themselves.")),
+            Some(format!("Reconnect {label}, then sync again what waits: nothing of it is lost.")),
         ),
         ConnectionStatus::Connected if shared => HealthView::new(
             HealthLevel::Attention,
             format!("Connected to {name}, which another CoPortal workspace uses too."),
             Some("This is allowed. If you did not expect it, check which workspace should send invoices there.".to_owned()),
         ),
-        ConnectionStatus::Connected if connection.last_synced_at.is_none() => HealthView::new(
+        ConnectionStatus::Connected if !synced => HealthView::new(
             HealthLevel::Good,
             format!("Connected to {name}. Nothing was synced yet."),
             Some("Sync a sent or paid invoice from its page to see it there.".to_owned()),
@@ -244,7 +244,6 @@ mod tests {
             options: Options::defaults(Ledger::Xero),
             connected_at: None,
             connected_by: None,
-            last_synced_at: None,
             look_first: false,
             reconnect_reason: None,
         }
@@ -259,7 +258,7 @@ mod tests {
             (ReconnectRequired, HealthLevel::Stopped),
             (Disconnected, HealthLevel::Stopped),
         ] {
-            let view = ConnectionView::of(&connection(status), &workspace(Plan::Studio), false);
+            let view = ConnectionView::of(&connection(status), &workspace(Plan::Studio), false, None);
             assert_eq!(view.health.level, level);
             assert!(!view.health.text.is_empty());
             assert_eq!(view.health.fix.is_some(), status != Disconnected);
@@ -270,7 +269,7 @@ mod tests {
     /// R146: a downgrade stops syncs and keeps links; the card says so.
     #[test]
     fn a_downgrade_is_told() {
-        let health = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Solo), false).health;
+        let health = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Solo), false, None).health;
         assert_eq!(health.level, HealthLevel::Stopped);
         assert!(health.text.contains("links and choices are kept"));
         assert!(health.fix.unwrap().contains("Studio"));
@@ -278,7 +277,7 @@ mod tests {
 
     #[test]
     fn sharing_an_organisation_is_told() {
-        let view = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Studio), true);
+        let view = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Studio), true, None);
         assert!(view.shared_organisation);
         assert_eq!(view.health.level, HealthLevel::Attention);
     }

@@ -4,17 +4,14 @@ use coportal_core::connection::{Connection, ConnectionStatus, Generation, Organi
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{RunId, WorkspaceId};
 use coportal_core::ledger::Ledger;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::sync::Saved;
 use super::tokens::{self, TokenKey, TokenRow};
 use crate::error::StoreError;
 use crate::keys;
-use crate::store::{Change, Condition, Fields, Item, Kind, Store, Transacted, Versioned, Write, from_item, millis, rev_of};
-
-/// The card of a connection shows its newest sync to the minute; it is written at most so often.
-const SYNCED_STAMP_EVERY: SignedDuration = SignedDuration::from_secs(60);
+use crate::store::{Change, Condition, Fields, Item, Kind, Store, Transacted, Versioned, Write, from_item, rev_of};
 
 /// An organisation's number within (workspace, ledger).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,7 +231,7 @@ impl Store {
         connection: &Connection,
         read_rev: u64,
     ) -> Result<Saved<Connection>, StoreError> {
-        let fields = connection_fields(ws, connection)?.untouched("last_synced_at").untouched("last_synced_ms");
+        let fields = connection_fields(ws, connection)?;
         let change = Change::update(keys::connection(ws, connection.ledger), fields).when(Condition::rev(read_rev));
         Ok(match self.write(ctx, change).await? {
             Write::Done { rev } => Saved::Done { rev },
@@ -292,34 +289,10 @@ impl Store {
         let users = items.iter().filter_map(|item| crate::store::key_of(item)?.1.parse().ok());
         Ok(users.filter(|user| *user != ws).collect())
     }
-
-    /// Notes the newest sync on the connection's card, at most once a minute and without a new revision, so that nobody's read of the
-    /// connection is made stale by it.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn note_synced(
-        &self,
-        ctx: &Ctx,
-        ws: WorkspaceId,
-        ledger: Ledger,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let before = at.saturating_sub(SYNCED_STAMP_EVERY).unwrap_or(at);
-        let due = Condition::new("attribute_not_exists(#last_synced_ms) OR #last_synced_ms < :before").number(":before", millis(before));
-        let same = Condition::new("#generation = :generation").number(":generation", generation);
-        let fields = Fields::empty(Kind::Connection).value("last_synced_at", &at)?.number("last_synced_ms", millis(at));
-        let change = Change::update(keys::connection(ws, ledger), fields).when(same.and(due)).without_revision();
-        let _noted_or_not_due = self.write(ctx, change).await?;
-        Ok(())
-    }
 }
 
-/// The attributes of a connection. The time of the newest sync lies there as a number too, for comparing.
 fn connection_fields(ws: WorkspaceId, connection: &Connection) -> Result<Fields, StoreError> {
-    let synced = connection.last_synced_at.map(|at| crate::store::number(millis(at)));
-    Ok(Fields::of(Kind::Connection, connection)?.text("ws", ws).optional("last_synced_ms", synced))
+    Ok(Fields::of(Kind::Connection, connection)?.text("ws", ws))
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ fn connection(organisation: Option<Organisation>, generation: Generation, grant:
         options: Options::defaults(Ledger::Xero),
         connected_at: None,
         connected_by: None,
-        last_synced_at: None,
         look_first: false,
         reconnect_reason: None,
     }
@@ -175,28 +174,4 @@ async fn options_are_saved_on_the_read_they_were_changed_from() {
     assert_eq!(store.save_connection(&ctx, ws(), &changed, read.rev).await.unwrap(), Saved::Done { rev: 2 });
     let Saved::Moved(stands) = store.save_connection(&ctx, ws(), &read.value, read.rev).await.unwrap() else { panic!() };
     assert!(stands.value.options.auto_sync);
-}
-
-/// The stamp of the newest sync makes nobody's read stale, and is written at most once a minute.
-#[tokio::test]
-async fn the_stamp_of_the_newest_sync_is_no_revision() {
-    let services = Services::new();
-    let (store, ctx) = (services.cloud().store, services.ctx());
-    let read = connect(&services, &store, "one", 1).await;
-    let stamp = async || {
-        store.note_synced(&services.ctx(), ws(), Ledger::Xero, Generation(1), services.now()).await.unwrap();
-        store.connection(ws(), Ledger::Xero).await.unwrap().unwrap()
-    };
-    let first = services.now();
-    assert_eq!(stamp().await.value.last_synced_at, Some(first));
-    services.advance(SignedDuration::from_secs(59));
-    assert_eq!(stamp().await.value.last_synced_at, Some(first));
-    services.advance(SignedDuration::from_secs(2));
-    let stamped = stamp().await;
-    assert_eq!(stamped.value.last_synced_at, Some(services.now()));
-    assert_eq!(stamped.rev, read.rev);
-    assert_eq!(store.save_connection(&ctx, ws(), &read.value, read.rev).await.unwrap(), Saved::Done { rev: 2 });
-    let stands = store.connection(ws(), Ledger::Xero).await.unwrap().unwrap();
-    assert_eq!(stands.value.last_synced_at, Some(services.now()), "options do not take it back");
-    store.note_synced(&ctx, ws(), Ledger::Xero, Generation(9), services.now()).await.unwrap();
 }
