@@ -8,8 +8,9 @@ mod people;
 mod routes;
 mod seed;
 
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,6 +105,12 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
     },
+    /// Another process keeps its state there.
+    #[error("{} is in use by another process: stop that one, or give this one another folder with --data", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A server did not stop.
     #[error("a server did not stop as it should: {0}")]
     Stop(String),
@@ -159,6 +166,8 @@ pub struct LocalRun {
     keeper: Option<Keeper>,
     front: Server,
     back: [Server; 2],
+    /// Held for as long as the folder is ours.
+    _lock: Option<File>,
 }
 
 impl LocalRun {
@@ -176,6 +185,7 @@ impl LocalRun {
         let (aws, xero_listener) = (listen_near(port, 1).await?, listen_near(port, 2).await?);
         let (aws_endpoint, xero_origin) = (self::origin(&aws)?, self::origin(&xero_listener)?);
 
+        let lock = data.as_deref().map(lock).transpose()?;
         let cloud = LocalCloud::open(&origin, data.as_deref(), clock.clone())?;
         let keeper = data.as_deref().map(|folder| Keeper::open(folder, &clock)).transpose()?;
         let at = Addresses { aws: &aws_endpoint, xero: &xero_origin };
@@ -225,7 +235,7 @@ impl LocalRun {
         });
         let demo = if demo_workspace { Some(seed::plant(&local).await?) } else { None };
         local.set_demo(demo.clone());
-        Ok(Self { origin, aws_endpoint, xero_origin, cloud, xero, gateway, demo, local, keeper, front, back })
+        Ok(Self { origin, aws_endpoint, xero_origin, cloud, xero, gateway, demo, local, keeper, front, back, _lock: lock })
     }
 
     /// Makes a workspace with an owner, an admin and a member, through the service routes of the API.
@@ -275,6 +285,18 @@ fn public(local: Router, gateway: Router) -> Router {
             response
         }
     })
+}
+
+/// Two processes over one table and one simulator would undo each other's work. The system lets go of the lock when a process ends.
+fn lock(folder: &Path) -> Result<File, RunError> {
+    let kept = |source| RunError::Kept { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(kept)?;
+    let file = File::create(folder.join("lock")).map_err(kept)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RunError::InUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(kept(source)),
+    }
 }
 
 async fn listen(port: u16) -> std::io::Result<TcpListener> {

@@ -91,6 +91,18 @@ fn a_killed_process_forgets_nothing() {
 }
 
 #[tokio::test]
+async fn a_folder_that_another_process_uses_is_refused() {
+    let folder = std::env::temp_dir().join(format!("coportal-in-use-{}", std::process::id()));
+    let local = start(&folder, 0).await;
+    let options = RunOptions { data: Some(folder.clone()), ..RunOptions::default() };
+    let Err(error) = LocalRun::start(options).await else { panic!("two use one folder") };
+    assert!(error.to_string().contains("is in use by another process"), "{error}");
+    local.shutdown().await.unwrap();
+    start(&folder, 0).await.shutdown().await.unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_named() {
     let folder = std::env::temp_dir().join(format!("coportal-damaged-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
