@@ -1,12 +1,14 @@
 //! What people do to a world: change options and clients, add invoices, answer questions, work in the ledger.
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use coportal_aws::keys::Choice;
 use coportal_aws::store::Versioned;
 use coportal_core::client::Client;
 use coportal_core::connection::{Connection, Options};
 use coportal_core::id::{ClientId, HoldId, InvoiceId};
 use coportal_core::invoice::Invoice;
 use coportal_core::ledger::Ledger;
+use coportal_core::money::Rate;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::row::{Hold, SyncRow};
 use coportal_core::workspace::Workspace;
@@ -37,6 +39,16 @@ impl World {
         change(&mut connection.options);
         let _ = self.process()?.store.save_connection(&self.ctx(), self.workspace, &connection, rev).await?;
         Ok(())
+    }
+
+    /// Chooses the code of a rate, as an admin does.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn choose_tax(&self, rate: Rate, code: &str) -> Result<()> {
+        let generation = self.connection().await?.value.generation;
+        let store = self.process()?.store;
+        Ok(store.put_choice(&self.ctx(), self.workspace, Ledger::Xero, generation, Choice::Tax(rate), Some(code)).await?)
     }
 
     /// Changes the workspace.

@@ -460,6 +460,8 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
                 let reason = "Kept as it stands in the ledger, as chosen.";
                 return Step::Proved { hash: built.content.hash(), sent: Some(compared()), reason };
             }
+            // A code or rate that was added there since the facts were read may be all that differs.
+            _ if !view.found.facts_read => return Step::ReadFacts,
             _ => return Step::Hold(hold),
         }
     }
