@@ -7,6 +7,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use coportal_aws::keys::{self, Index};
+use coportal_aws::store::{Item, Kind, Range};
 use coportal_core::id::{UserId, WorkspaceId};
 use coportal_core::problem::{Fix, Issue, Problem, ProblemKind};
 use coportal_core::workspace::Plan;
@@ -279,12 +281,37 @@ fn not_in_this_build(what: &str) -> Response {
     (StatusCode::NOT_IMPLEMENTED, headers, serde_json::to_vec(&problem).unwrap_or_default()).into_response()
 }
 
-async fn queue() -> Response {
-    not_in_this_build("queues")
+/// Messages by where they are. This build sends none: a sync ends with its request, so the counts are of queues that are not there.
+#[derive(Serialize)]
+struct QueueView {
+    queued: u64,
+    in_flight: u64,
+    dead_lettered: u64,
 }
 
-async fn idle() -> Response {
-    not_in_this_build("queues and no stream consumers")
+const NO_QUEUES: QueueView = QueueView { queued: 0, in_flight: 0, dead_lettered: 0 };
+
+async fn queue() -> Json<QueueView> {
+    Json(NO_QUEUES)
+}
+
+/// Nothing is under way once every request is answered; rows that wait for a time are not waited for, but counted.
+#[derive(Serialize)]
+struct IdleView {
+    #[serde(flatten)]
+    queue: QueueView,
+    parked: usize,
+}
+
+async fn idle(State(local): State<Local>) -> Answer<Json<IdleView>> {
+    let store = local.parts().shell.store();
+    let mut parked = 0;
+    for shard in 0..keys::SHARDS {
+        let due = store.query_index(Index::Due, &keys::due_pk(shard), &Range::default()).await.map_err(Problem::from)?;
+        let is_sync = |item: &&Item| item.get("kind").and_then(|kind| kind.as_s().ok()).is_some_and(|kind| kind == Kind::SyncRow.as_str());
+        parked += due.items.iter().filter(is_sync).count();
+    }
+    Ok(Json(IdleView { queue: NO_QUEUES, parked }))
 }
 
 async fn dns() -> Response {
