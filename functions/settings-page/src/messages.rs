@@ -52,11 +52,7 @@ pub(crate) fn connected(ledger: Ledger, choose: bool) -> Message {
             format!("Choose on the {label} card which one invoices go to. The others are let go."),
         );
     }
-    Message::new(
-        Tone::Good,
-        format!("{label} is connected"),
-        "Sync a sent or paid invoice from its page. Auto-sync stays off until you switch it on.",
-    )
+    Message::new(Tone::Good, format!("{label} is connected"), "Sync a sent or paid invoice to see it there.")
 }
 
 /// The connection was taken apart; `left` is the receipt's reason why the ledger's side was not removed, if it was not.

@@ -187,6 +187,15 @@ fn notes(before: &Options, after: &Options, ledger: Ledger, draft: Option<DraftM
     if before.on_void != after.on_void && after.on_void != OnVoid::None {
         notes.push(format!("A document in {label} with a payment on it, or one that CoPortal did not create, is never voided or deleted."));
     }
+    let later = [
+        (!before.auto_sync && after.auto_sync, "Automatic sync"),
+        (before.payments != after.payments && after.payments == Payments::Push, "Pushing payments"),
+        (before.on_void != after.on_void && after.on_void != OnVoid::None, "Voiding in the ledger"),
+        (before.item != after.item && after.item == ItemPolicy::Mapped, "A table of products"),
+    ];
+    for (_, what) in later.into_iter().filter(|(switched_on, _)| *switched_on) {
+        notes.push(format!("{what} is stored, and has no effect yet: this version syncs invoices when somebody clicks."));
+    }
     if after.name_only_ok && !after.match_by.contains(&MatchBy::Name) {
         notes.push("name_only_ok has no effect while names are not matched.".to_owned());
     }
@@ -287,5 +296,19 @@ mod tests {
         let fields: Vec<&str> = view.changes.iter().map(|change| change.field.as_str()).collect();
         assert_eq!(fields, ["match", "sync_as_draft"]);
         assert!(view.notes.iter().any(|note| note.contains("stay as they are")), "C7: {:?}", view.notes);
+    }
+
+    /// An option that nothing acts on yet says so when it is switched on, and only then.
+    #[test]
+    fn an_option_without_effect_says_so() {
+        let before = Options::defaults(Ledger::Xero);
+        let notes = |text: &str| {
+            let after = patch(text).apply(&before, Ledger::Xero).unwrap();
+            OptionsView::new(&before, after, Ledger::Xero, Some(DraftMeaning::Native), true).unwrap().notes
+        };
+        for text in [r#"{"auto_sync":true}"#, r#"{"payments":"push"}"#, r#"{"on_void":"void"}"#, r#"{"item":"mapped"}"#] {
+            assert!(notes(text).iter().any(|note| note.contains("has no effect yet")), "{text}");
+        }
+        assert!(!notes(r#"{"rounding":"line"}"#).iter().any(|note| note.contains("has no effect yet")));
     }
 }

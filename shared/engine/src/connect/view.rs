@@ -202,7 +202,7 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: 
         ConnectionStatus::Connected if !synced => HealthView::new(
             HealthLevel::Good,
             format!("Connected to {name}. Nothing was synced yet."),
-            Some("Sync a sent or paid invoice from its page to see it there.".to_owned()),
+            Some("Sync a sent or paid invoice to see it there.".to_owned()),
         ),
         ConnectionStatus::Connected => HealthView::new(HealthLevel::Good, format!("Connected to {name}."), None),
     }
