@@ -28,6 +28,9 @@ pub(crate) const REFRESH: &str = "refresh";
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// How long the right to refresh lasts: the vendor's time-out, the writes around it and a margin.
 const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// How long after the lease was taken the vendor may be called: what is left of the lease covers the vendor's time-out and the storing.
+/// Two uses of one refresh token can leave the vendor with another live set than the one that is stored.
+const REFRESH_START: SignedDuration = SignedDuration::from_secs(10);
 /// How often a run looks whether somebody else's refresh is done.
 const TURNS: u32 = 48;
 const TURN: Duration = Duration::from_millis(250);
@@ -215,7 +218,8 @@ impl Engine {
         if let Some(lease) = row.value.lease.as_ref().filter(|lease| ctx.now() < lease.until) {
             return Ok(Turn::Wait(lease.until));
         }
-        let until = ctx.now().saturating_add(REFRESH_LEASE).unwrap_or(Timestamp::MAX);
+        let begun = ctx.now();
+        let until = begun.saturating_add(REFRESH_LEASE).unwrap_or(Timestamp::MAX);
         let held = match self.store.take_refresh_lease(ctx, key, row, run, until).await.map_err(ours)? {
             Refresh::Mine(held) => held,
             Refresh::Other(Some(now)) => return Ok(Turn::Again(now)),
@@ -235,6 +239,13 @@ impl Engine {
             Refresh::Other(Some(now)) => return Ok(Turn::Again(now)),
             Refresh::Other(None) => return Err(AccessProblem::Dead),
         };
+        if begun.duration_until(ctx.now()) > REFRESH_START {
+            // The way here took too long: somebody else may have the lease by now. Nothing was sent; look anew.
+            return match self.release(ctx, key, run, RefreshOutcome::Settled).await {
+                Some(now) => Ok(Turn::Again(Box::new(now))),
+                None => Err(AccessProblem::Unsettled { until: ctx.now().saturating_add(UNSETTLED_PAUSE).unwrap_or(Timestamp::MAX) }),
+            };
+        }
         let api =
             self.ledgers.get(ledger).ok_or_else(|| ours(Problem::internal_error("a connection to a ledger that this build lacks")))?;
         match api.sign_in.refresh(&credentials, &refresh_token, ctx.now()).await {
