@@ -40,6 +40,14 @@ fn linked(package: &Package) -> BTreeSet<String> {
     tree.lines().skip(1).filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
+/// Whether a package, built for itself, links another.
+pub(crate) fn links(package: &str, other: &str) -> bool {
+    let metadata = metadata();
+    let members = metadata.workspace_packages();
+    let package = members.into_iter().find(|member| member.name.as_str() == package).unwrap_or_else(|| panic!("no package {package}"));
+    linked(package).contains(other)
+}
+
 /// What a folder may name. A new package is given its place here, or the test fails.
 fn may_name(from: &str) -> &'static [&'static str] {
     match from {

@@ -20,6 +20,10 @@ mod layers;
 mod pages;
 #[cfg(test)]
 mod pins;
+#[cfg(test)]
+mod policies;
+#[cfg(test)]
+mod routes;
 
 /// The top folder of the repository.
 #[must_use]
