@@ -142,7 +142,6 @@ mod tests {
             options: Options::defaults(Ledger::Xero),
             connected_at: None,
             connected_by: None,
-            last_synced_at: None,
             look_first: false,
             reconnect_reason: None,
         }

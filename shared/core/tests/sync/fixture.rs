@@ -142,7 +142,6 @@ impl World {
                 options: Options::defaults(Ledger::Xero),
                 connected_at: Some(now),
                 connected_by: None,
-                last_synced_at: None,
                 look_first: false,
                 reconnect_reason: None,
             },
