@@ -369,7 +369,7 @@ impl World {
         let claim = ContactClaim { organisation: &organisation.id, external_id: &contact.id, shared: false };
         match engine.store.link_contact(&ctx, key, &row, 0, claim).await? {
             ContactStored::Done => Ok(()),
-            other => bail!("linking ended as {other:?}"),
+            refused @ (ContactStored::NotMine(_) | ContactStored::OwnedByOther { .. }) => bail!("linking ended as {refused:?}"),
         }
     }
 
