@@ -3,6 +3,8 @@
 //!
 //! I1, I2, I5, I6, I8, I10; R64, R140, R141; C29, C30.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test stops where it fails, and prints how many cases it ran")]
+
 use chaos::wire::{Fault, Passed, Side};
 use chaos::world::{Run, World};
 use coportal_core::invoice::{Invoice, InvoiceStatus};
