@@ -3,16 +3,24 @@
 //!
 //! I1, I2, I5, I6, I8, I10; R64, R140, R141; C29, C30.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test stops where it fails, and prints how many cases it ran")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test stops where it fails, and prints how many cases it ran"
+)]
 
 use chaos::wire::{Fault, Passed, Side};
 use chaos::world::{Run, World};
+use coportal_core::connection::Profile;
 use coportal_core::invoice::{Invoice, InvoiceStatus};
 use coportal_core::sync::row::SyncState;
 use coportal_core::workspace::TaxRounding;
 use coportal_engine::sync::{Changed, SyncEnd};
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
+use simulators::skeleton::faults::{Fault as FaultOf, FaultKind};
+use simulators::xero::Action;
 
 /// What is synced when the fault strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,4 +219,34 @@ async fn i1_pairs_of_crashes() {
         }
     }
     println!("pairs of crashes: {cases} cases");
+}
+
+/// Made, its answer lost, and deleted by the bookkeeper before anybody looked: no new document is made without a word.
+#[tokio::test(start_paused = true)]
+async fn i1_a_lost_create_that_was_deleted_meanwhile_asks() {
+    let world = prepare(1, Scenario::FirstSyncOfLinkedContact).await;
+    let put = calls(Scenario::FirstSyncOfLinkedContact).await.iter().position(|call| call.operation.starts_with("PUT")).unwrap();
+    world.wire.arm(put, Fault::CrashAfter);
+    assert!(matches!(world.click().await.unwrap(), Run::Died));
+    world.wire.disarm();
+    let made = world.books().documents.first().unwrap().id.clone();
+    world.simulator.bookkeeper(Action::Delete { document_id: made }).unwrap();
+    world.clock.advance(SignedDuration::from_mins(8));
+    let end = world.settle().await.unwrap();
+    assert!(matches!(&end, Ok(SyncEnd::Held(hold)) if hold.question.code() == "document_gone"), "{end:?}");
+    assert_eq!(world.state().await.unwrap(), SyncState::Held);
+}
+
+/// A row that waits, and whose sync is then refused, waits for nothing: it comes to rest and is listed.
+#[tokio::test(start_paused = true)]
+async fn a_refused_row_comes_to_rest() {
+    let world = prepare(1, Scenario::FirstSyncOfLinkedContact).await;
+    world.simulator.post_faults(vec![FaultOf { times: 9, ..FaultOf::on("/Invoices", FaultKind::Refuse) }]);
+    let Run::Ended(end) = world.click().await.unwrap() else { panic!("nothing was armed") };
+    assert!(matches!(*end, Ok(SyncEnd::Waiting { .. })), "{end:?}");
+    assert_eq!(world.state().await.unwrap(), SyncState::Waiting);
+    world.options(|options| options.profile = Profile::Copper).await.unwrap();
+    let Run::Ended(end) = world.click().await.unwrap() else { panic!("nothing was armed") };
+    assert!(end.is_err(), "{end:?}");
+    assert_eq!(world.state().await.unwrap(), SyncState::Failed);
 }

@@ -156,17 +156,19 @@ impl Run<'_> {
         vendor_request_id: Option<String>,
         at: Option<Timestamp>,
     ) -> Outcome<Next> {
+        // Done, and voided or deleted there since: the outcome is known, and a person has to say what follows.
+        let gone = there.status.is_gone();
         let first_link = self.row.value.link.is_none();
         let created_by_us = self.row.value.link.as_ref().is_none_or(|link| link.created_by_us);
         let differs = intent
             .sent
             .as_ref()
-            .filter(|sent| sent.totals != there.totals && !there.status.is_gone())
+            .filter(|sent| sent.totals != there.totals && !gone)
             .map(|sent| totals_hold(self.request.ledger.label(), sent, &there));
         self.row.value.link = Some(self.document_link(&there, intent.sent.clone(), created_by_us));
         self.row.value.intent = None;
         // What the ledger computed otherwise is no proof of this content: the next sync compares (I6).
-        self.row.value.hash = differs.is_none().then(|| intent.hash.clone());
+        self.row.value.hash = (differs.is_none() && !gone).then(|| intent.hash.clone());
         self.row.value.done = self.row.value.done.max(intent.version);
         if intent.kind == IntentKind::Update {
             self.row.value.updates += 1;
@@ -175,13 +177,13 @@ impl Run<'_> {
         self.row.value.answers.retain(Answer::outlives_a_write);
         self.found.document_look = None;
         self.found.document = None;
-        let caught_up = intent.version >= self.invoice.version;
+        let caught_up = intent.version >= self.invoice.version && !gone;
         if let Some(draft) = differs {
             self.keep_totals_hold(draft);
         } else if caught_up {
             self.finish_row(at);
         } else {
-            // The settled write was an older version's: the row goes on, and is due at once.
+            // The settled write was an older version's, or its document is gone: the row goes on, and is due at once.
             self.enter(SyncState::Queued);
             self.row.value.last_synced_at = Some(at.unwrap_or_else(|| self.ctx.now()));
         }

@@ -31,6 +31,18 @@ impl Run<'_> {
         Ok(Next::End(SyncEnd::InProgress { until }))
     }
 
+    /// Refused before anything was sent. A row that was waiting comes to rest and is listed: nothing waits for what will not happen.
+    pub(super) async fn refused(&mut self, problem: Problem) -> Outcome<Next> {
+        if !self.row.value.state.is_at_rest() && self.row.value.intent.is_none() {
+            self.enter(SyncState::Failed);
+            self.row.value.waiting = None;
+            self.row.value.problem = Some(public_half(&problem));
+            let event = self.event("failed", &problem.detail, None);
+            self.save(Some(event)).await?;
+        }
+        Err(problem)
+    }
+
     /// R64, C2: nothing changed since the last sync; the timeline says so, and why.
     pub(super) async fn nothing(&mut self) -> Outcome<SyncEnd> {
         let text = if self.invoice.status == InvoiceStatus::Paid && self.connection.options.payments == Payments::None {

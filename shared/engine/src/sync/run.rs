@@ -162,7 +162,7 @@ impl Run<'_> {
 
     async fn perform(&mut self, step: Step) -> Outcome<Next> {
         match step {
-            Step::Refuse(problem) => Err(problem),
+            Step::Refuse(problem) => self.refused(problem).await,
             Step::Busy { until, contact } => self.busy(until, contact).await,
             Step::Hold(draft) => self.hold(draft).await.map(Next::End),
             Step::Nothing => self.nothing().await.map(Next::End),
