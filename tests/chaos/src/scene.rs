@@ -204,6 +204,17 @@ impl World {
         self.simulator.bookkeeper(action).map_err(|refused| anyhow!("{refused:?}"))
     }
 
+    /// The vendor is well again: scripted faults are gone. Effects that are still to come do come.
+    ///
+    /// # Errors
+    /// When the simulator does not take its own snapshot back.
+    pub fn heal(&self) -> Result<()> {
+        self.wire.replace(None);
+        let mut snapshot = self.simulator.snapshot();
+        *snapshot.get_mut("faults").context("a snapshot has the faults")? = serde_json::Value::Array(Vec::new());
+        self.simulator.restore(snapshot).map_err(|refused| anyhow!("{refused:?}"))
+    }
+
     /// The documents that count: neither voided nor deleted.
     #[must_use]
     pub fn live(&self) -> Vec<Document> {

@@ -51,9 +51,27 @@ pub struct Passed {
     pub operation: String,
 }
 
+/// Answers of the vendor that another one takes the place of, after the call has had its effect.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// The method.
+    pub method: &'static str,
+    /// A part of the path.
+    pub path: &'static str,
+    /// For how many calls.
+    pub times: u32,
+    /// The status that is answered.
+    pub status: u16,
+    /// What the body is said to be.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
+
 struct State {
     armed: Option<(usize, Fault)>,
     interleaved: Option<u64>,
+    replaced: Option<Replaced>,
     passed: Vec<Passed>,
     struck: bool,
 }
@@ -70,7 +88,7 @@ pub struct Wire {
 impl Default for Wire {
     fn default() -> Self {
         Self {
-            state: Arc::new(Mutex::new(State { armed: None, interleaved: None, passed: Vec::new(), struck: false })),
+            state: Arc::new(Mutex::new(State { armed: None, interleaved: None, replaced: None, passed: Vec::new(), struck: false })),
             crashed: watch::Sender::new(false),
             held: Arc::default(),
             release: Arc::default(),
@@ -105,6 +123,23 @@ impl Wire {
     /// at once take turns at every call, in an order that replays.
     pub fn interleave(&self, seed: u64) {
         self.state().interleaved = Some(seed);
+    }
+
+    /// The vendor does what it is asked, and something on the way answers otherwise (a gateway's 504).
+    pub fn replace(&self, replaced: Option<Replaced>) {
+        self.state().replaced = replaced;
+    }
+
+    /// The answer that takes the place of this call's, if one does.
+    fn replacement(&self, operation: &str) -> Option<http::Response<Bytes>> {
+        let mut state = self.state();
+        let replaced = state
+            .replaced
+            .as_mut()
+            .filter(|replaced| replaced.times > 0 && operation.starts_with(replaced.method) && operation.contains(replaced.path))?;
+        replaced.times -= 1;
+        let response = http::Response::builder().status(replaced.status).header("content-type", replaced.content_type);
+        response.body(Bytes::from(replaced.body.clone())).ok()
     }
 
     /// Lets others go first.
@@ -243,7 +278,11 @@ impl Transport for VendorSide {
         Box::pin(async move {
             let operation = format!("{} {}", request.method(), request.uri().path());
             let broke = || TransportError::MaybeSent("the connection broke".to_owned());
-            match self.wire.carry(Side::Vendor, operation, self.simulator.handle(request)).await.ok_or_else(broke)? {
+            let answer = self.wire.carry(Side::Vendor, operation.clone(), self.simulator.handle(request)).await.ok_or_else(broke)?;
+            if let Some(other) = self.wire.replacement(&operation) {
+                return Ok(other);
+            }
+            match answer {
                 Answer::Response(response) => Ok(response),
                 Answer::Refused => Err(TransportError::NotSent("refused".to_owned())),
                 Answer::Dropped { .. } | Answer::Truncated(_) => Err(broke()),

@@ -2,6 +2,15 @@
 //!
 //! C29, R64; I7, I8; reliability plan, "remote deleted, voided, paid, approved, renumbered, merged between syncs".
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test's helpers fail the test by panicking, and print what they counted"
+)]
+
 use chaos::world::World;
 use coportal_core::failure::Question;
 use coportal_core::invoice::Invoice;
@@ -215,13 +224,7 @@ fn work(world: &World, work: Work) -> bool {
         }
     };
     let action = match work {
-        Work::Account
-        | Work::Tracking
-        | Work::EqualTaxCode
-        | Work::OtherTaxCode
-        | Work::Description
-        | Work::Price
-        | Work::Quantity => line,
+        Work::Account | Work::Tracking | Work::EqualTaxCode | Work::OtherTaxCode | Work::Description | Work::Price | Work::Quantity => line,
         Work::DueDate | Work::IssueDate | Work::Reference | Work::Number | Work::OtherContact => head,
         Work::FreeLine => add("0"),
         Work::PaidLine => add("5"),
