@@ -74,6 +74,8 @@ pub fn tested() -> Result<Vec<(String, BTreeSet<String>)>> {
 
 /// The rules that this tree can be asked about, each in a sentence: `R` from the product's documents, `C` where two of them disagree.
 const RULES: &[(&str, &str)] = &[
+    ("R1", "every ledger is managed from Settings, Integrations"),
+    ("R2", "a link in the sidebar leads there"),
     ("R3", "Xero needs the Studio plan or a higher one"),
     ("R4", "QuickBooks needs Studio"),
     ("R5", "Sage needs Agency"),
@@ -108,6 +110,7 @@ const RULES: &[(&str, &str)] = &[
     ("R65", "one way only: CoPortal pushes"),
     ("R66", "marking an invoice paid here does not touch the ledger"),
     ("R140", "a durable link, so that no crash makes a second document"),
+    ("R141", "a durable link of client and contact, too"),
     ("R143", "totals are compared before the push"),
     ("R144", "the ledger's tax code is found for a rate"),
     ("R145", "another organisation never sees old ids"),

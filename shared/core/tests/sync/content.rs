@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 
 use crate::fixture::{URL, World, dec, item, line_id, rate};
 
-/// R45, R46, R48-R50: number, lines with description, quantity and price, tax by the invoice's rate, due date; and the owner's mark.
+/// R45, R46, R48-R50, R52: number, lines with description, quantity and price, tax by the invoice's rate, due date; and the owner's mark.
 #[test]
 fn r45_to_r50_everything_is_carried() {
     let built = World::linked().built();
@@ -25,7 +25,7 @@ fn r45_to_r50_everything_is_carried() {
     let line = &content.lines[0];
     assert_eq!((line.description.as_str(), line.quantity, line.unit_price), ("Design", dec("2"), dec("100")));
     assert_eq!((line.key, line.rate, line.tax_code.as_str()), (Some(line_id(1)), rate("20"), "S20"));
-    assert_eq!(content.lines[1].tax_code, "R5");
+    assert_eq!(content.lines[1].tax_code, "S5");
     assert_eq!((built.totals.subtotal, built.totals.tax, built.totals.total), (dec("250.50"), dec("42.53"), dec("293.03")));
     assert_eq!(built.sales_account, "200");
 }

@@ -149,7 +149,7 @@ impl World {
                 name: "Org".into(),
                 base_currency: gbp,
                 currencies: vec![gbp],
-                tax_rates: vec![tax("S20", "20"), tax("R5", "5"), tax("Z0", "0"), tax("S17", "17.5")],
+                tax_rates: vec![tax("S20", "20"), tax("S5", "5"), tax("Z0", "0"), tax("S17", "17.5")],
                 accounts: vec![account("200", AccountUse::Sales), account("860", AccountUse::Rounding)],
                 short_code: None,
                 pays_tax: true,

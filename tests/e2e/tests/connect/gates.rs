@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{UK, World};
 
-/// R3, R146: refused at connect, naming the plan; nothing is begun.
+/// R3-R6, R146: refused at connect, naming the plan; nothing is begun. Each ledger says which plan it needs.
 #[tokio::test]
 async fn a_plan_without_xero_cannot_connect() {
     let world = World::new().await;

@@ -22,7 +22,7 @@ fn assert_strict(answer: &Answered) {
     assert!(answer.text.contains(r#"<html lang="en">"#) && answer.text.contains(r#"name="viewport""#));
 }
 
-/// The stylesheet that the page names, found under its name.
+/// R1: every ledger has its card in Settings, Integrations. The stylesheet that the page names is found under its name.
 #[tokio::test]
 async fn the_page_and_its_stylesheet() {
     let world = World::new().await;

@@ -16,6 +16,7 @@ async fn calls_of(studio: &Studio, invoice: &Value, changed: &str) -> Vec<String
     calls.iter().filter(|call| !is_fact(call)).map(|call| format!("{} {}", text(call, "/method"), path(call))).collect()
 }
 
+/// R44: and the contact comes before the invoice.
 #[tokio::test]
 async fn a_sync_makes_no_call_too_many() {
     let (local, studio) = connected().await;
