@@ -182,7 +182,7 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: 
         _ if workspace.plan < required => HealthView::new(
             HealthLevel::Stopped,
             format!("The {} plan does not include {label}: syncing has stopped, links and choices are kept.", workspace.plan.label()),
-            Some(format!("Upgrade to {} or higher; what waits then goes on.", required.label())),
+            Some(format!("Upgrade to {} or higher; then sync again what waits.", required.label())),
         ),
         ConnectionStatus::ChooseOrganisation => HealthView::new(
             HealthLevel::Attention,
