@@ -75,6 +75,7 @@ impl Run<'_> {
                 return Ok(Next::Continue);
             }
         }
+        self.check_standing().await?;
         if self.ctx.now() > intent.send_by {
             return Ok(Next::Continue);
         }

@@ -66,7 +66,7 @@ impl Run<'_> {
             return self.out_of_time().await.map(Some);
         }
         match self.ensure_token().await? {
-            Ok(()) => Ok(None),
+            Ok(()) => self.check_standing().await.map(|()| None),
             Err(problem) => self.no_access(problem).await.map(Some),
         }
     }
@@ -95,6 +95,7 @@ impl Run<'_> {
                 return Ok(Next::Continue);
             }
         }
+        self.check_standing().await?;
         if self.ctx.now() > intent.send_by {
             // The claim itself took too long: whoever looks may already be counting. Claim anew.
             return Ok(Next::Continue);

@@ -60,6 +60,10 @@ impl Engine {
         if let Next::End(end) = run.adopt(document).await? {
             return Ok(end);
         }
+        // Somebody else changed the row meanwhile: going on would sync what was not to be synced before it is linked.
+        if run.row.value.link.as_ref().is_none_or(|link| !link.external_id.eq_ignore_ascii_case(external_id)) {
+            return Err(open_intent());
+        }
         run.sync().await
     }
 

@@ -59,6 +59,7 @@ impl Engine {
 
     /// Reads what a sync rests on, in two consistent batch reads, and checks the gates (R146).
     async fn load<'e>(&'e self, ctx: &'e Ctx, request: SyncRequest) -> Outcome<Run<'e>> {
+        let read_at = ctx.now();
         let head = self.store.sync_head(ctx, request.workspace, request.invoice, request.ledger).await?;
         let invoice = head.invoice.ok_or_else(|| Problem::not_found("invoice"))?;
         let workspace = head.workspace.ok_or_else(|| Problem::not_found("workspace"))?;
@@ -70,7 +71,7 @@ impl Engine {
         let key = SyncKey { ws: request.workspace, inv: invoice.id, ledger: request.ledger, generation: connection.value.generation };
         let SyncBody { client, tokens, facts, choices, contact, row } = self.store.sync_body(ctx, key, invoice.client_id, &rates).await?;
         let client = client.ok_or_else(|| Problem::internal_error("the invoice's client is missing"))?;
-        Ok(Run::new(
+        let mut run = Run::new(
             self,
             ctx,
             api,
@@ -85,7 +86,9 @@ impl Engine {
             choices,
             contact,
             row,
-        ))
+        );
+        run.stood_at = read_at;
+        Ok(run)
     }
 }
 

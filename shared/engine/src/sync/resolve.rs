@@ -1,12 +1,14 @@
 //! A person answers a hold with one click, and the sync goes on.
 
 use coportal_aws::keys;
+use coportal_aws::records::sync::Saved;
 use coportal_core::ctx::Ctx;
 use coportal_core::failure::Question;
 use coportal_core::id::HoldId;
 use coportal_core::money::Rate;
 use coportal_core::problem::{Issue, Outcome, Problem, ProblemKind};
 use coportal_core::sync::row::{Answer, Hold, SyncState};
+use coportal_core::timeline::TimelineEvent;
 use rust_decimal::Decimal;
 
 use super::answer::SyncEnd;
@@ -20,14 +22,8 @@ impl Engine {
     /// When the hold is no longer the open one, or the choice is not one of its.
     pub async fn resolve_hold(&self, ctx: &Ctx, request: SyncRequest, hold: HoldId, choice: &str) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request.clone()).await?;
-        let open =
-            run.row.value.hold.clone().filter(|open| open.id == hold && run.row.value.state == SyncState::Held).ok_or_else(|| {
-                Problem::new(ProblemKind::Conflict, "hold_closed", "This question is no longer open.").fix(
-                    "Look at the invoice again: it may be synced by now, or ask something else.",
-                    "the invoice",
-                    false,
-                )
-            })?;
+        let open = run.row.value.hold.clone().filter(|open| open.id == hold && run.row.value.state == SyncState::Held);
+        let open = open.ok_or_else(hold_closed)?;
         let label = open.choices.iter().find(|offered| offered.id == choice).map(|offered| offered.label.clone()).ok_or_else(|| {
             Problem::invalid(vec![Issue::new("/choice", "unknown_choice", "This is not one of the answers that the question offers.")])
         })?;
@@ -37,16 +33,24 @@ impl Engine {
         if is_final(open.question, choice) {
             run.row.value.hold = None;
             run.enter(SyncState::Stopped);
-            run.save(Some(story)).await?;
+            run.save_answer(&story).await?;
             return Ok(run.stopped());
         }
         run.remember(&open, choice).await?;
         run.row.value.hold = None;
         run.enter(SyncState::Queued);
         run.row.value.waiting = None;
-        run.save(Some(story)).await?;
+        run.save_answer(&story).await?;
         run.sync().await
     }
+}
+
+fn hold_closed() -> Problem {
+    Problem::new(ProblemKind::Conflict, "hold_closed", "This question is no longer open.").fix(
+        "Look at the invoice again: it may be synced by now, or ask something else.",
+        "the invoice",
+        false,
+    )
 }
 
 /// Answers that mean "not this invoice".
@@ -101,6 +105,16 @@ impl Run<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// The answer counts when the row is as it was read: of two people who answer at once, the second is told, and nothing of theirs is
+    /// taken for done.
+    async fn save_answer(&mut self, story: &TimelineEvent) -> Outcome<()> {
+        match self.engine.store.save_row(self.ctx, self.key(), &self.row.value, self.row.rev).await? {
+            Saved::Done { rev } => self.row.rev = rev,
+            Saved::Moved(_) => return Err(hold_closed()),
+        }
+        self.tell(story).await
     }
 
     async fn store_choice(&self, choice: keys::Choice, value: &str) -> Outcome<()> {

@@ -23,16 +23,20 @@ use coportal_core::timeline::{AuditEvent, TimelineEvent};
 use coportal_core::workspace::Workspace;
 use coportal_ledgers::exec::Meter;
 use coportal_ledgers::{Access, LedgerApi};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::SyncRequest;
 use super::answer::{Changed, SyncEnd};
 use super::ends::public_half;
+use super::{SyncRequest, check_connection, not_connected};
 use crate::Engine;
 use crate::access::{AccessProblem, AccessToken};
 
 /// Most steps of one run; a correct plan needs far fewer, and a wrong one must not spin against a vendor.
 const MAX_STEPS: u32 = 40;
+
+/// How long a run relies on the connection as it has read it. A quick sync never reads it again; a slow one sends nothing any more soon
+/// after somebody has disconnected or chosen another organisation.
+const STANDS_FOR: SignedDuration = SignedDuration::from_secs(1);
 
 /// What stands in the way of a read.
 enum ReadStop {
@@ -79,6 +83,8 @@ pub(super) struct Run<'e> {
     /// Nothing is stored anywhere.
     pub(super) dry: bool,
     pub(super) contact_turns: u32,
+    /// When the connection was last seen to stand.
+    pub(super) stood_at: Timestamp,
 }
 
 #[expect(clippy::too_many_arguments, reason = "built once, from the two reads of Engine::load")]
@@ -125,6 +131,7 @@ impl<'e> Run<'e> {
             resent: false,
             dry: false,
             contact_turns: 0,
+            stood_at: ctx.now(),
         }
     }
 }
@@ -230,6 +237,7 @@ impl Run<'_> {
             if let Err(problem) = self.ensure_token().await? {
                 return Ok(Err(ReadStop::NoAccess(problem)));
             }
+            self.check_standing().await?;
             let Err(failure) = self.fetch_once(&step).await? else { return Ok(Ok(())) };
             if failure.disposition != Disposition::Reauthorize || self.reauthorized {
                 return Ok(Err(ReadStop::Failed(failure)));
@@ -308,6 +316,25 @@ impl Run<'_> {
         Ok(Access { organisation: &self.organisation, token: token.secret(), meter: &self.meter, timeout, now: self.ctx.now() })
     }
 
+    /// I4, I14: nothing is sent over a connection that somebody has taken apart, or moved to another organisation, while this run was at
+    /// work. Its rows stay as they are: an open intent belongs to its generation, and is settled when that comes back.
+    pub(super) async fn check_standing(&mut self) -> Outcome<()> {
+        let now = self.ctx.now();
+        if self.stood_at.duration_until(now) < STANDS_FOR {
+            return Ok(());
+        }
+        self.read_standing().await?;
+        self.stood_at = now;
+        Ok(())
+    }
+
+    async fn read_standing(&self) -> Outcome<()> {
+        let ledger = self.request.ledger;
+        let present = self.engine.store.connection(self.request.workspace, ledger).await?.map(|present| present.value);
+        let present = present.filter(|present| present.generation == self.connection.generation);
+        check_connection(&present.ok_or_else(|| not_connected(ledger))?).map(|_| ())
+    }
+
     pub(super) async fn ensure_token(&mut self) -> Outcome<Result<(), AccessProblem>> {
         if self.token.is_some() {
             return Ok(Ok(()));
@@ -361,6 +388,8 @@ impl Run<'_> {
     pub(super) async fn no_access(&mut self, problem: AccessProblem) -> Outcome<Next> {
         match problem {
             AccessProblem::Dead => {
+                // Tokens that are gone because somebody disconnected: there is nothing to reconnect, and nothing to wait for.
+                self.read_standing().await?;
                 let problem = public_half(&AccessProblem::Dead.problem(self.request.ledger));
                 self.wait(SyncState::Waiting, WaitingFor::Reconnect, None, Some(problem)).await.map(Next::End)
             }
