@@ -9,7 +9,7 @@ use coportal_core::ledger::Ledger;
 use coportal_core::problem::Problem;
 use coportal_core::sync::row::{RowProblem, SyncState, WaitingFor};
 use coportal_lambda::authn::{Admin, Invocation};
-use coportal_lambda::extract::{PageQuery, PageView, QueryOf, page_limit};
+use coportal_lambda::extract::{PageQuery, PageView, QueryOf, page_limit, sort_key_cursor};
 use coportal_lambda::problem::{Answer, HoldView};
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -56,7 +56,8 @@ pub(crate) async fn attention(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let limit = i32::try_from(page_limit(page.limit)?).unwrap_or(i32::MAX);
-    let listed = state.shell.store().attention(&ctx, principal.workspace.id, limit, page.cursor.as_deref()).await.map_err(Problem::from)?;
+    let after = sort_key_cursor(page.cursor.as_deref())?;
+    let listed = state.shell.store().attention(&ctx, principal.workspace.id, limit, after).await.map_err(Problem::from)?;
     let items: Vec<AttentionView> = listed.items.into_iter().map(AttentionView::from).collect();
     let wants_table = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/csv"));
     if wants_table {

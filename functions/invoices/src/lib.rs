@@ -1,6 +1,7 @@
 //! The invoices function: create, edit, send, void, pay, and how each invoice stands with each ledger.
 
 mod actions;
+mod decimal;
 mod ledgers;
 mod request;
 mod routes;

@@ -2,13 +2,14 @@
 
 use coportal_core::id::{ClientId, InvoiceId, LineId};
 use coportal_core::invoice::{Invoice, InvoiceStatus, LineItem, Payment, TaxMode};
-use coportal_core::money::{Currency, Rate};
+use coportal_core::money::Currency;
 use coportal_core::problem::Issue;
 use coportal_core::workspace::Workspace;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rust_decimal::Decimal;
 use serde::Deserialize;
+
+use crate::decimal::{Exact, ExactRate};
 
 /// `POST /v1/invoices` and `PUT /v1/invoices/{id}`: the content of an invoice.
 #[derive(Debug, Deserialize)]
@@ -36,12 +37,12 @@ struct LineRequest {
     #[serde(default)]
     id: Option<LineId>,
     description: String,
-    quantity: Decimal,
-    unit_price: Decimal,
+    quantity: Exact,
+    unit_price: Exact,
     #[serde(default)]
-    tax_rate: Option<Rate>,
+    tax_rate: Option<ExactRate>,
     #[serde(default)]
-    discount_percent: Option<Decimal>,
+    discount_percent: Option<Exact>,
 }
 
 /// What an invoice takes from elsewhere than the request.
@@ -70,10 +71,10 @@ impl InvoiceRequest {
             LineItem {
                 id: known.unwrap_or_else(&mut fresh),
                 description: line.description,
-                quantity: line.quantity,
-                unit_price: line.unit_price,
-                tax_rate: line.tax_rate,
-                discount_percent: line.discount_percent,
+                quantity: line.quantity.0,
+                unit_price: line.unit_price.0,
+                tax_rate: line.tax_rate.map(|rate| rate.0),
+                discount_percent: line.discount_percent.map(|percent| percent.0),
             }
         });
         let lines = lines.collect();
@@ -98,6 +99,11 @@ impl InvoiceRequest {
                 line.tax_rate = line.tax_rate.or(around.workspace.default_tax_rate);
             }
         }
+        for (pointer, day) in [("/issue_date", Some(invoice.issue_date)), ("/due_date", invoice.due_date)] {
+            if day.is_some_and(|day| !YEARS.contains(&day.year())) {
+                issues.push(Issue::new(pointer, "out_of_range", "A date of an invoice lies in the years 1900 to 2999."));
+            }
+        }
         issues.extend(invoice.issues());
         if serde_json::to_vec(&invoice).map_or(0, |text| text.len()) > LARGEST {
             issues.push(Issue::new("/lines", "too_large", "An invoice has at most 256 kB of text."));
@@ -105,6 +111,9 @@ impl InvoiceRequest {
         (invoice, issues)
     }
 }
+
+/// Years that an invoice can be of: what lies outside is a slip, no ledger takes it, and it would not sort.
+const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
 
 /// Stands where a number will be drawn, so that everything else is checked beside a number that could be.
 const TO_BE_DRAWN: &str = "INV-0";
@@ -123,12 +132,12 @@ pub(crate) struct EmptyRequest {}
 pub(crate) struct PayRequest {
     payment_id: String,
     /// In the invoice's currency.
-    amount: Decimal,
+    amount: Exact,
     date: Date,
 }
 
 impl From<PayRequest> for Payment {
     fn from(request: PayRequest) -> Self {
-        Self { payment_id: request.payment_id, amount: request.amount, date: request.date }
+        Self { payment_id: request.payment_id, amount: request.amount.0, date: request.date }
     }
 }

@@ -190,6 +190,11 @@ mod tests {
         let boot = boot(&DEPLOYED);
         let shell = boot.records_only().unwrap();
         assert!(shell.is_own_origin("https://api.example.com"));
+        for other in
+            ["", "null", "https://x@api.example.com", "https://api.example.com/", "http://api.example.com", "https://API.example.com"]
+        {
+            assert!(!shell.is_own_origin(other), "{other:?}");
+        }
         let cloud = boot.cloud(Some(config::Tokens { key: "key-1".to_owned() })).unwrap();
         assert_eq!((cloud.table.as_str(), cloud.token_key.as_str(), cloud.endpoints), ("t", "key-1", Endpoints::default()));
     }

@@ -216,6 +216,20 @@ pub fn cursor<T: FromStr>(cursor: Option<&str>) -> Answer<Option<T>> {
     cursor.map(|text| text.parse().map_err(|_| malformed())).transpose()
 }
 
+/// A cursor that is a sort key as text, `part#part`: what cannot be one is refused here, and not by the table.
+///
+/// # Errors
+/// 422 when it is none of ours.
+pub fn sort_key_cursor(cursor: Option<&str>) -> Answer<Option<&str>> {
+    let is_key = |text: &str| text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic()) && text.contains('#');
+    match cursor {
+        Some(text) if !is_key(text) => {
+            Err(Problem::invalid(vec![Issue::new("", "cursor", "This cursor did not come from a list of this kind.")]).into())
+        }
+        other => Ok(other),
+    }
+}
+
 /// A page of a list.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct PageView<T> {
@@ -323,5 +337,11 @@ mod tests {
         assert!(page_limit(Some(0)).is_err());
         assert!(page_limit(Some(101)).is_err());
         assert!(cursor::<coportal_core::id::ClientId>(Some("INVOICE#ws_1")).is_err());
+        assert!(sort_key_cursor(Some("held#2026-03-01T09:00:00.000Z#xero#inv_00000000000000000000000000000007")).is_ok());
+        assert_eq!(sort_key_cursor(None).unwrap(), None);
+        // DynamoDB refuses an empty key, and one of more than 1,024 bytes: that would be an answer of 500.
+        for other in ["", " ", "x", "a#\u{0}", "a#\u{e9}", &format!("a#{}", "x".repeat(1_024))] {
+            assert!(sort_key_cursor(Some(other)).is_err(), "{other:?}");
+        }
     }
 }

@@ -80,7 +80,8 @@ impl Shell {
 
     pub(crate) fn is_own_origin(&self, origin: &str) -> bool {
         let own = self.0.public_url.origin();
-        matches!(own, Origin::Tuple(..)) && Url::parse(origin).is_ok_and(|url| url.origin() == own && url.path() == "/")
+        // A browser writes an origin in one way only (HTML, "ASCII serialisation of an origin"); what reads alike is no browser's.
+        matches!(own, Origin::Tuple(..)) && own.ascii_serialization() == origin
     }
 
     /// Wraps a function's routes: what is not there is 404 (another method included), bodies have a limit, a panic is an answer, and

@@ -360,3 +360,36 @@ async fn pages_of_invoices() {
     let second = case.get(&format!("/v1/invoices?limit=3&cursor={next}")).await;
     assert_eq!((numbers(&second), &second.body["next_cursor"]), (vec!["INV-0002".to_owned(), "INV-0001".to_owned()], &Value::Null));
 }
+
+/// Money is what was written, and days are days of our time: anything else is named, not guessed.
+#[tokio::test]
+async fn numbers_and_dates_are_not_guessed() {
+    let case = case().await;
+    for (field, value) in [
+        ("quantity", "1e5"),
+        ("quantity", "1_000"),
+        ("quantity", "1.00000000000000000000000000000000000001"),
+        ("quantity", "0.00000000000000000000000000000000000001"),
+        ("unit_price", "0x1"),
+        ("unit_price", "1e400"),
+        ("unit_price", "99999999999999999999999999999999999999"),
+        ("discount_percent", ".5"),
+        ("tax_rate", "2_0"),
+        ("tax_rate", "20.00001"),
+    ] {
+        let mut line = case.body()["lines"][0].clone();
+        line[field] = value.into();
+        let answer = case.post("/v1/invoices", &case.with(json!({"lines": [line]}))).await;
+        refused(&answer, 422, "invalid_request");
+        assert_eq!(issues(&answer), [(format!("/lines/0/{field}").as_str(), "invalid")], "{value}");
+    }
+    for day in ["-009999-01-01", "0000-01-01", "1899-12-31", "3000-01-01", "9999-12-31"] {
+        let answer = case.post("/v1/invoices", &case.with(json!({"issue_date": day, "due_date": null}))).await;
+        refused(&answer, 422, "invalid_request");
+        assert_eq!(issues(&answer), [("/issue_date", "out_of_range")], "{day}");
+    }
+    let path = case.sent().await;
+    let body = json!({"payment_id": "p1", "amount": "1e1", "date": "2026-03-02"});
+    let answer = case.post(&format!("{path}/pay"), &body).await;
+    assert_eq!(issues(&answer), [("/amount", "invalid")]);
+}
