@@ -138,3 +138,123 @@ async fn i14_a_sync_under_way_sends_nothing_after_a_disconnect() {
     }
     assert!(after.is_empty(), "{}", after.join("\n"));
 }
+
+/// What an admin does about one invoice.
+#[derive(Debug, Clone, Copy)]
+enum Decision {
+    Link,
+    Unlink,
+    Resolve,
+}
+
+/// A world in which the decision can be made, and what it is made about.
+async fn before(decision: Decision) -> Option<(World, String)> {
+    let world = World::new(83).await.ok()?;
+    let about = match decision {
+        Decision::Link => by_hand(&world, "MANUAL-7")?,
+        Decision::Unlink => {
+            world.synced().await.ok()?;
+            String::new()
+        }
+        Decision::Resolve => {
+            by_hand(&world, "INV-0001")?;
+            String::new()
+        }
+    };
+    if matches!(decision, Decision::Resolve) {
+        world.held().await.ok()?;
+    }
+    world.wire.disarm();
+    Some((world, about))
+}
+
+/// Decides, in a process of its own; `None` when it died. Answers the code of a refusal.
+async fn decide(world: &World, decision: Decision, about: &str) -> Option<Result<(), String>> {
+    let (engine, ctx, request) = (world.process().ok()?, world.ctx(), world.request());
+    let held = world.row().await.ok().and_then(|row| row.hold);
+    let deciding = async {
+        let end = match decision {
+            Decision::Link => engine.link_document(&ctx, request, about).await.map(|_| ()),
+            Decision::Unlink => engine.unlink_document(&ctx, request).await,
+            Decision::Resolve => match held {
+                Some(hold) => engine.resolve_hold(&ctx, request, hold.id, "ledger_number").await.map(|_| ()),
+                None => Ok(()),
+            },
+        };
+        end.map_err(|problem| problem.code.into_owned())
+    };
+    tokio::select! {
+        biased;
+        () = world.wire.death() => None,
+        end = deciding => Some(end),
+    }
+}
+
+/// I1, I5: whatever call of a link, an unlink or an answer is cut, the decision can be made again, and the invoice has one document.
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_is_cut_anywhere_can_be_made_again() {
+    let mut cases = 0;
+    for decision in [Decision::Link, Decision::Unlink, Decision::Resolve] {
+        let (rehearsal, about) = before(decision).await.unwrap();
+        let reading = 1;
+        assert_eq!(decide(&rehearsal, decision, &about).await, Some(Ok(())), "{decision:?}");
+        let calls = rehearsal.wire.passed().len() - reading;
+        assert!(calls >= 4, "{decision:?}: {:?}", rehearsal.wire.passed());
+        for call in reading..reading + calls {
+            for fault in [WireFault::CrashBefore, WireFault::CrashAfter, WireFault::AnswerLost, WireFault::RequestLost] {
+                let case = format!("{decision:?}, {fault:?} at call {call}");
+                let (world, about) = before(decision).await.unwrap();
+                world.wire.arm(call, fault);
+                let cut = decide(&world, decision, &about).await;
+                assert!(world.wire.struck(), "{case}: {cut:?}");
+                world.wire.disarm();
+                // A person tries again: it is done, or it was.
+                let again = decide(&world, decision, &about).await.unwrap();
+                let settled = match &again {
+                    Ok(()) => true,
+                    Err(code) => ["already_linked", "not_linked", "hold_closed", "sync_in_progress"].contains(&code.as_str()),
+                };
+                assert!(settled, "{case}: {again:?}");
+                let end = world.patient(world.invoice_id, 12).await.unwrap_or_else(|error| panic!("{case}: {error:#}"));
+                let answer = match end {
+                    Ok(SyncEnd::Synced(answer)) => answer,
+                    // The answer was not stored before the process died: the question stands, and is answered once more.
+                    Ok(SyncEnd::Held(hold)) if matches!(decision, Decision::Resolve) => {
+                        world.resolve(hold.id, "ledger_number").await.unwrap().unwrap();
+                        world.synced().await.unwrap()
+                    }
+                    other => panic!("{case}: {other:?}"),
+                };
+                let live = world.live();
+                let planted = usize::from(matches!(decision, Decision::Resolve));
+                assert_eq!(live.len(), 1 + planted, "{case}: {live:?}");
+                assert_eq!(world.books().contacts.len(), 1, "{case}");
+                assert!(live.iter().any(|document| Some(&document.id) == answer.external_id.as_ref()), "{case}");
+                cases += 1;
+            }
+        }
+    }
+    println!("decisions cut: {cases} cases");
+}
+
+/// A clock that is set back between a lost answer and the next click makes nobody forget what may have been done.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_goes_back_makes_no_second_document() {
+    let rehearsal = World::new(89).await.unwrap();
+    rehearsal.sync(rehearsal.invoice_id).await.unwrap().unwrap();
+    let put = index_of(&rehearsal, "PUT /api.xro/2.0/Invoices").unwrap();
+    for back in [SignedDuration::from_secs(10), SignedDuration::from_mins(10), SignedDuration::from_hours(25)] {
+        for fault in [WireFault::CrashBefore, WireFault::CrashAfter, WireFault::AnswerLost, WireFault::RequestLost] {
+            let case = format!("{fault:?}, back by {back:#}");
+            let world = World::new(89).await.unwrap();
+            world.wire.arm(put, fault);
+            let _ = world.click().await.unwrap();
+            assert!(world.wire.struck(), "{case}");
+            world.wire.disarm();
+            world.clock.advance(-back);
+            let end = world.patient(world.invoice_id, 12).await.unwrap_or_else(|error| panic!("{case}: {error:#}"));
+            assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{case}: {end:?}");
+            assert_eq!((world.live().len(), world.books().contacts.len()), (1, 1), "{case}");
+        }
+    }
+}
