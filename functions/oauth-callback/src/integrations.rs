@@ -33,7 +33,8 @@ pub(crate) struct ConnectRequest {
     return_to: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// No `Debug`: the address carries the state.
+#[derive(Serialize)]
 struct ConnectView {
     authorize_url: String,
     expires_at: Timestamp,

@@ -8,8 +8,8 @@ use coportal_engine::connect::{Availability, ConnectionView, HealthLevel, Integr
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-/// Who looks at the page.
-#[derive(Debug, Clone, Copy)]
+/// Who looks at the page. No `Debug`: it carries what protects the forms.
+#[derive(Clone, Copy)]
 pub(crate) struct Viewer<'a> {
     /// What each form carries against forged requests.
     pub(crate) csrf: &'a str,
@@ -35,7 +35,11 @@ pub(crate) fn card(view: &IntegrationView, organisations: Option<&OrganisationsV
             @else { p.quiet { (invitation(view.ledger)) } }
             @if let Some(parked) = &view.parked { (confirmation(view, parked.began_at, viewer)) }
             @if view.availability == Availability::PendingApproval {
-                p { strong { "Waiting for platform approval. " } (view.label) " has not approved CoPortal's app yet, so it cannot be connected. Nothing is to be done here." @if !view.allowed { " It will need the " (view.plan_required.label()) " plan." } }
+                p {
+                    @if view.capabilities.is_some() { strong { "Waiting for platform approval. " } (view.label) " has not approved CoPortal's app yet, so it cannot be connected." }
+                    @else { strong { "Not in this version. " } (view.label) " comes with a later version of CoPortal, so it cannot be connected." }
+                    " Nothing is to be done here." @if !view.allowed { " It will need the " (view.plan_required.label()) " plan." }
+                }
             } @else if !view.allowed {
                 p { strong { (view.label) " is part of the " (view.plan_required.label()) " plan. " } "This workspace is on " (viewer.plan) ". Upgrade under Settings, Plan" @if live.is_some() { "; links and choices are kept" } "." }
             }
@@ -62,6 +66,7 @@ fn pill(view: &IntegrationView) -> (&'static str, &'static str) {
             (_, HealthLevel::Attention) => ("Connected", "attention"),
             (_, HealthLevel::Good) => ("Connected", "good"),
         },
+        None if view.capabilities.is_none() => ("Not in this version", ""),
         None if view.availability == Availability::PendingApproval => ("Pending approval", "attention"),
         None if !view.allowed => ("Not in your plan", ""),
         None => ("Not connected", ""),

@@ -4,6 +4,7 @@
 //! second, taken from the principal. What a stranger presents (state, cookie, code, API key) is keyed by the SHA-256 of the secret,
 //! and e-mail addresses appear only as [`email_hash`]: keys reach audit logs.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use coportal_core::connection::Generation;
 use coportal_core::id::{ClientId, ContactPersonId, EventId, InvoiceId, UserId, WorkspaceId};
 use coportal_core::ledger::Ledger;
@@ -81,6 +82,12 @@ pub fn instant(at: Timestamp) -> String {
 #[must_use]
 pub fn secret_hash(secret: &str) -> String {
     text::digest([b"secret".as_slice(), secret.as_bytes()])
+}
+
+/// Whether a secret that a stranger presents is the one whose [`secret_hash`] is stored; the time it takes tells nothing about either.
+#[must_use]
+pub fn is_secret_of(presented: &str, hash: &str) -> bool {
+    verify_slices_are_equal(secret_hash(presented).as_bytes(), hash.as_bytes()).is_ok()
 }
 
 /// `h(email)`: SHA-256 of workspace and normalised address, so that one address has another key in each workspace.
@@ -477,6 +484,15 @@ mod tests {
     use super::*;
     use coportal_core::id::InvoiceId;
     use uuid::Uuid;
+
+    #[test]
+    fn a_secret_is_known_by_its_hash() {
+        let hash = secret_hash("s");
+        assert!(is_secret_of("s", &hash));
+        for (presented, stored) in [("t", hash.as_str()), ("", hash.as_str()), ("s", ""), (hash.as_str(), hash.as_str())] {
+            assert!(!is_secret_of(presented, stored));
+        }
+    }
 
     #[test]
     fn instants_sort_as_text() {

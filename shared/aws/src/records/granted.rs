@@ -1,7 +1,6 @@
 //! The organisations of a consent, kept until one of them is chosen.
 
 use coportal_core::connection::{Generation, Organisation};
-use coportal_core::ctx::Ctx;
 use coportal_core::id::WorkspaceId;
 use coportal_core::ledger::Ledger;
 use serde::{Deserialize, Serialize};
@@ -27,17 +26,14 @@ fn key(ws: WorkspaceId, ledger: Ledger) -> Key {
     keys::facts(ws, ledger, Generation(0), "granted")
 }
 
-impl Store {
-    /// Keeps the organisations of a consent. Written before the connection that names the consent, so that a connection that waits for
-    /// a choice always has something to choose from.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn put_granted(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, granted: &Granted) -> Result<(), StoreError> {
-        let _always_done = self.write(ctx, Change::put(key(ws, ledger), Fields::of(Kind::Facts, granted)?)).await?;
-        Ok(())
+impl Granted {
+    /// The change that keeps the organisations, for the transaction that stores the connection and tokens of the same consent.
+    pub(crate) fn change(&self, ws: WorkspaceId, ledger: Ledger) -> Result<Change, StoreError> {
+        Ok(Change::put(key(ws, ledger), Fields::of(Kind::Facts, self)?))
     }
+}
 
+impl Store {
     /// What the consent `grant` granted; `None` when another consent has come since.
     ///
     /// # Errors
@@ -61,12 +57,12 @@ mod tests {
         let (one, two) = (WorkspaceId::new(Uuid::from_u128(1)), WorkspaceId::new(Uuid::from_u128(2)));
         let organisation = Organisation { id: "o".into(), name: "Org".into(), environment: None, link_id: Some("l".into()) };
         let granted = Granted { grant: 3, organisations: vec![organisation], options_of: Some(Generation(2)) };
-        store.put_granted(&ctx, one, Ledger::Xero, &granted).await.unwrap();
+        let _done = store.transact(&ctx, vec![granted.change(one, Ledger::Xero).unwrap()]).await.unwrap();
         assert_eq!(store.granted(one, Ledger::Xero, 3).await.unwrap(), Some(granted));
         assert_eq!(store.granted(one, Ledger::Xero, 4).await.unwrap(), None);
         assert_eq!(store.granted(two, Ledger::Xero, 3).await.unwrap(), None);
         let next = Granted { grant: 4, organisations: Vec::new(), options_of: None };
-        store.put_granted(&ctx, one, Ledger::Xero, &next).await.unwrap();
+        let _done = store.transact(&ctx, vec![next.change(one, Ledger::Xero).unwrap()]).await.unwrap();
         assert_eq!(store.granted(one, Ledger::Xero, 3).await.unwrap(), None);
     }
 }

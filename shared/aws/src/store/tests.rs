@@ -61,7 +61,7 @@ async fn a_failed_condition_shows_the_item_that_stands() {
     assert!(matches!(refused, Write::Refused { old: None }));
 }
 
-/// records.md, section 4, first row: a success is never read as a defeat.
+/// docs/records.md, section 4, first row: a success is never read as a defeat.
 #[tokio::test]
 async fn a_lost_answer_of_a_conditional_write_is_not_a_defeat() {
     for lost in 1..=2_usize {

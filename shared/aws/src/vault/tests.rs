@@ -93,7 +93,7 @@ async fn a_truncated_or_longer_envelope_is_refused() {
     assert!(vault.open(&services.ctx(), &longer, &context(), 7).await.is_err());
 }
 
-/// reliability.md, section 5: a ciphertext moved between workspace, ledger, organisation, generation, purpose, field or token set.
+/// Design decision 10: a ciphertext moved between workspace, ledger, organisation, generation, purpose, field or token set.
 #[tokio::test]
 async fn every_part_of_the_context_swapped_is_refused() {
     let services = Services::new();

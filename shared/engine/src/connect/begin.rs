@@ -99,13 +99,19 @@ impl Engine {
     /// What this deployment has of a ledger that can be connected.
     pub(super) fn connectable(&self, ledger: Ledger) -> Outcome<(&LedgerApi, &LedgerSettings)> {
         let settings = self.settings.ledgers.get(&ledger).filter(|settings| settings.available);
-        self.ledgers.get(ledger).zip(settings).ok_or_else(|| {
-            Problem::new(
-                ProblemKind::Conflict,
-                "pending_approval",
-                format!("{} has not approved CoPortal's app yet, so it cannot be connected.", ledger.label()),
+        let api = self.ledgers.get(ledger);
+        api.zip(settings).ok_or_else(|| {
+            let label = ledger.label();
+            let (detail, change) = if api.is_none() {
+                (format!("{label} comes with a later version of CoPortal, so it cannot be connected."), "it is there")
+            } else {
+                (format!("{label} has not approved CoPortal's app yet, so it cannot be connected."), "the approval comes")
+            };
+            Problem::new(ProblemKind::Conflict, "pending_approval", detail).fix(
+                format!("Nothing is to be done here: the card changes when {change}."),
+                "Settings -> Integrations",
+                false,
             )
-            .fix("Nothing is to be done here: the card changes when the approval comes.", "Settings -> Integrations", false)
         })
     }
 

@@ -86,8 +86,7 @@ impl Engine {
                 look_first: false,
                 ..base(ctx, before.as_ref(), ledger)
             };
-            self.store.put_granted(ctx, workspace, ledger, &granted).await?;
-            match self.store.connect(ctx, workspace, before.as_ref(), &connection, &row, None).await? {
+            match self.store.offer(ctx, workspace, before.as_ref(), &connection, &row, &granted).await? {
                 Connected::Done { .. } => {
                     let text = format!("{} gave access to {count} organisations; one is to be chosen.", ledger.label());
                     return self.audit(ctx, workspace, Actor::User(user.clone()), "consent_given", Some(ledger), text).await;

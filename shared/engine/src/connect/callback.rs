@@ -146,7 +146,7 @@ impl Engine {
             Ok(tokens) => tokens,
             Err(failure) => return Ok(failed(unreachable_or_refused(&failure))),
         };
-        let same_browser = browser.is_some_and(|cookie| keys::secret_hash(cookie.expose()) == sign_in.browser_hash);
+        let same_browser = browser.is_some_and(|cookie| keys::is_secret_of(cookie.expose(), &sign_in.browser_hash));
         if !same_browser {
             self.park(ctx, &state, &request, &sign_in, &tokens).await?;
             return Ok(CallbackEnd::Parked);

@@ -38,7 +38,7 @@ pub struct Principal {
 }
 
 /// How somebody showed who they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Auth {
     /// A bearer token of an issuer.
     Bearer {
@@ -50,6 +50,16 @@ pub enum Auth {
         /// What a form of a page must carry in `_csrf`.
         csrf: String,
     },
+}
+
+/// Without what a form must carry: it is as good as the cookie against forged requests.
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bearer { session } => f.debug_struct("Bearer").field("session", session).finish(),
+            Self::Session { .. } => f.debug_struct("Session").finish_non_exhaustive(),
+        }
+    }
 }
 
 impl Auth {

@@ -1,6 +1,6 @@
 //! The session cookie of a signed-in browser.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use coportal_aws::keys::is_secret_of;
 use coportal_aws::records::sessions::{Session, SignIn, csrf_hash};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{UserId, WorkspaceId};
@@ -62,8 +62,7 @@ pub(super) async fn prove(shell: &Shell, ctx: &Ctx, parts: &Parts, csrf: &Csrf<'
             Csrf::Header => header(&parts.headers, &CSRF_HEADER).unwrap_or_default(),
             Csrf::Form(token) => token,
         };
-        let expected = session.csrf.as_bytes();
-        if verify_slices_are_equal(csrf_hash(presented).as_bytes(), expected).is_err() {
+        if !is_secret_of(presented, &session.csrf) {
             return Err(forged("the token against forged requests is missing or another session's"));
         }
     }

@@ -326,3 +326,11 @@ async fn a_cookie_is_stored_by_its_hash_alone() {
     assert!(!format!("{session:?}").contains(&csrf_token(&cookie)));
     let _: &Shell = &case.bench.shell;
 }
+
+/// What a form carries against forged requests is a secret of the session: a principal can be printed without it.
+#[test]
+fn a_principal_is_printed_without_what_protects_its_forms() {
+    let csrf = csrf_token("cookie");
+    let printed = format!("{:?}", super::Auth::Session { csrf: csrf.clone() });
+    assert!(printed.contains("Session") && !printed.contains(&csrf), "{printed}");
+}

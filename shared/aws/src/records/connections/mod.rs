@@ -7,6 +7,7 @@ use coportal_core::ledger::Ledger;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::granted::Granted;
 use super::sync::Saved;
 use super::tokens::{self, TokenKey, TokenRow};
 use crate::error::StoreError;
@@ -124,9 +125,9 @@ impl Store {
         })
     }
 
-    /// Connects: the connection as given, its tokens, the organisation's number and its use, in one transaction. For a consent to several
-    /// organisations `draw` is `None`, the connection's generation 0 and its tokens sealed for a pending organisation; choosing one is the
-    /// same call with a draw and tokens sealed anew. Tokens and use of what `before` was connected to go.
+    /// Connects: the connection as given, its tokens, the organisation's number and its use, in one transaction. A consent to several
+    /// organisations is first kept by [`Store::offer`], with generation 0 and tokens sealed for a pending organisation; choosing one is
+    /// this call, with tokens sealed anew. Tokens and use of what `before` was connected to go.
     ///
     /// # Errors
     /// When the table does not answer; the same call may then be made again after reading.
@@ -139,6 +140,37 @@ impl Store {
         tokens: &TokenRow,
         draw: Option<&Draw>,
     ) -> Result<Connected, StoreError> {
+        self.connect_with(ctx, ws, before, connection, tokens, draw, None).await
+    }
+
+    /// Keeps a consent to several organisations until one is chosen: the connection as given, its tokens, and the organisations to choose
+    /// from, in one transaction. Of two consents at once the list belongs to the one whose tokens are stored.
+    ///
+    /// # Errors
+    /// As [`Store::connect`].
+    pub async fn offer(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        before: Option<&Versioned<Connection>>,
+        connection: &Connection,
+        tokens: &TokenRow,
+        granted: &Granted,
+    ) -> Result<Connected, StoreError> {
+        self.connect_with(ctx, ws, before, connection, tokens, None, Some(granted)).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the transaction")]
+    async fn connect_with(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        before: Option<&Versioned<Connection>>,
+        connection: &Connection,
+        tokens: &TokenRow,
+        draw: Option<&Draw>,
+        granted: Option<&Granted>,
+    ) -> Result<Connected, StoreError> {
         let ledger = connection.ledger;
         let read_rev = before.map_or(0, |before| before.rev);
         let token_key = TokenKey { ws, ledger, generation: connection.generation };
@@ -146,6 +178,9 @@ impl Store {
             Change::update(keys::connection(ws, ledger), connection_fields(ws, connection)?).when(Condition::rev(read_rev)),
             Change::update(token_key.key(), tokens::fields(&token_key, tokens, ctx.now())?),
         ];
+        if let Some(granted) = granted {
+            changes.push(granted.change(ws, ledger)?);
+        }
         if let Some(draw) = draw {
             changes.extend(self.number(ctx, ws, ledger, draw)?);
         }

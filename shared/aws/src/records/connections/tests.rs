@@ -48,7 +48,7 @@ async fn connect(services: &Services, store: &Store, to: &str, grant: u64) -> Ve
     store.connection(ws(), Ledger::Xero).await.unwrap().unwrap()
 }
 
-/// records.md, rule 4: never given twice; coming back comes back to the number, unless its links were erased.
+/// docs/records.md, section 1, rule 4: never given twice; coming back comes back to the number, unless its links were erased.
 #[tokio::test]
 async fn an_organisation_has_one_number_and_gets_it_back() {
     let services = Services::new();
@@ -85,6 +85,28 @@ async fn two_connects_at_once_never_share_a_number() {
         done.push(store.connect(&ctx, ws(), before.as_ref(), &to, &tokens(&services, 1), Some(draw)).await.unwrap());
     }
     assert!(matches!(done[..], [Connected::Done { .. }, Connected::Moved]), "{done:?}");
+}
+
+/// Two admins consent at the same moment, each to other organisations: what can be chosen belongs to the tokens that are stored.
+#[tokio::test]
+async fn of_two_offers_at_once_the_list_is_that_of_the_tokens() {
+    let services = Services::new();
+    let (store, ctx) = (services.cloud().store, services.ctx());
+    let granted = |id: &str| Granted { grant: 1, organisations: vec![organisation(id), organisation("both")], options_of: None };
+    let pending = connection(None, Generation(0), 1);
+    let (mine, theirs) = (granted("mine"), granted("theirs"));
+    let first = store.offer(&ctx, ws(), None, &pending, &tokens(&services, 1), &mine).await.unwrap();
+    assert_eq!(first, Connected::Done { rev: 1 });
+    let second = store.offer(&ctx, ws(), None, &pending, &tokens(&services, 1), &theirs).await.unwrap();
+    assert_eq!(second, Connected::Moved, "it was prepared on a connection that has moved");
+    assert_eq!(store.granted(ws(), Ledger::Xero, 1).await.unwrap(), Some(mine));
+    // Prepared anew, it replaces both together.
+    let before = store.connection(ws(), Ledger::Xero).await.unwrap().unwrap();
+    let next = Granted { grant: 2, ..theirs };
+    let pending = connection(None, Generation(0), 2);
+    let again = store.offer(&ctx, ws(), Some(&before), &pending, &tokens(&services, 2), &next).await.unwrap();
+    assert_eq!(again, Connected::Done { rev: 2 });
+    assert_eq!(store.granted(ws(), Ledger::Xero, 2).await.unwrap(), Some(next));
 }
 
 /// Connect is one step: status never says connected without tokens; a lost answer is no defeat.

@@ -277,7 +277,7 @@ async fn a_row_saved_on_an_old_read_is_refused_and_shown_as_it_stands() {
     assert_eq!(*stands, Versioned::new(synced(&services), 1));
 }
 
-/// records.md, "The sync row": a row that is not at rest always has `due_at`, one at rest never.
+/// docs/records.md, "The sync row": a row that is not at rest always has `due_at`, one at rest never.
 #[test]
 fn a_row_not_at_rest_is_always_due() {
     let at: Timestamp = "2026-03-01T09:00:00Z".parse().unwrap();
@@ -378,7 +378,7 @@ async fn r63_the_newest_sync_of_a_connection_is_found() {
     assert_eq!(store.last_synced(ws, ledger, generation).await.unwrap(), None, "what needs a person lies in the attention list");
 }
 
-/// records.md, section 3: the reads of a warm sync are two batches.
+/// docs/records.md, section 3: the reads of a warm sync are two batches.
 #[tokio::test]
 async fn a_sync_reads_in_two_batches() {
     let services = Services::new();
