@@ -63,6 +63,9 @@ async fn an_app_that_is_not_approved_cannot_be_connected() {
     for item in list["items"].as_array().unwrap() {
         assert_eq!(item["availability"], "pending_approval");
     }
+    let (session, _) = world.session(world.one, "admin").await;
+    let page = world.page("/settings/integrations", Some(&session)).await;
+    assert!(page.text.contains("Waiting for platform approval"), "R9");
     world.plan(world.one, Plan::Enterprise).await;
     let world = World::new().await;
     world.plan(world.one, Plan::Enterprise).await;
