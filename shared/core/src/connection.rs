@@ -144,7 +144,7 @@ pub enum SyncOn {
     Created,
 }
 
-/// A preset of options (product.md, "Profiles").
+/// A preset of options; [`Options::preset`] says what each sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
@@ -217,7 +217,7 @@ impl Options {
         }
     }
 
-    /// The options of a preset (product.md, "Profiles").
+    /// The options of a preset: the defaults, with what its product is known to do otherwise.
     #[must_use]
     pub fn preset(profile: Profile, ledger: Ledger) -> Self {
         let defaults = Self { profile, ..Self::defaults(ledger) };

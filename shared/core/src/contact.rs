@@ -39,7 +39,7 @@ pub struct Contact {
 /// What CoPortal writes to a contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactContent {
-    /// Name; absent in an update that leaves it alone (Xero refuses a name beside an id: vendor notes, section 10).
+    /// Name; absent in an update that leaves it alone (Xero refuses a name beside an id: docs/vendors/xero.md, section 10).
     pub name: Option<String>,
     /// E-mail address.
     pub email: Option<String>,

@@ -134,5 +134,5 @@ impl LedgerRules {
     }
 }
 
-/// A claimed write must start within this time, or be claimed anew (records.md, "send").
+/// A claimed write must start within this time, or be claimed anew (docs/records.md, section 4, "send").
 pub const SEND_WINDOW: SignedDuration = SignedDuration::from_secs(5);

@@ -93,7 +93,8 @@ impl From<Currency> for String {
     }
 }
 
-/// Rounds to `decimals`, halves away from zero: CoPortal's own rule, and the working assumption for Xero (vendor notes, section 11).
+/// Rounds to `decimals`, halves away from zero: CoPortal's own rule, and the working assumption for Xero
+/// (docs/vendors/xero.md, section 11).
 #[must_use]
 pub fn round(amount: Decimal, decimals: u32) -> Decimal {
     amount.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)

@@ -90,7 +90,7 @@ pub struct EncodedLine {
     pub note: Option<String>,
 }
 
-/// Encodes a line for a ledger that keeps `quantity_decimals` and `unit_price_decimals`, best form first (vendor notes on Xero, section 11,
+/// Encodes a line for a ledger that keeps `quantity_decimals` and `unit_price_decimals`, best form first (docs/vendors/xero.md, section 11,
 /// "Line encoding that is always exact"): as it is; the same quantity with an exact net unit price; one unit at the line's amount.
 #[must_use]
 pub fn encode_line(line: PricedLine, currency: Currency, quantity_decimals: u32, unit_price_decimals: u32) -> EncodedLine {

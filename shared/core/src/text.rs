@@ -10,8 +10,8 @@ pub fn tidy(text: &str) -> String {
     cleaned.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A name for comparison: tidied, without accents, in lower case (Xero's own name equality ignores case and accents: vendor notes on
-/// Contacts, "By name").
+/// A name for comparison: tidied, without accents, in lower case (Xero's own name equality ignores case and accents:
+/// docs/vendors/xero.md, section 2).
 #[must_use]
 pub fn name_key(text: &str) -> String {
     tidy(text).nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c)).flat_map(char::to_lowercase).collect()

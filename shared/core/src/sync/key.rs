@@ -7,7 +7,7 @@ use crate::text::digest;
 /// What a key is made of. No invoice version: an edit must not open the door to a second create. No secret that rotates.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyParts<'a> {
-    /// The organisation: vendors scope keys per app, not per organisation (vendor notes on Xero, section 3).
+    /// The organisation: vendors scope keys per app, not per organisation (docs/vendors/xero.md, section 3).
     pub organisation: &'a str,
     /// The generation.
     pub generation: Generation,

@@ -520,7 +520,7 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             .filter(|document| is_ours(document) && document.status.is_gone())
             .map(|document| document.external_id.clone())
             .collect();
-        // Ours but gone keeps the number (vendor notes on Xero, section 0, fact 3): the number is taken by it, too.
+        // Ours but gone keeps the number (docs/vendors/xero.md, section 0, fact 3): the number is taken by it, too.
         let theirs = found.iter().find(|document| content.number.is_some() && document.number == content.number);
         if let Some(document) = theirs {
             let hold = number_taken(view, document, content.number.as_deref().unwrap_or_default());

@@ -1,5 +1,5 @@
 //! The planner against a toy ledger: random lost answers, late effects, crashes, edits on both sides and clock jumps; then peace, and
-//! every invariant must hold (reliability.md section 2, I1, I2, I6, I8, I10; design decisions 6 to 8).
+//! every invariant must hold (docs/architecture.md, I1, I2, I6, I8, I10; design decisions 6 to 8).
 
 use coportal_core::connection::{NameClash, NumberPolicy};
 use coportal_core::contact::{ContactLink, ContactStatus};

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::LimitsSeen;
 
-/// No vendor's "come back later" is believed beyond this: the longest window in use is a day (vendor notes, section 6), and a nonsense
-/// value must not park an organisation for a year.
+/// No vendor's "come back later" is believed beyond this: the longest window in use is a day (docs/vendors/xero.md, section 6), and a
+/// nonsense value must not park an organisation for a year.
 pub(crate) const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(25);
 
 /// A header's value, where it is visible ASCII.

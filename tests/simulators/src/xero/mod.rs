@@ -1,7 +1,8 @@
 //! The Xero simulator: Accounting API, identity and connections, as far as the connector needs them.
 //!
-//! "Section n" in this module's comments is a section of the vendor notes on Xero, which gather the published OpenAPI description, the
-//! vendor's developer pages and what integrators have seen. What they leave open is answered 501, or decided here and said so at the place.
+//! "Section n" in this module's comments is a section of docs/vendors/xero.md, also called "the vendor notes", which gathers the published
+//! OpenAPI description, the vendor's developer pages and what integrators have seen. What it leaves open is answered 501, or decided here
+//! and said so at the place.
 
 mod batch;
 mod bookkeeper;
