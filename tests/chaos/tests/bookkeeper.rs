@@ -1,6 +1,6 @@
 //! C29: the bookkeeper works on a document between two syncs. What is theirs is kept, what both changed is asked, nothing is overwritten.
 //!
-//! C29, R64; I7, I8; reliability plan, "remote deleted, voided, paid, approved, renumbered, merged between syncs".
+//! C29, R64; I7, I8.
 
 #![expect(
     clippy::unwrap_used,

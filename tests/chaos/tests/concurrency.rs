@@ -1,7 +1,7 @@
 //! Many processes at once, on one clock, taking turns at every call: one document, one contact, one refresh; and grants that are lost,
 //! slow, or really dead.
 //!
-//! I1, I2, I4, I11; R21, R64, R145, C19; K18; reliability plan, section 5.
+//! I1, I2, I4, I11; R21, R64, R145, C19; K18; design decision 10.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test by panicking, and print what they counted")]
 

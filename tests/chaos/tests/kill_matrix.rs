@@ -1,4 +1,4 @@
-//! The kill matrix of the manual sync (reliability plan, K4 to K18): at every call k, to AWS and to the vendor, the work is dropped before
+//! The kill matrix of the manual sync (docs/architecture.md, K4 to K18): at every call k, to AWS and to the vendor, the work is dropped before
 //! and after it, or its request or answer is lost; then a patient person clicks again. Always one document, one contact, and `synced`.
 //!
 //! I1, I2, I5, I6, I8, I10; R64, R140, R141; C29, C30.
@@ -199,7 +199,7 @@ async fn i1_a_slow_holder_answers_after_its_lease() {
     assert!(cases > 40);
 }
 
-/// Two processes die one after the other, at every pair of calls of a first sync (reliability plan, "pairs of crashes").
+/// Two processes die one after the other, at every pair of calls of a first sync.
 #[tokio::test(start_paused = true)]
 async fn i1_pairs_of_crashes() {
     let calls = calls(Scenario::FirstSyncOfNewContact).await;

@@ -1,7 +1,7 @@
 //! Single vendor faults at each kind of call, once and again and again: where the sync stands then, and that it comes to rest with one
 //! document, one contact and equal totals once the vendor is well.
 //!
-//! I1, I2, I5, I6, I11; R21, R64, C19; reliability plan, section 4.1, "faults at every vendor call".
+//! I1, I2, I5, I6, I11; R21, R64, C19; docs/architecture.md, "faults at every vendor call".
 
 #![expect(
     clippy::unwrap_used,

@@ -152,7 +152,7 @@ impl Run<'_> {
         Ok(Next::Continue)
     }
 
-    /// Two clients on one contact only by a person's answer (records.md, "contact owner").
+    /// Two clients on one contact only by a person's answer (docs/records.md, section 4, "document and contact owners").
     fn sharing_allowed(&self, external_id: &str) -> bool {
         self.contact.value.answer(Question::ConfirmContact, &shared_inputs(external_id)).is_some_and(|choice| choice == "share")
     }

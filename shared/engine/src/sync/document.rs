@@ -326,7 +326,7 @@ impl Run<'_> {
         Ok(Next::Continue)
     }
 
-    /// One document belongs to one invoice (records.md, "document owner").
+    /// One document belongs to one invoice (docs/records.md, section 4, "document and contact owners").
     async fn owned_by_other(&mut self, there: &RemoteDocument) -> Outcome<Next> {
         self.row.value.link = None;
         let number = there.number.as_deref().unwrap_or(&there.external_id);

@@ -190,7 +190,7 @@ pub(super) fn public_half(problem: &Problem) -> RowProblem {
     }
 }
 
-/// 5 s, 30 s, 2 min, 10 min, 1 h, 6 h (reliability.md section 6, "retry schedule").
+/// 5 s, 30 s, 2 min, 10 min, 1 h, 6 h.
 pub(super) fn retry_delay(attempts: u32) -> SignedDuration {
     SignedDuration::from_secs(match attempts {
         0 | 1 => 5,

@@ -58,7 +58,7 @@ async fn c4_confirm_contact_of_another_address() {
     }
 }
 
-/// records.md, "contact owner": two clients on one contact only by a person's answer.
+/// docs/records.md, section 4, "document and contact owners": two clients on one contact only by a person's answer.
 #[tokio::test(start_paused = true)]
 async fn c4_confirm_contact_that_two_clients_share() {
     for ours in [true, false] {
