@@ -106,6 +106,42 @@ async fn of_two_answers_at_once_one_counts_and_the_other_is_told() {
     assert_eq!(told.code, "hold_closed");
 }
 
+/// The same with an answer that other invoices share: the account that is stored is the one of the answer that counted.
+#[tokio::test(start_paused = true)]
+async fn of_two_accounts_chosen_at_once_the_one_that_counted_is_kept() {
+    let mut crossed = 0;
+    for call in 0..12 {
+        let world = World::new(97).await.unwrap();
+        let account = |code: &str, status: &str| json!({ "Code": code, "Name": code, "Type": "REVENUE", "Class": "REVENUE", "TaxType": "OUTPUT2", "Status": status });
+        let accounts = [account("200", "ARCHIVED"), account("210", "ACTIVE"), account("220", "ACTIVE")];
+        world.plant(json!({ "organisations": [{ "name": "Harbour & Hill Ltd", "accounts": accounts }] })).unwrap();
+        world.clock.advance(SignedDuration::from_hours(25));
+        let hold = world.held().await.unwrap();
+        world.wire.arm(call, WireFault::Held);
+        let late = world.resolve(hold.id, "220");
+        let crossing = async {
+            tokio::select! {
+                () = world.wire.holding() => {}
+                () = tokio::time::sleep(std::time::Duration::from_secs(60)) => return None,
+            }
+            world.wire.disarm();
+            let end = world.resolve(hold.id, "210").await.unwrap();
+            world.wire.release();
+            Some(end)
+        };
+        let (late, first) = tokio::join!(late, crossing);
+        let late = late.unwrap();
+        if matches!(first, Some(Ok(SyncEnd::Synced(_)))) && matches!(&late, Err(problem) if problem.code == "hold_closed") {
+            crossed += 1;
+            let document = world.only().unwrap();
+            assert!(document.lines.iter().all(|line| line.account.as_deref() == Some("210")), "call {call}: {document:?}");
+            let again = world.synced().await.unwrap();
+            assert_eq!(again.changed, coportal_engine::sync::Changed::Nothing, "call {call}");
+        }
+    }
+    assert!(crossed >= 2, "{crossed}");
+}
+
 /// I14: after a disconnect nothing is sent to the ledger, by a sync that was under way neither.
 #[tokio::test(start_paused = true)]
 async fn i14_a_sync_under_way_sends_nothing_after_a_disconnect() {

@@ -36,11 +36,15 @@ impl Engine {
             run.save_answer(&story).await?;
             return Ok(run.stopped());
         }
-        run.remember(&open, choice).await?;
+        if choice != "retry" && is_kept_on_the_row(open.question, choice) {
+            run.row.value.answers.push(answer(&open, choice));
+        }
         run.row.value.hold = None;
         run.enter(SyncState::Queued);
         run.row.value.waiting = None;
         run.save_answer(&story).await?;
+        // What other invoices share is written by whoever's answer counts. Should this be cut off here, the question is asked again.
+        run.remember(&open, choice).await?;
         run.sync().await
     }
 }
@@ -58,8 +62,29 @@ fn is_final(question: Question, choice: &str) -> bool {
     matches!((question, choice), (Question::NumberTaken, "skip") | (Question::DocumentGone, "leave"))
 }
 
+fn answer(open: &Hold, choice: &str) -> Answer {
+    Answer { question: open.question, choice: choice.to_owned(), inputs_hash: open.inputs_hash.clone() }
+}
+
+/// Whether an answer is about this invoice alone; the others are about the client's contact or the whole connection.
+fn is_kept_on_the_row(question: Question, choice: &str) -> bool {
+    match question {
+        Question::ChooseAccount | Question::ChooseContact | Question::ConfirmContact | Question::NameClash | Question::ContactGone => false,
+        Question::MapTax => !choice.contains('='),
+        Question::TotalsDiffer
+        | Question::NumberTaken
+        | Question::TwoDocuments
+        | Question::ChangedInLedger
+        | Question::DocumentGone
+        | Question::PaidInLedger
+        | Question::PeriodLocked
+        | Question::CurrencyMissing
+        | Question::VoidInLedger => true,
+    }
+}
+
 impl Run<'_> {
-    /// Puts an answer where the planner finds it.
+    /// Puts an answer that is not the row's alone where the planner finds it.
     async fn remember(&mut self, open: &Hold, choice: &str) -> Outcome<()> {
         if choice == "retry" {
             // Facts may have changed: that is what "try again" says.
@@ -71,7 +96,6 @@ impl Run<'_> {
             }
             return Ok(());
         }
-        let answer = Answer { question: open.question, choice: choice.to_owned(), inputs_hash: open.inputs_hash.clone() };
         match open.question {
             Question::ChooseAccount => {
                 self.choices.sales_account = Some(choice.to_owned());
@@ -88,7 +112,7 @@ impl Run<'_> {
                 self.store_choice(keys::Choice::Tax(rate), code).await
             }
             Question::ChooseContact | Question::ConfirmContact | Question::NameClash | Question::ContactGone => {
-                self.contact.value.answers.push(answer);
+                self.contact.value.answers.push(answer(open, choice));
                 self.save_contact().await
             }
             Question::MapTax
@@ -100,10 +124,7 @@ impl Run<'_> {
             | Question::PaidInLedger
             | Question::PeriodLocked
             | Question::CurrencyMissing
-            | Question::VoidInLedger => {
-                self.row.value.answers.push(answer);
-                Ok(())
-            }
+            | Question::VoidInLedger => Ok(()),
         }
     }
 
