@@ -22,7 +22,7 @@ fn assert_strict(answer: &Answered) {
     assert!(answer.text.contains(r#"<html lang="en">"#) && answer.text.contains(r#"name="viewport""#));
 }
 
-/// R1: every ledger has its card in Settings, Integrations. The stylesheet that the page names is found under its name.
+/// R1, R2: every ledger has its card in Settings, Integrations, and the sidebar leads there. The stylesheet that the page names is found under its name.
 #[tokio::test]
 async fn the_page_and_its_stylesheet() {
     let world = World::new().await;
@@ -40,6 +40,9 @@ async fn the_page_and_its_stylesheet() {
     for text in ["Xero", "QuickBooks Online", "Sage Business Cloud Accounting", "Microsoft Business Central", "Connect Xero"] {
         assert!(page.text.contains(text), "{text}");
     }
+    let (_, sidebar) = page.text.split_once("<nav").unwrap();
+    let (sidebar, _) = sidebar.split_once("</nav>").unwrap();
+    assert!(sidebar.contains(r#"<a href="/settings/integrations""#), "R2: {sidebar}");
     assert!(page.text.contains("comes with a later version"), "what this version lacks is not blamed on the vendor");
     assert!(!page.text.contains("Waiting for platform approval"));
     assert!(page.text.contains("It will need the Enterprise plan."), "R6");

@@ -6,16 +6,16 @@ use serde_json::json;
 
 use crate::support::{connect, count, lines};
 
-/// R38, R40, R64: created once, untouched while nothing changes, updated in place.
+/// R10, R38, R39, R64: nothing without a connection; created once, untouched while nothing changes, updated in place.
 #[tokio::test]
-async fn r38_r40_r64_an_invoice_is_created_once_and_updated_in_place() {
+async fn r10_r38_r39_r64_an_invoice_is_created_once_and_updated_in_place() {
     let local = LocalRun::start(RunOptions::default()).await.unwrap();
     let studio = Studio::open(&local, "Harbour Lane Studio").await.unwrap();
     let client = studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
     let invoice = studio.send_invoice(&client, &lines()).await.unwrap();
 
     let before = studio.sync(&invoice).await.unwrap();
-    assert!(before.status.is_client_error(), "synced without a connection: {}", before.text());
+    assert_eq!((before.status.as_u16(), text(&before.json(), "/code")), (409, "not_connected"), "{}", before.text());
     assert_eq!(count(&studio.in_xero().await.unwrap(), "documents"), 0);
 
     connect(&studio).await;
