@@ -327,15 +327,17 @@ pub struct SyncRow {
     pub since: Option<Timestamp>,
 }
 
+/// The newest answer to a question about exactly these inputs.
+fn newest_answer<'a>(answers: &'a [Answer], question: Question, inputs_hash: &str) -> Option<&'a str> {
+    let newest = answers.iter().rev().find(|answer| answer.question == question && answer.inputs_hash == inputs_hash);
+    newest.map(|answer| answer.choice.as_str())
+}
+
 impl SyncRow {
     /// The answer a person gave to a question about these inputs.
     #[must_use]
     pub fn answer(&self, question: Question, inputs_hash: &str) -> Option<&str> {
-        self.answers
-            .iter()
-            .rev()
-            .find(|answer| answer.question == question && answer.inputs_hash == inputs_hash)
-            .map(|answer| answer.choice.as_str())
+        newest_answer(&self.answers, question, inputs_hash)
     }
 }
 
@@ -369,10 +371,6 @@ impl ContactRow {
     /// The answer a person gave to a question about these inputs.
     #[must_use]
     pub fn answer(&self, question: Question, inputs_hash: &str) -> Option<&str> {
-        self.answers
-            .iter()
-            .rev()
-            .find(|answer| answer.question == question && answer.inputs_hash == inputs_hash)
-            .map(|answer| answer.choice.as_str())
+        newest_answer(&self.answers, question, inputs_hash)
     }
 }

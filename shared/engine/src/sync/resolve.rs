@@ -21,7 +21,7 @@ impl Engine {
     /// # Errors
     /// When the hold is no longer the open one, or the choice is not one of its.
     pub async fn resolve_hold(&self, ctx: &Ctx, request: SyncRequest, hold: HoldId, choice: &str) -> Outcome<SyncEnd> {
-        let mut run = self.load(ctx, request.clone()).await?;
+        let mut run = self.load(ctx, request).await?;
         let open = run.row.value.hold.clone().filter(|open| open.id == hold && run.row.value.state == SyncState::Held);
         let open = open.ok_or_else(hold_closed)?;
         let label = open.choices.iter().find(|offered| offered.id == choice).map(|offered| offered.label.clone()).ok_or_else(|| {
