@@ -3,8 +3,8 @@
 //! They keep state, enforce the vendors' documented rules, and answer 501 `NotModelled` to everything else: an honest error beats a
 //! plausible answer. They share no code with the product, so that the two cannot agree by sharing a mistake.
 //!
-//! A simulator is called in process ([`xero::Simulator::handle`]: no socket, no sleep, one history gives one set of answers) or over real
-//! HTTP ([`xero::Simulator::serve`]), where scripted faults really cut the connection.
+//! A simulator is called in process ([`Simulator::handle`](skeleton::simulator::Simulator::handle): no socket, no sleep, one history gives
+//! one set of answers) or over real HTTP ([`Simulator::serve`](skeleton::simulator::Simulator::serve)), where scripted faults really cut the connection.
 
 pub mod skeleton;
 pub mod xero;

@@ -19,7 +19,7 @@ pub enum Answer {
     /// The connection failed before the first byte of the request arrived: certainly no effect.
     Refused,
     /// The whole response, `after` this long. The call occupies a slot of the concurrency limit until the simulator's clock has moved by
-    /// `after` or [`release`](crate::xero::Simulator::release) is called with the ticket.
+    /// `after` or [`release`](super::simulator::Simulator::release) is called with the ticket.
     Slow {
         /// How long the vendor took.
         after: SignedDuration,
@@ -35,11 +35,15 @@ pub enum Answer {
 
 /// A response in a simulator's own hands.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// `Content-Type`; none is sent when empty.
+    pub content_type: String,
+    /// The other headers; `Content-Length` is added.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
 }
 
 impl Reply {

@@ -50,6 +50,8 @@ pub trait Controls {
     fn post_faults(&self, faults: Vec<Fault>);
     /// Faults posted, with counts.
     fn faults(&self) -> Vec<Posted>;
+    /// Takes the posted faults back; late effects that are still to come do come.
+    fn clear_faults(&self);
     /// Scripts the user's decision.
     ///
     /// # Errors
@@ -81,7 +83,7 @@ fn encode(value: &impl serde::Serialize) -> Result<String, Refused> {
 }
 
 /// Answers a `/__sim` call: 200 with JSON, 422 when refused, 404 when there is no such control.
-pub fn answer(controls: &impl Controls, method: &str, path: &str, body: &[u8]) -> Response<Bytes> {
+pub fn answer(controls: &(impl Controls + ?Sized), method: &str, path: &str, body: &[u8]) -> Response<Bytes> {
     let outcome = match (method, path) {
         ("POST", "/__sim/reset") => {
             controls.reset();
@@ -97,6 +99,10 @@ pub fn answer(controls: &impl Controls, method: &str, path: &str, body: &[u8]) -
             controls.post_faults(faults);
             encode(&controls.faults())
         }),
+        ("DELETE", "/__sim/faults") => {
+            controls.clear_faults();
+            encode(&controls.faults())
+        }
         ("GET", "/__sim/clock") => encode(&json!({ "now": controls.clock().now() })),
         ("POST", "/__sim/clock") => read(body).and_then(|advance: Advance| {
             controls.clock().advance(SignedDuration::from_secs(advance.advance_seconds));

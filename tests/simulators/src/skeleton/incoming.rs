@@ -6,16 +6,18 @@ use serde::{Deserialize, Serialize};
 
 /// One request, owned and storable (a `late` one waits for its effect).
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Incoming {
-    pub(crate) method: String,
+pub struct Incoming {
+    /// The method, in capitals.
+    pub method: String,
     /// Percent-encoded, without the query.
-    pub(crate) path: String,
+    pub path: String,
     /// Path with query, as sent.
-    pub(crate) path_and_query: String,
+    pub path_and_query: String,
     /// Decoded pairs, in order.
-    pub(crate) query: Vec<(String, String)>,
+    pub query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    /// The body, as sent.
+    pub body: Vec<u8>,
 }
 
 impl Incoming {
@@ -33,17 +35,20 @@ impl Incoming {
     }
 
     /// The first header of this (lower-case) name.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The first query parameter of this name.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The decoded path segments, empty ones left out.
-    pub(crate) fn segments(&self) -> Vec<String> {
+    #[must_use]
+    pub fn segments(&self) -> Vec<String> {
         self.path
             .split('/')
             .filter(|segment| !segment.is_empty())
@@ -52,7 +57,8 @@ impl Incoming {
     }
 
     /// The body as form pairs.
-    pub(crate) fn form(&self) -> Vec<(String, String)> {
+    #[must_use]
+    pub fn form(&self) -> Vec<(String, String)> {
         url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 }

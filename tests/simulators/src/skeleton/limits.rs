@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::plus;
 
-/// The limits in force, and how long every API call takes.
+/// The limits in force, how long every API call takes, and how long answers are kept for replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Calls a minute, per organisation.
@@ -21,6 +21,8 @@ pub struct Limits {
     /// Milliseconds that every API call takes (0: answered at once). Calls overlap, and meet `concurrent`, only when this is set or a
     /// `slow` fault strikes.
     pub latency_ms: u32,
+    /// Seconds for which the answer under an idempotency key or request id is kept; 0 where the ledger keeps none.
+    pub replay_seconds: u32,
 }
 
 /// A change of some limits, as posted to `/__sim/limits`.
@@ -37,6 +39,8 @@ pub struct LimitsChange {
     pub app_minute: Option<u32>,
     /// See [`Limits::latency_ms`].
     pub latency_ms: Option<u32>,
+    /// See [`Limits::replay_seconds`].
+    pub replay_seconds: Option<u32>,
 }
 
 /// Which limit was met.
@@ -162,6 +166,7 @@ impl Meter {
         now.concurrent = change.concurrent.unwrap_or(now.concurrent);
         now.app_minute = change.app_minute.unwrap_or(now.app_minute);
         now.latency_ms = change.latency_ms.unwrap_or(now.latency_ms);
+        now.replay_seconds = change.replay_seconds.unwrap_or(now.replay_seconds);
         *now
     }
 

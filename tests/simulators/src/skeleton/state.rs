@@ -50,6 +50,9 @@ pub struct Document {
     pub due_date: Option<Date>,
     /// The link back to the app that made it.
     pub url: Option<String>,
+    /// The note that only the organisation's own people see, where the ledger has one.
+    #[serde(default)]
+    pub note: Option<String>,
     /// Whether it was made through the API.
     pub created_by_app: bool,
     /// Its lines, in order.
@@ -98,6 +101,12 @@ pub struct Contact {
     pub number: Option<String>,
     /// The contact it was merged into.
     pub merged_into: Option<String>,
+    /// A supplier, not a customer, where the ledger keeps the two apart.
+    #[serde(default)]
+    pub supplier: bool,
+    /// ISO 4217, where the ledger binds a contact to one currency.
+    #[serde(default)]
+    pub currency: Option<String>,
 }
 
 /// One payment.
@@ -107,7 +116,7 @@ pub struct Payment {
     pub id: String,
     /// The organisation's id.
     pub organisation: String,
-    /// The invoice it pays.
+    /// The invoice it pays; empty for money that is not applied to any.
     pub document_id: String,
     /// How much.
     pub amount: Decimal,
@@ -115,6 +124,12 @@ pub struct Payment {
     pub date: Date,
     /// The reference.
     pub reference: Option<String>,
+    /// Who paid, where the ledger books payments on a contact.
+    #[serde(default)]
+    pub contact_id: Option<String>,
+    /// The note that only the organisation's own people see, where the ledger has one.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// One organisation.
@@ -171,6 +186,8 @@ pub struct SeedContact {
     pub supplier: bool,
     /// The number people dial.
     pub phone: Option<String>,
+    /// ISO 4217; the organisation's own when absent. Only where the ledger binds a contact to one currency.
+    pub currency: Option<String>,
 }
 
 /// An invoice to add.
@@ -207,6 +224,8 @@ pub struct SeedDocument {
     pub due_date: Option<Date>,
     /// The link back to the app.
     pub url: Option<String>,
+    /// The note that only the organisation's own people see.
+    pub note: Option<String>,
     /// Whether it counts as made through the API.
     pub created_by_app: bool,
     /// Its lines.
@@ -255,6 +274,10 @@ pub struct SeedPayment {
     pub date: Option<Date>,
     /// The reference.
     pub reference: Option<String>,
+    /// Follows from the document; ignored.
+    pub contact_id: Option<String>,
+    /// The note that only the organisation's own people see.
+    pub note: Option<String>,
 }
 
 /// An organisation to change or add.
@@ -287,6 +310,14 @@ pub struct SeedOrganisation {
     pub accounts: Vec<serde_json::Value>,
     /// Tax rates to add or replace, in the vendor's wire names.
     pub tax_rates: Vec<serde_json::Value>,
+    /// Items (products and services) to add or replace, in the vendor's wire names.
+    pub items: Vec<serde_json::Value>,
+    /// Tax codes to add or replace where the ledger has them beside its rates, in the vendor's wire names.
+    pub tax_codes: Vec<serde_json::Value>,
+    /// Dimensions to add or replace (classes, departments, tracking), in the vendor's wire names.
+    pub dimensions: Vec<serde_json::Value>,
+    /// Settings of the organisation to change, in the vendor's wire names; what is not named stays.
+    pub preferences: Option<serde_json::Value>,
     /// Currencies to enable.
     pub currencies: Vec<String>,
     /// Actions that the vendor refuses to this user.

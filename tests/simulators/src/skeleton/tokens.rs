@@ -20,8 +20,10 @@ pub struct Policy {
     pub access: SignedDuration,
     /// Of a refresh token that nobody uses.
     pub unused_refresh: SignedDuration,
-    /// How long the refresh token before the last one can still be retried.
+    /// How long the refresh token before the last one can still be retried; zero: not once.
     pub grace: SignedDuration,
+    /// When refreshing ends for good, counted from the consent; `None`: never.
+    pub hard_end: Option<SignedDuration>,
 }
 
 /// An authorisation code that was handed out.
@@ -48,6 +50,8 @@ pub struct Grant {
     pub auth_event: Uuid,
     /// The scopes granted.
     pub scopes: Vec<String>,
+    /// When it began.
+    pub since: Timestamp,
     current: Option<Refresh>,
     previous: Option<Refresh>,
 }
@@ -123,7 +127,7 @@ impl Tokens {
     /// Begins a grant; `refresh` is absent without the scope for it.
     pub fn begin(&mut self, auth_event: Uuid, scopes: Vec<String>, refresh: Option<String>, now: Timestamp) {
         let current = refresh.map(|token| Refresh { token, since: now });
-        self.grants.push(Grant { auth_event, scopes, current, previous: None });
+        self.grants.push(Grant { auth_event, scopes, since: now, current, previous: None });
     }
 
     /// Rotates: the token given becomes the previous one, `next` the current one. The previous one may be retried inside the grace time; a
@@ -140,13 +144,16 @@ impl Tokens {
                 if now > plus(since, policy.unused_refresh) {
                     return Err(InvalidGrant("unused for too long"));
                 }
+                if policy.hard_end.is_some_and(|length| now >= plus(grant.since, length)) {
+                    return Err(InvalidGrant("the grant is too old"));
+                }
                 grant.previous = Some(Refresh { token: token.to_owned(), since: now });
                 grant.current = Some(Refresh { token: next, since: now });
                 return Ok(grant.clone());
             }
             if is(&grant.previous) {
                 let since = grant.previous.as_ref().map_or(now, |previous| previous.since);
-                if now > plus(since, policy.grace) {
+                if policy.grace.is_zero() || now > plus(since, policy.grace) {
                     return Err(InvalidGrant("superseded"));
                 }
                 grant.current = Some(Refresh { token: next, since: now });
@@ -161,6 +168,21 @@ impl Tokens {
     pub fn knows_refresh(&self, token: &str) -> bool {
         let is = |refresh: &Option<Refresh>| refresh.as_ref().is_some_and(|refresh| refresh.token == token);
         self.grants.iter().any(|grant| is(&grant.current) || is(&grant.previous))
+    }
+
+    /// Ends the grant that a refresh or access token belongs to, with its access tokens; answers the consent it was of.
+    pub fn end_grant_of(&mut self, token: &str) -> Option<Uuid> {
+        let is = |refresh: &Option<Refresh>| refresh.as_ref().is_some_and(|refresh| refresh.token == token);
+        let held = self.grants.iter().find(|grant| is(&grant.current) || is(&grant.previous)).map(|grant| grant.auth_event);
+        let auth_event = held.or_else(|| self.access.get(token).map(|access| access.auth_event))?;
+        self.end_consent(auth_event);
+        Some(auth_event)
+    }
+
+    /// Ends the grants of one consent, with their access tokens.
+    pub fn end_consent(&mut self, auth_event: Uuid) {
+        self.grants.retain(|grant| grant.auth_event != auth_event);
+        self.access.retain(|_, access| access.auth_event != auth_event);
     }
 
     /// Ends every grant; access tokens live until they expire.

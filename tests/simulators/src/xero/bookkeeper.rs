@@ -202,7 +202,7 @@ pub(crate) fn act(world: &mut World, action: Action, now: Timestamp) -> Result<(
             head(world, &document_id, now, |organisation, invoice| edit.apply(organisation, invoice, &line))
         }
         Action::AddLine { document_id, description, quantity, unit_price } => {
-            let id = world.ids.uuid();
+            let id = world.common.ids.uuid();
             head(world, &document_id, now, |organisation, invoice| {
                 amendable(organisation, invoice)?;
                 let account = organisation.sales_account();
@@ -285,7 +285,7 @@ fn find<'world>(world: &'world mut World, id: &str) -> Result<(&'world mut Organ
     let holder = world.organisations.iter_mut().find(|organisation| organisation.invoices.get(id).is_some());
     let organisation = holder.ok_or_else(unknown)?;
     let invoice = organisation.invoices.get(id).cloned().ok_or_else(unknown)?;
-    Ok((organisation, &mut world.ids, invoice))
+    Ok((organisation, &mut world.common.ids, invoice))
 }
 
 /// Changes one invoice that is neither voided nor deleted nor locked, and computes it again.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::organisation::Organisation;
-use crate::skeleton::number::{half_up, truncated};
+use super::price::{self, Discount};
+use crate::skeleton::number::half_up;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -102,18 +103,15 @@ pub(crate) struct Tracking {
 }
 
 impl Line {
-    /// Quantity times price less discount, rounded to cents.
-    ///
-    /// Half-up without a discount rate (section 11). With one the vendor cuts on a write through the API: 1908.396 becomes 1908.39
-    /// (section 10, Stack Overflow 66782237).
+    /// Quantity times price less discount ([`price::net`]).
     pub(crate) fn net(&self) -> Decimal {
         let (Some(quantity), Some(unit)) = (self.quantity, self.unit_amount) else { return half_up(Decimal::ZERO, 2) };
-        let gross = quantity * unit;
-        match (self.discount_rate, self.discount_amount) {
-            (Some(rate), _) if !rate.is_zero() => truncated(gross * (Decimal::ONE_HUNDRED - rate) / Decimal::ONE_HUNDRED, 2),
-            (_, Some(amount)) => half_up(gross - amount, 2),
-            _ => half_up(gross, 2),
-        }
+        let discount = match (self.discount_rate, self.discount_amount) {
+            (Some(rate), _) if !rate.is_zero() => Discount::Percent(rate),
+            (_, Some(amount)) => Discount::Amount(amount),
+            _ => Discount::None,
+        };
+        price::net(quantity, unit, discount)
     }
 
     /// Whether the line is only text.
@@ -129,23 +127,13 @@ impl Invoice {
             line.line_amount = line.net();
             let percent = line.tax_type.as_deref().map_or(Decimal::ZERO, &rate);
             if !line.tax_override || self.line_amount_types == LineAmountTypes::NoTax {
-                let tax = match self.line_amount_types {
-                    LineAmountTypes::NoTax => Decimal::ZERO,
-                    LineAmountTypes::Exclusive => line.line_amount * percent / Decimal::ONE_HUNDRED,
-                    LineAmountTypes::Inclusive => line.line_amount * percent / (Decimal::ONE_HUNDRED + percent),
-                };
-                line.tax_amount = half_up(tax, 2);
+                line.tax_amount = price::tax(line.line_amount, percent, self.line_amount_types);
                 line.tax_override = false;
             }
         }
-        let amounts: Decimal = self.lines.iter().map(|line| line.line_amount).sum();
-        self.total_tax = half_up(self.lines.iter().map(|line| line.tax_amount).sum(), 2);
-        let (sub_total, total) = match self.line_amount_types {
-            LineAmountTypes::Inclusive => (amounts - self.total_tax, amounts),
-            LineAmountTypes::Exclusive | LineAmountTypes::NoTax => (amounts, amounts + self.total_tax),
-        };
-        self.sub_total = half_up(sub_total, 2);
-        self.total = half_up(total, 2);
+        let lines = self.lines.iter().map(|line| (line.line_amount, line.tax_amount));
+        let totals = price::totals(lines, self.line_amount_types);
+        (self.sub_total, self.total_tax, self.total) = (totals.subtotal, totals.tax, totals.total);
     }
 
     /// Rounds unit prices to `places`, as any write without `unitdp=4` does (section 3, "Line semantics on POST").

@@ -10,8 +10,6 @@ use crate::skeleton::answer::Reply;
 use crate::skeleton::clock::plus;
 use crate::skeleton::incoming::Incoming;
 
-/// How long a key is kept, from its first call.
-const WINDOW: SignedDuration = SignedDuration::from_mins(6);
 /// Longest key, in characters.
 const LONGEST: usize = 128;
 
@@ -31,16 +29,16 @@ struct Kept {
 pub(crate) struct Keys(HashMap<String, Kept>);
 
 impl Keys {
-    /// The kept reply to the same request under the same key, if any.
+    /// The kept reply to the same request under the same key, if any. `window`: how long a key is kept, from its first call.
     ///
     /// # Errors
     /// 400 when the key is empty, too long, or was used with another request.
-    pub(crate) fn replay(&self, call: &Incoming, now: Timestamp) -> Result<Option<Reply>, Refusal> {
+    pub(crate) fn replay(&self, call: &Incoming, window: SignedDuration, now: Timestamp) -> Result<Option<Reply>, Refusal> {
         let Some(key) = call.header("idempotency-key") else { return Ok(None) };
         if key.is_empty() || key.chars().count() > LONGEST {
             return Err(Refusal::Request(format!("The Idempotency-Key header must have 1 to {LONGEST} characters.")));
         }
-        let Some(kept) = self.0.get(key).filter(|kept| now < plus(kept.first, WINDOW)) else { return Ok(None) };
+        let Some(kept) = self.0.get(key).filter(|kept| now < plus(kept.first, window)) else { return Ok(None) };
         if kept.method == call.method && kept.url == call.path_and_query && kept.body == call.body {
             return Ok(Some(Reply::new(kept.status, &kept.content_type, kept.answer.clone())));
         }

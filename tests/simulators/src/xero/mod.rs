@@ -18,27 +18,17 @@ mod keys;
 mod oauth;
 mod organisation;
 mod payment;
+mod price;
 mod query;
 mod reply;
 mod seed;
-mod simulator;
 mod world;
 
 pub use bookkeeper::{Action, Which};
-pub use simulator::Simulator;
+pub use price::price;
+pub use world::World;
 
-use crate::skeleton::clock::Clock;
+pub use crate::skeleton::config::Config;
 
-/// How a simulator is set up: the app as registered with the vendor, its clock, and the seed of its ids.
-pub struct Config {
-    /// The clock; may be shared.
-    pub clock: Clock,
-    /// The app's client id.
-    pub client_id: String,
-    /// The app's secret.
-    pub client_secret: String,
-    /// Where sign-in may return to; compared exactly.
-    pub redirect_uris: Vec<String>,
-    /// Everything random begins here.
-    pub seed: u64,
-}
+/// A Xero of one's own. Clones share it.
+pub type Simulator = crate::skeleton::simulator::Simulator<World>;

@@ -1,19 +1,18 @@
 //! Sign-in: authorise, token, revocation, connections (vendor notes, section 1).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::Config;
 use super::reply::unauthorised;
 use super::world::World;
 use crate::skeleton::answer::Reply;
+use crate::skeleton::config::Config;
 use crate::skeleton::consent::{Choice, Decision, consent_page, error_page};
 use crate::skeleton::incoming::{Incoming, first};
+use crate::skeleton::sign_in::{back, is_client, normal, registered};
 use crate::skeleton::tokens::{Access, Code, Policy, readable_jwt};
 
 /// Section 1: code 5 minutes, access 30 minutes, refresh 60 days unused, 30 minutes of grace.
@@ -22,6 +21,7 @@ pub(crate) const POLICY: Policy = Policy {
     access: SignedDuration::from_mins(30),
     unused_refresh: SignedDuration::from_hours(60 * 24),
     grace: SignedDuration::from_mins(30),
+    hard_end: None,
 };
 
 /// The scopes an app made after 2026-03-02 may ask for, as far as the vendor notes name them. The old broad ones are not among them.
@@ -72,8 +72,7 @@ fn asked(call: &Incoming, config: &Config) -> Result<Asked, Reply> {
         return Err(page("unauthorized_client", "Unknown client_id."));
     }
     // Exact match, no wildcard (section 1).
-    let known = config.redirect_uris.iter().find(|uri| uri.as_str() == given("redirect_uri"));
-    let Some(redirect_uri) = known.and_then(|uri| Url::parse(uri).ok()) else {
+    let Some(redirect_uri) = registered(config, given("redirect_uri")) else {
         return Err(page("invalid_request", "Invalid redirect_uri."));
     };
     if given("response_type") != "code" {
@@ -91,12 +90,9 @@ fn asked(call: &Incoming, config: &Config) -> Result<Asked, Reply> {
 }
 
 fn redirect(asked: &Asked, answer: (&str, &str)) -> Reply {
-    let mut to = asked.redirect_uri.clone();
-    to.query_pairs_mut().append_pair(answer.0, answer.1);
-    if let Some(state) = &asked.state {
-        to.query_pairs_mut().append_pair("state", state);
-    }
-    Reply::new(302, "", String::new()).with("location", to.as_str()).with("cache-control", "no-store")
+    let state = asked.state.as_deref().map(|state| ("state", state));
+    let answers: Vec<(&str, &str)> = std::iter::once(answer).chain(state).collect();
+    back(&asked.redirect_uri, &answers)
 }
 
 /// `GET` and `POST /identity/connect/authorize`.
@@ -114,7 +110,7 @@ pub(crate) fn authorize(world: &mut World, call: &Incoming, config: &Config, now
         let tenants: Vec<Uuid> = ticked.iter().filter_map(|id| world.find_organisation(id)).collect();
         return grant(world, &asked, &tenants, false, now);
     }
-    let consent = world.consent.clone();
+    let consent = world.common.consent.clone();
     match consent {
         Some(consent) if consent.decision == Decision::Deny => redirect(&asked, ("error", "access_denied")),
         Some(consent) if consent.decision == Decision::Approve => {
@@ -141,7 +137,7 @@ pub(crate) fn authorize(world: &mut World, call: &Incoming, config: &Config, now
 }
 
 fn grant(world: &mut World, asked: &Asked, tenants: &[Uuid], keep_auth_event: bool, now: Timestamp) -> Reply {
-    let auth_event = world.ids.uuid();
+    let auth_event = world.common.ids.uuid();
     for tenant in tenants {
         match world.connections.iter_mut().find(|connection| connection.tenant == *tenant) {
             Some(connection) => {
@@ -151,12 +147,12 @@ fn grant(world: &mut World, asked: &Asked, tenants: &[Uuid], keep_auth_event: bo
                 }
             }
             None => {
-                let id = world.ids.uuid();
+                let id = world.common.ids.uuid();
                 world.connections.push(Connection { id, tenant: *tenant, auth_event, created: now, updated: now });
             }
         }
     }
-    let value = world.ids.token();
+    let value = world.common.ids.token();
     let code = Code {
         redirect_uri: asked.redirect_uri.as_str().to_owned(),
         challenge: asked.challenge.clone(),
@@ -171,15 +167,6 @@ fn grant(world: &mut World, asked: &Asked, tenants: &[Uuid], keep_auth_event: bo
 
 fn failed(status: u16, error: &str) -> Reply {
     Reply::json(status, json!({ "error": error }).to_string())
-}
-
-/// HTTP Basic with client id and secret (section 1); both parts are form-encoded first (RFC 6749, section 2.3.1).
-fn is_client(call: &Incoming, config: &Config) -> bool {
-    let credentials = call.header("authorization").and_then(|value| value.strip_prefix("Basic "));
-    let decoded = credentials.and_then(|text| STANDARD.decode(text).ok()).and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some((id, secret)) = decoded.as_deref().and_then(|text| text.split_once(':')) else { return false };
-    let plain = |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    plain(id) == config.client_id && plain(secret) == config.client_secret
 }
 
 /// `POST /connect/token`.
@@ -197,23 +184,18 @@ pub(crate) fn token(world: &mut World, call: &Incoming, config: &Config, now: Ti
             let redeemed = world.tokens.redeem(code, &normal(uri), first(&form, "code_verifier"), &POLICY, now);
             let Ok(code) = redeemed else { return failed(400, "invalid_grant") };
             // Section 1: a refresh token only with offline_access.
-            let refresh = code.scopes.iter().any(|scope| scope == "offline_access").then(|| world.ids.token());
+            let refresh = code.scopes.iter().any(|scope| scope == "offline_access").then(|| world.common.ids.token());
             world.tokens.begin(code.auth_event, code.scopes.clone(), refresh.clone(), now);
             tokens(world, config, code.auth_event, code.scopes, refresh, now)
         }
         Some("refresh_token") => {
-            let next = world.ids.token();
+            let next = world.common.ids.token();
             let rotated = world.tokens.rotate(first(&form, "refresh_token").unwrap_or_default(), next.clone(), &POLICY, now);
             let Ok(grant) = rotated else { return failed(400, "invalid_grant") };
             tokens(world, config, grant.auth_event, grant.scopes, Some(next), now)
         }
         _ => failed(400, "unsupported_grant_type"),
     }
-}
-
-/// A URL as `url` prints it, so that code and token requests compare alike.
-fn normal(uri: &str) -> String {
-    Url::parse(uri).map_or_else(|_| uri.to_owned(), |url| url.as_str().to_owned())
 }
 
 fn tokens(world: &mut World, config: &Config, auth_event: Uuid, scopes: Vec<String>, refresh: Option<String>, now: Timestamp) -> Reply {
@@ -230,7 +212,7 @@ fn tokens(world: &mut World, config: &Config, auth_event: Uuid, scopes: Vec<Stri
         "xero_userid": world.user,
         "global_session_id": auth_event.simple().to_string(),
         "authentication_event_id": auth_event,
-        "jti": world.ids.token(),
+        "jti": world.common.ids.token(),
         "scope": scopes,
     }));
     let mut body = json!({ "access_token": token, "expires_in": lasts, "token_type": "Bearer", "scope": scopes.join(" ") });
@@ -260,11 +242,11 @@ pub(crate) fn revoke(world: &mut World, call: &Incoming, config: &Config) -> Rep
 pub(crate) fn bearer(world: &mut World, call: &Incoming, now: Timestamp) -> Result<Access, Reply> {
     let token = call.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     let Some(access) = world.tokens.access(token).cloned() else {
-        return Err(unauthorised(401, "AuthenticationUnsuccessful", world.ids.uuid()));
+        return Err(unauthorised(401, "AuthenticationUnsuccessful", world.common.ids.uuid()));
     };
     if now >= access.expires {
         let detail = format!("TokenExpired: token expired at {}", access.expires.strftime("%m/%d/%Y %H:%M:%S"));
-        return Err(unauthorised(401, &detail, world.ids.uuid()));
+        return Err(unauthorised(401, &detail, world.common.ids.uuid()));
     }
     Ok(access)
 }

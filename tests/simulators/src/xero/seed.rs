@@ -73,6 +73,7 @@ fn document(organisation: &Organisation, invoice: &Invoice) -> state::Document {
         issue_date: invoice.date,
         due_date: invoice.due_date,
         url: invoice.url.clone(),
+        note: None,
         created_by_app: invoice.created_by_app,
         lines: invoice
             .lines
@@ -107,6 +108,8 @@ fn person(organisation: &Organisation, contact: &Contact) -> state::Contact {
         status: status.to_owned(),
         number: contact.number.clone(),
         merged_into: contact.merged_to.map(|id| id.to_string()),
+        supplier: contact.is_supplier && !contact.is_customer,
+        currency: None,
     }
 }
 
@@ -118,6 +121,8 @@ fn paid(organisation: &Organisation, payment: &Payment) -> state::Payment {
         amount: payment.amount,
         date: payment.date,
         reference: said(&payment.reference),
+        contact_id: None,
+        note: None,
     }
 }
 
@@ -152,7 +157,7 @@ fn at<'world>(world: &'world mut World, named: Option<&str>) -> Result<(&'world 
     };
     let found = world.organisations.iter_mut().find(|organisation| Some(organisation.id) == id);
     match found {
-        Some(organisation) => Ok((organisation, &mut world.ids)),
+        Some(organisation) => Ok((organisation, &mut world.common.ids)),
         None => Err(Refused(format!("there is no organisation {}", named.unwrap_or_default()))),
     }
 }
@@ -169,13 +174,16 @@ fn wire<T: DeserializeOwned>(value: &Value) -> Result<T, Refused> {
 }
 
 fn plant_organisation(world: &mut World, seed: &SeedOrganisation, now: Timestamp) -> Result<Uuid, Refused> {
+    if !seed.items.is_empty() || !seed.tax_codes.is_empty() || !seed.dimensions.is_empty() || seed.preferences.is_some() {
+        return Err(Refused("items, tax codes, dimensions and preferences are not seeded here".to_owned()));
+    }
     let wanted = seed.id.as_deref().or(seed.organisation.as_deref()).or(seed.name.as_deref());
     let id = match wanted.and_then(|wanted| world.find_organisation(wanted)) {
         Some(id) => id,
         None => {
             let name = seed.name.as_deref().ok_or_else(|| Refused("a new organisation needs a name".to_owned()))?;
             let (country, currency) = (seed.country.as_deref().unwrap_or("GB"), seed.currency.as_deref().unwrap_or("GBP"));
-            let mut made = Organisation::new(&mut world.ids, now, name, country, currency);
+            let mut made = Organisation::new(&mut world.common.ids, now, name, country, currency);
             if let Some(text) = &seed.id {
                 made.id = Uuid::parse_str(text).map_err(|_| Refused(format!("{text} is not a GUID")))?;
             }
@@ -232,6 +240,9 @@ fn plant_contact(organisation: &mut Organisation, ids: &mut Ids, seed: &SeedCont
     if seed.name.is_empty() {
         return Err(Refused("a contact needs a name".to_owned()));
     }
+    if seed.currency.is_some() {
+        return Err(Refused("a contact has no currency here".to_owned()));
+    }
     let mut contact = Contact::new(given_id(seed.id.as_deref(), ids)?, &seed.name, now);
     contact.email = seed.email.clone().unwrap_or_default();
     contact.number.clone_from(&seed.number);
@@ -274,6 +285,9 @@ fn day(now: Timestamp) -> Date {
 }
 
 fn plant_document(organisation: &mut Organisation, ids: &mut Ids, seed: &SeedDocument, now: Timestamp) -> Result<Uuid, Refused> {
+    if seed.note.is_some() {
+        return Err(Refused("an invoice has no private note here".to_owned()));
+    }
     let word = seed.status.as_deref().or(seed.vendor_status.as_deref()).unwrap_or("draft").to_ascii_lowercase();
     let status = match word.as_str() {
         "draft" => Status::Draft,
@@ -403,6 +417,9 @@ pub(crate) fn pay(
 }
 
 fn plant_payment(world: &mut World, seed: &SeedPayment, now: Timestamp) -> Result<state::Payment, Refused> {
+    if seed.note.is_some() {
+        return Err(Refused("a payment has no private note here".to_owned()));
+    }
     let unknown = || Refused(format!("there is no document {}", seed.document_id));
     let invoice = Uuid::parse_str(&seed.document_id).map_err(|_| unknown())?;
     let holder = world.organisations.iter_mut().find(|organisation| organisation.invoices.get(invoice).is_some());
@@ -410,8 +427,8 @@ fn plant_payment(world: &mut World, seed: &SeedPayment, now: Timestamp) -> Resul
     let total = organisation.invoices.get(invoice).map(|invoice| invoice.total).unwrap_or_default();
     let due = total - organisation.paid(invoice);
     let date = seed.date.unwrap_or_else(|| day(now));
-    let id = pay(organisation, &mut world.ids, now, invoice, seed.amount.unwrap_or(due), date, seed.reference.clone())?;
-    let wanted = given_id(seed.id.as_deref().or(Some(&id.to_string())), &mut world.ids)?;
+    let id = pay(organisation, &mut world.common.ids, now, invoice, seed.amount.unwrap_or(due), date, seed.reference.clone())?;
+    let wanted = given_id(seed.id.as_deref().or(Some(&id.to_string())), &mut world.common.ids)?;
     let payment = organisation.payments.iter_mut().find(|payment| payment.id == id).ok_or_else(unknown)?;
     payment.id = wanted;
     let payment = payment.clone();

@@ -5,52 +5,43 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::batch::{self, Desk};
+use super::bookkeeper::{self, Action};
 use super::contact::Aim;
 use super::keys::Keys;
 use super::oauth::{self, Connection};
 use super::organisation::{Organisation, out_of_the_box};
 use super::query::Query;
 use super::reply::{Envelope, Refusal, unauthorised};
-use super::{Config, contact_reply, facts, invoice_reply, payment};
+use super::{contact_reply, facts, invoice_reply, payment, seed};
 use crate::skeleton::answer::Reply;
-use crate::skeleton::calls::{Call, Kind};
-use crate::skeleton::consent::Consent;
-use crate::skeleton::faults::Faults;
-use crate::skeleton::ids::Ids;
+use crate::skeleton::calls::Kind;
+use crate::skeleton::config::Config;
+use crate::skeleton::controls::Refused;
 use crate::skeleton::incoming::Incoming;
-use crate::skeleton::limits::{Limits, Meter, Problem, Remaining, Throttled};
+use crate::skeleton::limits::{Limits, Problem, Remaining, Throttled};
+use crate::skeleton::state::{Seed, State};
 use crate::skeleton::tokens::Tokens;
+use crate::skeleton::world::{Common, Pass};
+use crate::skeleton::{self};
 
-/// Section 6.
-const LIMITS: Limits = Limits { minute: 60, day: 5_000, concurrent: 5, app_minute: 10_000, latency_ms: 0 };
+/// Section 6; keys are kept six minutes (section 3).
+const LIMITS: Limits = Limits { minute: 60, day: 5_000, concurrent: 5, app_minute: 10_000, latency_ms: 0, replay_seconds: 360 };
 /// Section 5: largest body of a POST, in bytes.
 const LARGEST_BODY: usize = 3_500_000;
 
 /// The app's name, as replies show it (`ProviderName`).
 const PROVIDER: &str = "CoPortal";
 
-/// A `late` effect that is still to come.
+/// Xero: its organisations and who is connected to them.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Late {
-    pub(crate) due: Timestamp,
-    pub(crate) call: Incoming,
-    /// The organisation that the call was admitted to; `None` outside the Accounting API.
-    pub(crate) tenant: Option<Uuid>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct World {
-    pub(crate) ids: Ids,
+pub struct World {
+    #[serde(flatten)]
+    pub(crate) common: Common,
     pub(crate) user: Uuid,
     pub(crate) organisations: Vec<Organisation>,
     pub(crate) connections: Vec<Connection>,
     pub(crate) tokens: Tokens,
-    pub(crate) consent: Option<Consent>,
-    pub(crate) meter: Meter,
     pub(crate) keys: Keys,
-    pub(crate) faults: Faults,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) late: Vec<Late>,
 }
 
 /// Who may pass the gateway, and what is left of their limits.
@@ -60,25 +51,6 @@ struct Admitted {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, now: Timestamp) -> Self {
-        let mut ids = Ids::new(seed);
-        let user = ids.uuid();
-        let organisations = out_of_the_box(&mut ids, now);
-        Self {
-            ids,
-            user,
-            organisations,
-            connections: Vec::new(),
-            tokens: Tokens::default(),
-            consent: None,
-            meter: Meter::new(LIMITS),
-            keys: Keys::default(),
-            faults: Faults::default(),
-            calls: Vec::new(),
-            late: Vec::new(),
-        }
-    }
-
     pub(crate) fn organisation(&self, id: Uuid) -> Option<&Organisation> {
         self.organisations.iter().find(|organisation| organisation.id == id)
     }
@@ -87,27 +59,6 @@ impl World {
     pub(crate) fn find_organisation(&self, named: &str) -> Option<Uuid> {
         let same = |organisation: &&Organisation| organisation.name == named || organisation.id.to_string().eq_ignore_ascii_case(named);
         self.organisations.iter().find(same).map(|organisation| organisation.id)
-    }
-
-    /// Whether a call is of the API or of sign-in.
-    pub(crate) fn kind(call: &Incoming) -> Kind {
-        if call.path.starts_with("/identity/") || call.path.starts_with("/connect/") { Kind::Oauth } else { Kind::Api }
-    }
-
-    /// The organisation a call names, whether or not it may.
-    pub(crate) fn named(call: &Incoming) -> Option<&str> {
-        call.header("xero-tenant-id").filter(|_| call.path.starts_with("/api.xro/"))
-    }
-
-    /// Answers a call.
-    pub(crate) fn respond(&mut self, call: &Incoming, config: &Config, now: Timestamp) -> Reply {
-        if !is_api(call) {
-            return self.outside(call, config, now);
-        }
-        match self.gate(call, now) {
-            Err(reply) => reply,
-            Ok(Admitted { tenant, remaining }) => with_remaining(self.keyed(call, now, tenant), &remaining),
-        }
     }
 
     /// What is not the Accounting API: identity and connections.
@@ -124,33 +75,22 @@ impl World {
     /// The checks before a route: token, organisation, limits, scope. What passes them is counted.
     fn gate(&mut self, call: &Incoming, now: Timestamp) -> Result<Admitted, Reply> {
         let access = oauth::bearer(self, call, now)?;
-        let tenant = Self::named(call).and_then(|text| Uuid::parse_str(text).ok());
+        let tenant = tenant_of(call).and_then(|text| Uuid::parse_str(text).ok());
         let linked = tenant.filter(|tenant| self.connections.iter().any(|connection| connection.tenant == *tenant));
         let Some(tenant) = linked else {
-            return Err(unauthorised(403, "AuthenticationUnsuccessful", self.ids.uuid()));
+            return Err(unauthorised(403, "AuthenticationUnsuccessful", self.common.ids.uuid()));
         };
-        let remaining = self.meter.admit(&tenant.to_string(), phase(tenant), now).map_err(|throttled| too_many(&throttled))?;
+        let remaining = self.common.meter.admit(&tenant.to_string(), phase(tenant), now).map_err(|throttled| too_many(&throttled))?;
         match required(call) {
             Some(scope) if !allows(&access.scopes, &scope) => Err(with_remaining(self.insufficient(call), &remaining)),
             _ => Ok(Admitted { tenant, remaining }),
         }
     }
 
-    /// Takes a call whose effect is to come later. It passes the gate now: a token that expires meanwhile does not stop it.
-    pub(crate) fn postpone(&mut self, call: Incoming, now: Timestamp, due: Timestamp) {
-        let tenant = if is_api(&call) {
-            let Ok(admitted) = self.gate(&call, now) else { return };
-            Some(admitted.tenant)
-        } else {
-            None
-        };
-        self.late.push(Late { due, call, tenant });
-    }
-
     /// Section 1, Scopes: 401 or 403, and both spellings, have been seen. Reads answer one way here, writes the other.
     fn insufficient(&mut self, call: &Incoming) -> Reply {
         let (status, spelling) = if call.method == "GET" { (401, "insufficient_scope") } else { (403, "insufficent_scope") };
-        let reply = unauthorised(status, "AuthorizationUnsuccessful", self.ids.uuid());
+        let reply = unauthorised(status, "AuthorizationUnsuccessful", self.common.ids.uuid());
         reply.with("www-authenticate", format!("Bearer error=\"{spelling}\""))
     }
 
@@ -169,7 +109,7 @@ impl World {
         if call.method == "GET" {
             return self.route(call, now, tenant);
         }
-        if let Some(kept) = self.keys.replay(call, now)? {
+        if let Some(kept) = self.keys.replay(call, self.common.replay_for(), now)? {
             return Ok(kept);
         }
         let reply = self.route(call, now, tenant).unwrap_or_else(|refusal| refusal.reply());
@@ -178,7 +118,7 @@ impl World {
     }
 
     fn route(&mut self, call: &Incoming, now: Timestamp, tenant: Uuid) -> Result<Reply, Refusal> {
-        let envelope = Envelope { id: self.ids.uuid(), provider: PROVIDER, now };
+        let envelope = Envelope { id: self.common.ids.uuid(), provider: PROVIDER, now };
         let organisation = self.organisations.iter_mut().find(|organisation| organisation.id == tenant).ok_or(Refusal::NotFound)?;
         let segments = call.segments();
         let path: Vec<&str> = segments.iter().skip(2).map(String::as_str).collect();
@@ -200,7 +140,7 @@ impl World {
                 _ => Err(Refusal::NotModelled(format!("GET {}", call.path))),
             };
         }
-        let mut desk = Desk { organisation, ids: &mut self.ids, envelope, now };
+        let mut desk = Desk { organisation, ids: &mut self.common.ids, envelope, now };
         match (call.method.as_str(), path.as_slice()) {
             ("PUT", ["Contacts"]) => batch::contacts(&mut desk, call, Aim::Create),
             ("POST", ["Contacts"]) => batch::contacts(&mut desk, call, Aim::Upsert),
@@ -213,21 +153,86 @@ impl World {
             _ => Err(Refusal::NotModelled(format!("{} {}", call.method, call.path))),
         }
     }
+}
 
-    /// Applies the late effects that are due, each at its own time, in order.
-    pub(crate) fn settle_late(&mut self, config: &Config, now: Timestamp) {
-        loop {
-            let next =
-                self.late.iter().enumerate().filter(|(_, late)| late.due <= now).min_by_key(|(position, late)| (late.due, *position));
-            let Some(position) = next.map(|(position, _)| position) else { return };
-            let late = self.late.remove(position);
-            // Nobody waits for the answer.
-            match late.tenant {
-                Some(tenant) => self.keyed(&late.call, late.due, tenant),
-                None => self.outside(&late.call, config, late.due),
-            };
+impl skeleton::world::World for World {
+    type Action = Action;
+
+    fn new(config: &Config) -> Self {
+        let mut common = Common::new(config.seed, LIMITS);
+        let user = common.ids.uuid();
+        let organisations = out_of_the_box(&mut common.ids, config.clock.now());
+        Self { common, user, organisations, connections: Vec::new(), tokens: Tokens::default(), keys: Keys::default() }
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn kind(call: &Incoming) -> Kind {
+        if call.path.starts_with("/identity/") || call.path.starts_with("/connect/") { Kind::Oauth } else { Kind::Api }
+    }
+
+    fn named(call: &Incoming) -> Option<String> {
+        tenant_of(call).map(str::to_owned)
+    }
+
+    fn knows_organisation(&self, named: &str) -> bool {
+        self.find_organisation(named).is_some()
+    }
+
+    fn respond(&mut self, call: &Incoming, config: &Config, now: Timestamp) -> Reply {
+        if !is_api(call) {
+            return self.outside(call, config, now);
+        }
+        match self.gate(call, now) {
+            Err(reply) => reply,
+            Ok(Admitted { tenant, remaining }) => with_remaining(self.keyed(call, now, tenant), &remaining),
         }
     }
+
+    fn admit(&mut self, call: &Incoming, _config: &Config, now: Timestamp) -> Option<Pass> {
+        if !is_api(call) {
+            return Some(Pass::default());
+        }
+        let admitted = self.gate(call, now).ok()?;
+        Some(Pass { organisation: Some(admitted.tenant.to_string()) })
+    }
+
+    fn apply(&mut self, call: &Incoming, pass: &Pass, config: &Config, at: Timestamp) -> Reply {
+        match pass.organisation.as_deref().and_then(|tenant| self.find_organisation(tenant)) {
+            Some(tenant) => self.keyed(call, at, tenant),
+            None => self.outside(call, config, at),
+        }
+    }
+
+    fn clear(&mut self) {
+        for organisation in &mut self.organisations {
+            organisation.clear();
+        }
+        self.keys = Keys::default();
+    }
+
+    fn plant(&mut self, seed: &Seed, now: Timestamp) -> Result<State, Refused> {
+        seed::plant(self, seed, now)
+    }
+
+    fn state(&self) -> State {
+        seed::state(self)
+    }
+
+    fn act(&mut self, action: Action, now: Timestamp) -> Result<(), Refused> {
+        bookkeeper::act(self, action, now)
+    }
+}
+
+/// The organisation a call names, whether or not it may.
+fn tenant_of(call: &Incoming) -> Option<&str> {
+    call.header("xero-tenant-id").filter(|_| call.path.starts_with("/api.xro/"))
 }
 
 fn is_api(call: &Incoming) -> bool {
