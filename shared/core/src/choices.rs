@@ -13,6 +13,10 @@ pub struct Choices {
     pub sales_account: Option<String>,
     /// Item of sales lines, where the ledger has items.
     pub sales_item: Option<String>,
+    /// Item by product, where lines are mapped ([`crate::connection::ItemPolicy::Mapped`]): the key is the line's text, folded
+    /// ([`crate::text::name_key`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub item_map: BTreeMap<String, String>,
     /// Account that payments go to.
     pub payment_account: Option<String>,
     /// Tax code by rate.

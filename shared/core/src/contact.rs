@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Address;
+use crate::money::Currency;
 
 /// How a contact stands in its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,12 @@ pub struct Contact {
     pub status: ContactStatus,
     /// Merged into another contact.
     pub merged_into: Option<String>,
+    /// When it was made there, where the ledger says so.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// The ledger's version mark of it, which an update must name where versions are guarded.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// What CoPortal writes to a contact.
@@ -49,13 +56,17 @@ pub struct ContactContent {
     pub billing_address: Option<Address>,
     /// Our mark, set on create only.
     pub our_mark: Option<String>,
+    /// The currency of the documents it is for, set on create only: a ledger may fix a contact's currency when it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
 }
 
 impl ContactContent {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.name.is_none() && self.email.is_none() && self.phone.is_none() && self.billing_address.is_none() && self.our_mark.is_none()
+        let Self { name, email, phone, billing_address, our_mark, currency: _ } = self;
+        name.is_none() && email.is_none() && phone.is_none() && billing_address.is_none() && our_mark.is_none()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The neutral shape of a ledger's sales document: what CoPortal wants there, what was sent, what is there now.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,29 @@ impl DocumentStatus {
     }
 }
 
+/// What a ledger still lets anybody change of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changeable {
+    /// Everything.
+    #[default]
+    All,
+    /// The due date alone (a posted document of Business Central).
+    DueDate,
+    /// Nothing: reconciled, reported to the tax office, or in a closed year.
+    Nothing,
+}
+
+/// How a document is taken out of the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removal {
+    /// It stays, void.
+    Void,
+    /// It goes, where the ledger lets it; else it is voided.
+    Delete,
+}
+
 /// One line as CoPortal wants it in a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentLine {
@@ -49,6 +73,12 @@ pub struct DocumentLine {
     pub rate: Rate,
     /// The ledger's code for that rate.
     pub tax_code: String,
+    /// The item it is tied to, where the ledger has items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// The line's tax, where the ledger is told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Decimal>,
 }
 
 /// The content CoPortal wants in a ledger's document. Its digest is the content hash: accounts, tracking and the like are not part of it.
@@ -105,6 +135,9 @@ pub struct RemoteLine {
     pub amount: Option<Decimal>,
     /// The line's tax as the ledger computes it.
     pub tax: Option<Decimal>,
+    /// The percentage that the ledger applied, where it says so.
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// Fields that CoPortal does not carry and must hand back unchanged on an update (tracking, item, discount), in the vendor's names.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub kept: Value,
@@ -153,8 +186,20 @@ pub struct RemoteDocument {
     pub totals: Totals,
     /// Payments or credits are allocated to it.
     pub has_payments: bool,
-    /// The ledger's version mark (Xero `UpdatedDateUTC`).
+    /// The ledger's version mark (Xero `UpdatedDateUTC`, QuickBooks `SyncToken`, an etag).
     pub version: Option<String>,
+    /// What is still open of it, in its currency; `None` when the ledger does not say.
+    #[serde(default)]
+    pub balance: Option<Decimal>,
+    /// When it was made there.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// What may still be changed.
+    #[serde(default)]
+    pub changeable: Changeable,
+    /// Fields of the document that CoPortal does not carry and must hand back on an update, in the vendor's names.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub kept: Value,
 }
 
 /// A line as it was last sent, compact: long text by fingerprint.
@@ -174,6 +219,12 @@ pub struct SentLine {
     pub rate: Rate,
     /// Tax code.
     pub tax_code: String,
+    /// Its tax, where the ledger was told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Decimal>,
+    /// Account or item that it stands on in the ledger, once its answer said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// A document as it was last sent: the base of the three-way comparison (C29).
@@ -229,6 +280,8 @@ impl SentDocument {
                     unit_price: line.unit_price,
                     rate: line.rate,
                     tax_code: line.tax_code.clone(),
+                    tax: line.tax,
+                    account: None,
                 })
                 .collect(),
             gone_before: Vec::new(),
@@ -250,7 +303,15 @@ impl SentDocument {
     /// by what they say, then by text, then by quantity and price, last by their place. Never by the place first: a line of text that the bookkeeper put
     /// on top must not be taken for ours.
     #[must_use]
-    pub fn with_line_ids(mut self, remote: &[RemoteLine]) -> Self {
+    pub fn with_line_ids(self, remote: &[RemoteLine]) -> Self {
+        let mut sent = self.with_ids_of(remote);
+        for line in sent.lines.iter_mut().filter(|line| line.line_id.is_some()) {
+            line.account = remote.iter().find(|there| there.line_id == line.line_id).and_then(|there| there.account.clone());
+        }
+        sent
+    }
+
+    fn with_ids_of(mut self, remote: &[RemoteLine]) -> Self {
         let mut free: Vec<Option<&RemoteLine>> = remote.iter().map(|line| line.line_id.is_some().then_some(line)).collect();
         for line in &mut self.lines {
             let known = line.line_id.take();
@@ -315,9 +376,25 @@ pub struct WriteLine {
     pub unit_price: Option<Decimal>,
     /// Tax code.
     pub tax_code: Option<String>,
-    /// Account, by code or id.
+    /// Account, by code or id; the item, where the ledger ties lines to items.
     pub account: Option<String>,
+    /// Rate of tax, where CoPortal knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// The line's tax, where the ledger is told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Decimal>,
     /// Fields handed back unchanged.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub kept: Value,
+}
+
+/// A line that an update takes away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedLine {
+    /// The ledger's id of it.
+    pub line_id: String,
+    /// What was read with it, in the vendor's names; null where the document was not read.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub kept: Value,
 }
@@ -347,6 +424,63 @@ pub struct DocumentWrite {
     pub status: DocumentStatus,
     /// The ledger's own word to hand back, on an update.
     pub native_status: Option<String>,
-    /// Lines.
+    /// Lines, in order: all that the document is to have.
     pub lines: Vec<WriteLine>,
+    /// Lines of the ledger that are to go, for ledgers that want to be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedLine>,
+    /// The version that the update rests on, where the ledger guards versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What the ledger must come to.
+    #[serde(default)]
+    pub totals: Totals,
+    /// Fields of the document handed back unchanged.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub kept: Value,
+}
+
+/// A payment to record in a ledger against a document (C1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentWrite {
+    /// Our mark on it: at most 20 letters, digits and hyphens, unique for the payment.
+    pub mark: String,
+    /// The document that it pays.
+    pub document: String,
+    /// The document's number, for people.
+    pub document_number: Option<String>,
+    /// Who pays: the ledger's id of the contact.
+    pub contact: String,
+    /// How much, in the document's currency.
+    pub amount: Decimal,
+    /// The document's currency.
+    pub currency: Currency,
+    /// When it was received.
+    pub date: Date,
+    /// The account it goes to, by code or id.
+    pub account: String,
+    /// Text for people.
+    pub text: String,
+}
+
+/// A payment as it stands in a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemotePayment {
+    /// The ledger's id of it.
+    pub external_id: String,
+    /// Our mark on it.
+    pub mark: Option<String>,
+    /// How much of it is applied to the document.
+    pub amount: Decimal,
+    /// When.
+    pub date: Option<Date>,
+}
+
+/// What has been paid of a document, and what has not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// What is still open.
+    pub balance: Decimal,
+    /// Payments applied to it, or left there for the bookkeeper to post.
+    pub payments: Vec<RemotePayment>,
 }

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::TaxMethod;
 use crate::money::{Currency, Rate};
 
 /// How long stored facts are trusted.
@@ -23,6 +24,15 @@ pub struct TaxRate {
     /// The ledger's class of it (`OUTPUT` and so on), to choose among equals.
     #[serde(default)]
     pub class: Option<String>,
+}
+
+/// An item that lines may be tied to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The ledger's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// What an account is for, as far as we care.
@@ -66,9 +76,27 @@ pub struct Facts {
     pub tax_rates: Vec<TaxRate>,
     /// Its accounts.
     pub accounts: Vec<Account>,
-    /// The short code that deep links need (Xero: `Organisation.ShortCode`).
+    /// What deep links need beside a document's id (Xero: `Organisation.ShortCode`).
     #[serde(default)]
     pub short_code: Option<String>,
+    /// Items that lines may be tied to, where the ledger has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+    /// The organisation's own default sales item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_item: Option<String>,
+    /// The organisation's own default sales account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_sales_account: Option<String>,
+    /// The organisation numbers its documents itself and wants no number from outside (QuickBooks: custom transaction numbers off).
+    #[serde(default)]
+    pub assigns_numbers: bool,
+    /// Where this organisation rounds tax, if not as its ledger does elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_method: Option<TaxMethod>,
+    /// A document has one tax code for all its taxed lines (QuickBooks in the US).
+    #[serde(default)]
+    pub one_tax_code: bool,
     /// Registered for tax; where it is not, documents carry none.
     pub pays_tax: bool,
     /// Documents dated on or before this day are refused (the later of the lock dates).

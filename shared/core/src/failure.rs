@@ -41,6 +41,16 @@ pub enum Question {
     VoidInLedger,
     /// The contact that the client is linked to can no longer be used.
     ContactGone,
+    /// Which item are sales lines tied to?
+    ChooseItem,
+    /// Which account do payments go to?
+    ChoosePaymentAccount,
+    /// The ledger has no drafts: the invoice waits here until somebody posts it (C8).
+    PostHeld,
+    /// The ledger lets nobody change the document any more.
+    LockedInLedger,
+    /// A payment that cannot be recorded as it is.
+    PaymentDiffers,
 }
 
 impl Question {
@@ -63,6 +73,11 @@ impl Question {
             Self::CurrencyMissing => "currency_missing",
             Self::VoidInLedger => "void_in_ledger",
             Self::ContactGone => "contact_gone",
+            Self::ChooseItem => "choose_item",
+            Self::ChoosePaymentAccount => "choose_payment_account",
+            Self::PostHeld => "post_held",
+            Self::LockedInLedger => "locked_in_ledger",
+            Self::PaymentDiffers => "payment_differs",
         }
     }
 }
@@ -89,6 +104,8 @@ pub enum Disposition {
         /// The question.
         question: Question,
     },
+    /// Not done: it rested on a version that is no longer the newest. Read again and compare.
+    Stale,
     /// Not done: our own mistake (a malformed query, an unexpected answer).
     Defect,
 }
@@ -123,6 +140,7 @@ impl Failure {
             | Disposition::Reauthorize
             | Disposition::Reject { .. }
             | Disposition::Hold { .. }
+            | Disposition::Stale
             | Disposition::Defect => true,
             Disposition::LookFirst => false,
         }
@@ -133,7 +151,7 @@ impl Failure {
     pub fn problem(&self) -> Problem {
         let kind = match self.disposition {
             Disposition::Retry { .. } | Disposition::LookFirst => ProblemKind::Unavailable,
-            Disposition::Reauthorize => ProblemKind::Conflict,
+            Disposition::Reauthorize | Disposition::Stale => ProblemKind::Conflict,
             Disposition::Reject { .. } | Disposition::Hold { .. } => ProblemKind::Invalid,
             Disposition::Defect => ProblemKind::Internal,
         };

@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::money::Currency;
 use crate::workspace::Plan;
 
 /// An accounting system that CoPortal pushes to.
@@ -78,15 +80,100 @@ impl FromStr for Ledger {
     }
 }
 
+/// Where a ledger rounds tax (C12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaxMethod {
+    /// Each line's tax is rounded, then summed.
+    Line,
+    /// Amounts are summed by tax code over the document, and the tax of each sum is rounded.
+    Group,
+    /// The caller states each line's tax, and the ledger sums what it was given.
+    Given,
+}
+
+/// What becomes of prices that contain tax.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InclusivePrices {
+    /// The ledger takes them as they are.
+    Kept,
+    /// They are sent as net prices: the ledger has no such mode, or its own rounding of net amounts is not to be relied on.
+    SentNet,
+}
+
 /// How a ledger computes tax and totals (C12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arithmetic {
-    /// Where it rounds tax.
-    pub tax_rounding: crate::workspace::TaxRounding,
+    /// Where it rounds tax; an organisation may differ ([`crate::facts::Facts::tax_method`]).
+    pub tax: TaxMethod,
+    /// What becomes of prices that contain tax.
+    pub inclusive: InclusivePrices,
     /// Decimals it keeps of a quantity.
     pub quantity_decimals: u32,
     /// Decimals it keeps of a unit price.
     pub unit_price_decimals: u32,
+    /// Most decimals it keeps of an amount, whatever the currency's own unit.
+    pub amount_decimals: u32,
+}
+
+impl Arithmetic {
+    /// Rounds an amount as the ledger does: to the currency's unit, or to fewer decimals where it keeps no more.
+    #[must_use]
+    pub fn round(&self, amount: Decimal, currency: Currency) -> Decimal {
+        crate::money::round(amount, currency.minor_units().min(self.amount_decimals))
+    }
+}
+
+/// What a document carries that says "CoPortal made this, for that invoice" (C6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentMark {
+    /// The address of the invoice's page.
+    Link,
+    /// A digest of that address, in a field too short for it.
+    Digest,
+    /// Nothing: a lost create is known by reference, contact, amount and time together.
+    Evidence,
+}
+
+/// What a contact carries that says "CoPortal made this, for that client".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContactMark {
+    /// A field that holds the client's id.
+    ClientId,
+    /// A field of so many characters, too short for the id: a digest of it.
+    Digest {
+        /// Longest text of the field.
+        max: usize,
+    },
+    /// Nothing: a lost create is known by name, e-mail address and time together.
+    Evidence,
+}
+
+/// What a ledger ties a sales line to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineTarget {
+    /// A sales account.
+    Account,
+    /// An item, which has an account of its own (C13).
+    Item,
+}
+
+/// How a ledger knows the tax of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaxCodes {
+    /// A code with a published percentage is sent with each line.
+    Sent,
+    /// Percentages are not published: a code is sent where a person chose one, and the percentage of the line that comes back is checked.
+    Checked,
+}
+
+/// How a document reaches a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentShape {
+    /// In one call.
+    Whole,
+    /// The header in one call, its lines in the next; approved by a call of its own, after the draft's totals were checked (R61, C12).
+    HeaderThenLines,
 }
 
 /// What "draft" means in a ledger (C8).
@@ -118,6 +205,23 @@ pub struct LedgerRules {
     pub call_timeout: SignedDuration,
     /// Whether the ledger itself refuses a second document with the same number (else the number is looked up before a create, C31).
     pub enforces_number: bool,
+    /// Whether a document takes our number as its own. Where it does not, the ledger numbers it and our number is its reference (C6).
+    pub carries_number: bool,
+    /// Whether references are kept in capitals.
+    pub reference_in_capitals: bool,
+    /// Whether the ledger refuses an update or void that rests on an old version: then a document that stands as we left it is not read
+    /// before it is updated.
+    pub guards_versions: bool,
+    /// How a document is known as ours.
+    pub document_mark: DocumentMark,
+    /// How a contact is known as ours.
+    pub contact_mark: ContactMark,
+    /// What lines are tied to.
+    pub line_target: LineTarget,
+    /// How the tax of a line is known.
+    pub tax_codes: TaxCodes,
+    /// In how many calls a document is made.
+    pub shape: DocumentShape,
     /// Longest document number it takes.
     pub number_max: usize,
     /// Longest reference it takes.

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::invoice::{LineItem, TaxMode};
+use crate::ledger::{Arithmetic, TaxMethod};
 use crate::money::{Currency, Rate, round};
 use crate::workspace::TaxRounding;
 
@@ -73,6 +74,75 @@ pub fn totals(lines: impl IntoIterator<Item = PricedLine>, currency: Currency, m
     }
 }
 
+/// Each line's part of CoPortal's tax, so that the parts add up to the document's tax: where it is rounded per document, the cents that
+/// the lines lack or have over go to the largest line of their rate.
+#[must_use]
+pub fn line_taxes(lines: &[PricedLine], currency: Currency, mode: TaxMode, rounding: TaxRounding) -> Vec<Decimal> {
+    let amounts: Vec<Decimal> = lines.iter().map(|line| line.amount(currency)).collect();
+    let mut taxes: Vec<Decimal> =
+        lines.iter().zip(&amounts).map(|(line, amount)| currency.round(raw_tax(*amount, line.rate, mode))).collect();
+    if rounding == TaxRounding::Line {
+        return taxes;
+    }
+    let mut groups: BTreeMap<Rate, Vec<usize>> = BTreeMap::new();
+    for (index, line) in lines.iter().enumerate() {
+        groups.entry(line.rate).or_default().push(index);
+    }
+    for (rate, members) in groups {
+        let sum = |of: &[Decimal]| members.iter().filter_map(|index| of.get(*index)).sum::<Decimal>();
+        let missing = currency.round(raw_tax(sum(&amounts), rate, mode)) - sum(&taxes);
+        let largest = members.iter().copied().max_by_key(|index| amounts.get(*index).map(Decimal::abs));
+        if let Some(tax) = largest.and_then(|index| taxes.get_mut(index)) {
+            *tax += missing;
+        }
+    }
+    taxes
+}
+
+/// One line as a ledger has it.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerLine<'a> {
+    /// Units.
+    pub quantity: Decimal,
+    /// Price of a unit.
+    pub unit_price: Decimal,
+    /// Tax rate.
+    pub rate: Rate,
+    /// Tax code: amounts of one code are summed before they are taxed, where the ledger does so.
+    pub tax_code: &'a str,
+    /// Its tax, where the ledger is told it.
+    pub tax: Option<Decimal>,
+}
+
+/// What a ledger computes of lines: amounts rounded per line, tax by its method, halves away from zero (C12, R143).
+#[must_use]
+pub fn ledger_totals<'a>(
+    lines: impl IntoIterator<Item = LedgerLine<'a>>,
+    currency: Currency,
+    mode: TaxMode,
+    arithmetic: &Arithmetic,
+    method: TaxMethod,
+) -> Totals {
+    let round = |amount| arithmetic.round(amount, currency);
+    let mut amounts = Decimal::ZERO;
+    let mut tax = Decimal::ZERO;
+    let mut groups: BTreeMap<(Rate, &str), Decimal> = BTreeMap::new();
+    for line in lines {
+        let amount = round(line.quantity * line.unit_price);
+        amounts += amount;
+        match (method, line.tax) {
+            (TaxMethod::Given, Some(given)) => tax += round(given),
+            (TaxMethod::Line | TaxMethod::Given, _) => tax += round(raw_tax(amount, line.rate, mode)),
+            (TaxMethod::Group, _) => *groups.entry((line.rate, line.tax_code)).or_default() += amount,
+        }
+    }
+    tax += groups.iter().map(|((rate, _), amount)| round(raw_tax(*amount, *rate, mode))).sum::<Decimal>();
+    match mode {
+        TaxMode::Exclusive => Totals { subtotal: amounts, tax, total: amounts + tax },
+        TaxMode::Inclusive => Totals { subtotal: amounts - tax, tax, total: amounts },
+    }
+}
+
 /// CoPortal's totals of an invoice. A line without a rate counts as untaxed until it is sent (C11).
 #[must_use]
 pub fn invoice_totals(lines: &[LineItem], currency: Currency, mode: TaxMode, rounding: TaxRounding) -> Totals {
@@ -94,10 +164,22 @@ pub struct EncodedLine {
 /// "Line encoding that is always exact"): as it is; the same quantity with an exact net unit price; one unit at the line's amount.
 #[must_use]
 pub fn encode_line(line: PricedLine, currency: Currency, quantity_decimals: u32, unit_price_decimals: u32) -> EncodedLine {
-    let amount = line.amount(currency);
+    encode_amount(line, line.amount(currency), currency, quantity_decimals, unit_price_decimals)
+}
+
+/// The same for a line that is to come to `amount`, which need not be its own: a price with tax, sent net.
+#[must_use]
+pub fn encode_amount(
+    line: PricedLine,
+    amount: Decimal,
+    currency: Currency,
+    quantity_decimals: u32,
+    unit_price_decimals: u32,
+) -> EncodedLine {
     let fits = |value: Decimal, decimals: u32| round(value, decimals) == value;
     let computes = |quantity: Decimal, unit_price: Decimal| currency.round(quantity * unit_price) == amount;
-    if line.discount_percent.is_zero() && fits(line.quantity, quantity_decimals) && fits(line.unit_price, unit_price_decimals) {
+    let plain = line.discount_percent.is_zero() && computes(line.quantity, line.unit_price);
+    if plain && fits(line.quantity, quantity_decimals) && fits(line.unit_price, unit_price_decimals) {
         return EncodedLine { quantity: line.quantity.normalize(), unit_price: line.unit_price.normalize(), note: None };
     }
     if !line.quantity.is_zero() && fits(line.quantity, quantity_decimals) {

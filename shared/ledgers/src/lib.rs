@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use coportal_core::connection::Organisation;
 use coportal_core::contact::{Contact, ContactContent};
-use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument};
+use coportal_core::document::{DocumentWrite, Paid, PaymentWrite, RemoteDocument, RemotePayment, Removal};
 use coportal_core::facts::Facts;
 use coportal_core::failure::Failure;
 use coportal_core::ledger::{Ledger, LedgerRules};
 use coportal_core::oauth::TokenSet;
 use coportal_core::secret::Secret;
 use coportal_core::sync::row::Look;
+use coportal_core::workspace::Workspace;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use url::Url;
@@ -137,21 +138,26 @@ pub trait SignIn: Send + Sync {
     /// The consent page to send the user to.
     fn authorize_url(&self, request: &AuthorizeRequest<'_>) -> Url;
 
-    /// Turns the code of a callback into tokens. A code counts once: whatever fails here, the user starts again.
+    /// Turns the code of a callback into tokens. A code counts once: whatever fails here, the user starts again. `realm` is the
+    /// organisation that the callback's query names, where the ledger names it there (QuickBooks `realmId`): a claim of the browser's,
+    /// kept in [`TokenSet::auth_event`] until [`SignIn::organisations`] has verified it with the token.
     fn exchange_code<'a>(
         &'a self,
         credentials: &'a ClientCredentials,
         code: &'a Secret,
         verifier: &'a Secret,
         redirect_uri: &'a str,
+        realm: Option<&'a str>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<TokenSet, Failure>>;
 
-    /// Gets the next token set.
+    /// Gets the next token set. `organisation` is the connection's, where one is chosen: a ledger whose token endpoint is a tenant's own
+    /// finds the tenant in it.
     fn refresh<'a>(
         &'a self,
         credentials: &'a ClientCredentials,
         refresh_token: &'a Secret,
+        organisation: Option<&'a str>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<TokenSet, RefreshFailure>>;
 
@@ -161,7 +167,16 @@ pub trait SignIn: Send + Sync {
     fn organisations<'a>(&'a self, token: &'a Secret, auth_event: Option<&'a str>) -> BoxFuture<'a, Result<Vec<Organisation>, Failure>>;
 
     /// Cuts the link between our app and one organisation ([`Organisation::link_id`]); a link that is gone already counts as cut.
-    fn unlink<'a>(&'a self, token: &'a Secret, link_id: &'a str) -> BoxFuture<'a, Result<(), Failure>>;
+    fn unlink<'a>(&'a self, credentials: &'a ClientCredentials, held: Held<'a>, link_id: &'a str) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// The tokens of a grant, to take it back with.
+#[derive(Clone, Copy)]
+pub struct Held<'a> {
+    /// The access token.
+    pub access: &'a Secret,
+    /// The refresh token, if there is one.
+    pub refresh: Option<&'a Secret>,
 }
 
 /// Reads what an organisation looks like.
@@ -172,15 +187,16 @@ pub trait ReadFacts: Send + Sync {
 
 /// Contacts of a ledger.
 pub trait Contacts: Send + Sync {
-    /// The body of a create (`external_id` is `None`) or update: pure, and the same bytes for the same content.
-    fn contact_body(&self, content: &ContactContent, external_id: Option<&str>) -> Vec<u8>;
+    /// The body of a create, or of an update of `there`: pure, and the same bytes for the same content.
+    fn contact_body(&self, content: &ContactContent, there: Option<&Contact>) -> Vec<u8>;
 
     /// Contacts with this e-mail address or this name, archived ones included, in one call. The comparison is repeated on our side
     /// ([`coportal_core::text::email_key`], [`coportal_core::text::name_key`]).
     fn search<'a>(&'a self, access: Access<'a>, email: Option<&'a str>, name: Option<&'a str>) -> Called<'a, Vec<Contact>>;
 
-    /// Contacts that carry this mark of ours, archived ones included.
-    fn find_by_mark<'a>(&'a self, access: Access<'a>, mark: &'a str) -> Called<'a, Vec<Contact>>;
+    /// Contacts that a lost create may have made: those that carry the look's mark, or, where contacts have none, its name or e-mail
+    /// address; archived ones included.
+    fn look_contact<'a>(&'a self, access: Access<'a>, look: &'a Look) -> Called<'a, Vec<Contact>>;
 
     /// One contact; `None` when there is none of this id.
     fn read_contact<'a>(&'a self, access: Access<'a>, external_id: &'a str) -> Called<'a, Option<Contact>>;
@@ -194,8 +210,8 @@ pub trait Documents: Send + Sync {
     /// The body of a create (no `external_id` in `write`) or update: pure, and the same bytes for the same write.
     fn document_body(&self, write: &DocumentWrite) -> Vec<u8>;
 
-    /// The body that takes a document out of the books: a void, or a delete where it is still a draft.
-    fn void_body(&self, external_id: &str, stands: DocumentStatus) -> Vec<u8>;
+    /// The body that takes a document out of the books.
+    fn void_body(&self, there: &RemoteDocument, how: Removal) -> Vec<u8>;
 
     /// One sales document with its lines; `None` when there is none of this id.
     fn read_document<'a>(&'a self, access: Access<'a>, external_id: &'a str) -> Called<'a, Option<RemoteDocument>>;
@@ -217,7 +233,42 @@ pub trait Documents: Send + Sync {
     fn void_document<'a>(&'a self, access: Access<'a>, external_id: &'a str, body: &'a [u8], key: &'a str) -> Called<'a, RemoteDocument>;
 
     /// Where a person opens the document in the ledger; `None` when the facts lack what the address needs.
-    fn document_url(&self, facts: &Facts, external_id: &str) -> Option<String>;
+    fn document_url(&self, facts: &Facts, organisation: &str, document: &RemoteDocument) -> Option<String>;
+}
+
+/// Drafts that become documents in the books: a ledger without drafts has none to approve (C8).
+pub trait Drafts: Send + Sync {
+    /// The body that approves (posts, releases) a draft.
+    fn approve_body(&self, there: &RemoteDocument) -> Vec<u8>;
+
+    /// Sends a body from [`Drafts::approve_body`] under this idempotency key; answers with the document as it stands then.
+    fn approve_document<'a>(&'a self, access: Access<'a>, external_id: &'a str, body: &'a [u8], key: &'a str)
+    -> Called<'a, RemoteDocument>;
+}
+
+/// Documents that take several calls ([`coportal_core::ledger::DocumentShape::HeaderThenLines`]).
+pub trait Stepwise: Send + Sync {
+    /// The next call of a create that is under way: writes lines of `body` (from [`Documents::document_body`]) that `there` does not have
+    /// yet, and answers with the document as it stands then. A line that is there already is never written twice.
+    fn continue_document<'a>(
+        &'a self,
+        access: Access<'a>,
+        there: &'a RemoteDocument,
+        body: &'a [u8],
+        key: &'a str,
+    ) -> Called<'a, RemoteDocument>;
+}
+
+/// Payments against sales documents (C1).
+pub trait Payments: Send + Sync {
+    /// What is open of a document, and the payments that were recorded against it, ours by their mark.
+    fn payments<'a>(&'a self, access: Access<'a>, document: &'a str) -> Called<'a, Paid>;
+
+    /// The body of a payment: pure, and the same bytes for the same payment.
+    fn payment_body(&self, write: &PaymentWrite) -> Vec<u8>;
+
+    /// Sends a body from [`Payments::payment_body`], byte for byte, under this idempotency key.
+    fn write_payment<'a>(&'a self, access: Access<'a>, body: &'a [u8], key: &'a str) -> Called<'a, RemotePayment>;
 }
 
 /// Everything that a ledger can do.
@@ -235,6 +286,14 @@ pub struct LedgerApi {
     pub contacts: Arc<dyn Contacts>,
     /// Sales documents.
     pub documents: Arc<dyn Documents>,
+    /// Drafts to approve, where the ledger has them.
+    pub drafts: Option<Arc<dyn Drafts>>,
+    /// Documents in several calls, where the ledger takes them so.
+    pub stepwise: Option<Arc<dyn Stepwise>>,
+    /// Payments, where they can be recorded.
+    pub payments: Option<Arc<dyn Payments>>,
+    /// What somebody should know before connecting this workspace: a country that the ledger's API does not serve.
+    pub notice: Option<fn(&Workspace) -> Option<&'static str>>,
 }
 
 /// Where the ledgers are reached.

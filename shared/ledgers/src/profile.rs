@@ -27,11 +27,20 @@ pub struct Limits {
     pub app_per_minute: u32,
 }
 
+/// Where a request carries its idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyCarrier {
+    /// In this header.
+    Header(&'static str),
+    /// In this query parameter.
+    Query(&'static str),
+}
+
 /// A vendor's way to tell a repeated write from a second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The header that carries the key.
-    pub header: &'static str,
+    /// What carries the key.
+    pub carrier: KeyCarrier,
     /// Longest key.
     pub key_max: usize,
     /// How long the vendor keeps a key, from the first call.
@@ -60,8 +69,32 @@ pub struct Profile {
     pub limits: Limits,
     /// Most elements of one batch.
     pub batch: usize,
-    /// How the vendor tells a repeated write.
-    pub idempotency: Idempotency,
+    /// How the vendor tells a repeated write; `None` where it does not.
+    pub idempotency: Option<Idempotency>,
+    /// Which organisation a consent for several is for.
+    pub choice: OrganisationChoice,
+}
+
+/// What follows from a consent that reaches several organisations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrganisationChoice {
+    /// An admin chooses; another one later needs a consent of its own.
+    Asked,
+    /// An admin chooses; the same consent reaches the others, so that it can be changed later.
+    AskedAndChangeable,
+    /// The first is taken, as the ledger's folder orders them, and can be changed later (R16, R17).
+    FirstAndChangeable,
+}
+
+impl OrganisationChoice {
+    /// Whether another organisation can be chosen without a new consent.
+    #[must_use]
+    pub fn is_changeable(self) -> bool {
+        match self {
+            Self::Asked => false,
+            Self::AskedAndChangeable | Self::FirstAndChangeable => true,
+        }
+    }
 }
 
 impl Profile {

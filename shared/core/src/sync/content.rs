@@ -3,18 +3,18 @@
 use rust_decimal::Decimal;
 
 use crate::choices::Choices;
-use crate::connection::{NumberPolicy, Options, Rounding};
-use crate::document::{DocumentContent, DocumentLine};
+use crate::connection::{ItemPolicy, NumberPolicy, Options, Rounding};
+use crate::document::{DocumentContent, DocumentLine, RemoteDocument, SentDocument, SentLine};
 use crate::facts::{AccountUse, Facts};
 use crate::failure::Question;
-use crate::invoice::Invoice;
-use crate::ledger::LedgerRules;
-use crate::money::Rate;
-use crate::pricing::{PricedLine, Totals, encode_line, totals};
+use crate::invoice::{Invoice, TaxMode};
+use crate::ledger::{InclusivePrices, LedgerRules, LineTarget, TaxCodes, TaxMethod};
+use crate::money::{Currency, Rate};
+use crate::pricing::{LedgerLine, PricedLine, Totals, encode_amount, ledger_totals, line_taxes};
 use crate::sync::HoldDraft;
 use crate::sync::row::{Choice, SyncRow};
 use crate::tax::{TaxCode, resolve};
-use crate::text::digest;
+use crate::text::{digest, name_key};
 use crate::workspace::Workspace;
 
 /// Largest difference that a rounding line may bridge, in minor units (C12).
@@ -81,8 +81,13 @@ pub fn build(inputs: ContentInputs<'_>) -> Result<BuiltContent, Box<HoldDraft>> 
             [invoice.issue_date.to_string().as_str(), locked.to_string().as_str()],
         ));
     }
-    let sales_account = sales_account(facts, choices, label)?;
+    let account = match rules.line_target {
+        LineTarget::Account => Some(sales_account(facts, choices, label)?),
+        LineTarget::Item => None,
+    };
     let Priced { content, rounding_account, totals } = price(inputs)?;
+    // Lines that are tied to items have the item's account.
+    let sales_account = account.unwrap_or_default();
     Ok(BuiltContent { content, sales_account, rounding_account, totals })
 }
 
@@ -101,16 +106,19 @@ struct Priced {
 }
 
 fn price(inputs: ContentInputs<'_>) -> Result<Priced, Box<HoldDraft>> {
-    let ContentInputs { rules, workspace, invoice, options, row, contact, url, .. } = inputs;
+    let ContentInputs { rules, workspace, invoice, facts, contact, url, .. } = inputs;
     let mut lines = Vec::with_capacity(invoice.lines.len() + 1);
-    for line in &invoice.lines {
-        let (rate, tax_code) = tax_of(line.tax_rate, inputs)?;
-        let encoded = encode_line(
-            PricedLine { rate, ..line.priced() },
-            invoice.currency,
-            rules.arithmetic.quantity_decimals,
-            rules.arithmetic.unit_price_decimals,
-        );
+    let taxed = invoice.lines.iter().map(|line| tax_of(line.tax_rate, inputs)).collect::<Result<Vec<_>, _>>()?;
+    one_code(&taxed, facts, rules.ledger.label())?;
+    let priced: Vec<PricedLine> =
+        invoice.lines.iter().zip(&taxed).map(|(line, (rate, _))| PricedLine { rate: *rate, ..line.priced() }).collect();
+    let taxes = line_taxes(&priced, invoice.currency, invoice.tax_mode, workspace.tax_rounding);
+    let sent_net = invoice.tax_mode == TaxMode::Inclusive && rules.arithmetic.inclusive == InclusivePrices::SentNet;
+    let tax_mode = if sent_net { TaxMode::Exclusive } else { invoice.tax_mode };
+    for (((line, (rate, tax_code)), priced), tax) in invoice.lines.iter().zip(taxed).zip(priced).zip(taxes) {
+        let amount = priced.amount(invoice.currency) - if sent_net { tax } else { Decimal::ZERO };
+        let encoded =
+            encode_amount(priced, amount, invoice.currency, rules.arithmetic.quantity_decimals, rules.arithmetic.unit_price_decimals);
         lines.push(DocumentLine {
             key: Some(line.id),
             description: line_text(&line.description, encoded.note.as_deref(), rules.description_max),
@@ -118,37 +126,31 @@ fn price(inputs: ContentInputs<'_>) -> Result<Priced, Box<HoldDraft>> {
             unit_price: encoded.unit_price,
             rate,
             tax_code,
+            item: item_of(&line.description, inputs)?,
+            tax: (tax_method(facts, rules) == TaxMethod::Given).then_some(tax.normalize()),
         });
     }
     let wanted = invoice.totals(workspace.tax_rounding);
-    let computed = ledger_totals(&lines, invoice, rules);
+    let computed = totals_in_ledger(&lines, invoice.currency, tax_mode, facts, rules);
     let mut rounding_account = None;
     let mut final_totals = computed;
     if computed != wanted
-        && let Some((line, account)) = bridge(&lines, wanted, computed, inputs)?
+        && let Some((line, account)) = bridge(&lines, wanted, computed, tax_mode, inputs)?
     {
         lines.push(line);
         rounding_account = Some(account);
-        final_totals = ledger_totals(&lines, invoice, rules);
+        final_totals = totals_in_ledger(&lines, invoice.currency, tax_mode, facts, rules);
     }
-    let (number, reference) = match (
-        options.number,
-        row.answers.iter().any(|answer| answer.question == Question::NumberTaken && answer.choice == "ledger_number"),
-    ) {
-        (NumberPolicy::Both, false) => (Some(invoice.number.trim().to_owned()), Some(invoice.number.trim().to_owned())),
-        (NumberPolicy::Both, true) | (NumberPolicy::ReferenceOnly, _) => (None, Some(invoice.number.trim().to_owned())),
-        // Our number does not travel (R77), but a lost create must stay findable: the reference carries our id.
-        (NumberPolicy::LedgerAssigns, _) => (None, Some(invoice.id.to_string())),
-    };
+    let (number, reference) = names(inputs);
     let content = DocumentContent {
         number: number.map(|text| text.chars().take(rules.number_max).collect()),
-        reference: reference.map(|text| text.chars().take(rules.reference_max).collect()),
+        reference: Some(reference).map(|text| text.chars().take(rules.reference_max).collect()),
         url: url.to_owned(),
         contact: contact.to_owned(),
         currency: invoice.currency,
         issue_date: invoice.issue_date,
         due_date: invoice.due_date.unwrap_or(invoice.issue_date),
-        tax_mode: invoice.tax_mode,
+        tax_mode,
         lines,
     };
     Ok(Priced { content, rounding_account, totals: final_totals })
@@ -164,16 +166,114 @@ fn line_text(description: &str, note: Option<&str>, max: usize) -> String {
     format!("{}{tail}", head.trim_end())
 }
 
+/// Number and reference (C6). A ledger, or an organisation, that numbers its documents itself has our number as the reference.
+fn names(inputs: ContentInputs<'_>) -> (Option<String>, String) {
+    let ContentInputs { rules, invoice, facts, options, row, .. } = inputs;
+    let ours = || invoice.number.trim().to_owned();
+    let elsewhere = row.answers.iter().any(|answer| answer.question == Question::NumberTaken && answer.choice == "ledger_number");
+    let (number, reference) = match (options.number, rules.carries_number && !facts.assigns_numbers, elsewhere) {
+        (NumberPolicy::Both, true, false) => (Some(ours()), ours()),
+        (NumberPolicy::Both | NumberPolicy::ReferenceOnly, true, _) | (NumberPolicy::Both | NumberPolicy::ReferenceOnly, false, false) => {
+            (None, ours())
+        }
+        // Our number does not travel (R77), or is on another document: a lost create must stay findable all the same.
+        (NumberPolicy::Both | NumberPolicy::ReferenceOnly, false, true) | (NumberPolicy::LedgerAssigns, _, _) => {
+            (None, invoice.id.to_string())
+        }
+    };
+    (number, if rules.reference_in_capitals { reference.to_uppercase() } else { reference })
+}
+
+/// Where the organisation rounds tax.
+#[must_use]
+pub fn tax_method(facts: &Facts, rules: &LedgerRules) -> TaxMethod {
+    facts.tax_method.unwrap_or(rules.arithmetic.tax)
+}
+
 /// What the ledger computes of lines that are encoded for it.
 #[must_use]
-pub fn ledger_totals(lines: &[DocumentLine], invoice: &Invoice, rules: &LedgerRules) -> Totals {
-    let priced = lines.iter().map(|line| PricedLine {
+pub fn totals_in_ledger(lines: &[DocumentLine], currency: Currency, mode: TaxMode, facts: &Facts, rules: &LedgerRules) -> Totals {
+    let lines = lines.iter().map(|line| LedgerLine {
         quantity: line.quantity,
         unit_price: line.unit_price,
-        discount_percent: Decimal::ZERO,
         rate: line.rate,
+        tax_code: &line.tax_code,
+        tax: line.tax,
     });
-    totals(priced, invoice.currency, invoice.tax_mode, rules.arithmetic.tax_rounding)
+    ledger_totals(lines, currency, mode, &rules.arithmetic, tax_method(facts, rules))
+}
+
+/// An organisation whose documents have one tax code for all taxed lines takes no second rate.
+fn one_code(taxed: &[(Rate, String)], facts: &Facts, label: &str) -> Result<(), Box<HoldDraft>> {
+    let mut codes: Vec<&(Rate, String)> = taxed.iter().filter(|(rate, _)| *rate != Rate::ZERO).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    if !facts.one_tax_code || codes.len() < 2 {
+        return Ok(());
+    }
+    let rates: Vec<String> = codes.iter().map(|(rate, _)| format!("{rate}%")).collect();
+    Err(hold(
+        Question::MapTax,
+        format!("{} taxes all lines of a document at one rate, and this invoice has {}.", facts.name, rates.join(" and ")),
+        vec![Choice::new("retry", format!("I have changed the invoice, or made one rate of them in {label}: try again"))],
+        [rates.join(",").as_str()],
+    ))
+}
+
+/// The item that a line is tied to (C13): the default sales item, or by the table of products.
+fn item_of(description: &str, inputs: ContentInputs<'_>) -> Result<Option<String>, Box<HoldDraft>> {
+    let ContentInputs { rules, facts, choices, options, .. } = inputs;
+    if rules.line_target != LineTarget::Item {
+        return Ok(None);
+    }
+    let product = name_key(description);
+    let chosen = match options.item {
+        ItemPolicy::DefaultService => choices.sales_item.as_ref(),
+        ItemPolicy::Mapped => choices.item_map.get(&product),
+    };
+    if let Some(item) = chosen.filter(|chosen| facts.items.iter().any(|item| item.id == **chosen)) {
+        return Ok(Some(item.clone()));
+    }
+    let prefix = match options.item {
+        ItemPolicy::DefaultService => String::new(),
+        ItemPolicy::Mapped => format!("{product}="),
+    };
+    let mut offered: Vec<Choice> = facts.items.iter().map(|item| Choice::new(format!("{prefix}{}", item.id), item.name.clone())).collect();
+    let label = rules.ledger.label();
+    let detail = match (offered.is_empty(), options.item) {
+        (true, _) => format!("{} has no active service item to tie sales lines to. Add one in {label}, then try again.", facts.name),
+        (false, ItemPolicy::DefaultService) => format!("Which item of {} are sales lines tied to?", facts.name),
+        (false, ItemPolicy::Mapped) => format!("Which item of {} is \"{}\"?", facts.name, description.trim()),
+    };
+    let ids: Vec<String> = offered.iter().map(|choice| choice.id.clone()).collect();
+    if offered.is_empty() {
+        offered.push(Choice::new("retry", "I have added one: try again"));
+    }
+    let inputs_hash = digest(std::iter::once(product.as_bytes()).chain(ids.iter().map(String::as_bytes)));
+    Err(Box::new(HoldDraft { question: Question::ChooseItem, detail, choices: offered, inputs_hash }))
+}
+
+/// A ledger that publishes no percentages was left to apply its own: the line that came back must have the invoice's (C11). The question
+/// offers the organisation's codes; the answer is stored for the rate.
+#[must_use]
+pub fn tax_applied(sent: &SentDocument, there: &RemoteDocument, facts: &Facts, label: &str) -> Option<HoldDraft> {
+    let applied = |line: &SentLine| {
+        let remote = there.lines.iter().find(|remote| remote.line_id.is_some() && remote.line_id == line.line_id)?;
+        remote.rate.filter(|rate| *rate != line.rate).map(|rate| (line.rate, rate))
+    };
+    let (wanted, applied) = sent.lines.iter().find_map(applied)?;
+    let mut offered: Vec<Choice> =
+        facts.tax_rates.iter().map(|code| Choice::new(format!("{wanted}={}", code.code), code.name.clone())).collect();
+    offered.push(Choice::new("retry", format!("I have corrected the tax set-up in {label}: compare again")));
+    Some(HoldDraft {
+        question: Question::MapTax,
+        detail: format!(
+            "{label} applied {applied}% to a line that has {wanted}% here. Which of its tax groups stands for {wanted}%? The document stays \
+             a draft until they agree."
+        ),
+        choices: offered,
+        inputs_hash: digest([wanted.to_string().as_bytes(), applied.to_string().as_bytes()]),
+    })
 }
 
 fn sales_account(facts: &Facts, choices: &Choices, label: &str) -> Result<String, Box<HoldDraft>> {
@@ -206,6 +306,12 @@ fn tax_of(rate: Option<Rate>, inputs: ContentInputs<'_>) -> Result<(Rate, String
     let ContentInputs { rules, facts, choices, .. } = inputs;
     if !facts.pays_tax && rate.is_none_or(|rate| rate == Rate::ZERO) {
         return Ok((Rate::ZERO, String::new()));
+    }
+    if rules.tax_codes == TaxCodes::Checked {
+        // What the ledger makes of it is checked on the line that comes back.
+        let rate = rate.unwrap_or(Rate::ZERO);
+        let chosen = choices.tax_map.get(&rate).filter(|chosen| facts.tax_rates.iter().any(|code| code.code == **chosen));
+        return Ok((rate, chosen.cloned().unwrap_or_default()));
     }
     let Some(rate) = rate else { return untaxed_line(inputs) };
     match resolve(rate, facts, choices) {
@@ -267,6 +373,7 @@ fn bridge(
     lines: &[DocumentLine],
     wanted: Totals,
     computed: Totals,
+    tax_mode: TaxMode,
     inputs: ContentInputs<'_>,
 ) -> Result<Option<(DocumentLine, String)>, Box<HoldDraft>> {
     let ContentInputs { rules, invoice, facts, options, row, .. } = inputs;
@@ -286,7 +393,7 @@ fn bridge(
             offered
                 .push(Choice::new("accept_split", format!("Push it: the total is the same, {label} shows {} of it as tax", computed.tax)));
         }
-    } else if let (true, Some(account)) = (difference.abs() <= limit, facts.accounts_for(AccountUse::Rounding).next()) {
+    } else if let (true, Some((account, item))) = (difference.abs() <= limit, rounding_target(lines, facts)) {
         if options.rounding == Rounding::Line || answer == Some("line") {
             // Several codes of 0%, or none, is a question of its own.
             let (rate, tax_code) = tax_of(Some(Rate::ZERO), inputs)?;
@@ -297,10 +404,12 @@ fn bridge(
                 unit_price: difference,
                 rate,
                 tax_code,
+                item,
+                tax: (tax_method(facts, rules) == TaxMethod::Given).then_some(Decimal::ZERO),
             };
             let with_line: Vec<DocumentLine> = lines.iter().chain(std::iter::once(&line)).cloned().collect();
-            if ledger_totals(&with_line, invoice, rules).total == wanted.total {
-                return Ok(Some((line, account.code.clone().unwrap_or_else(|| account.id.clone()))));
+            if totals_in_ledger(&with_line, invoice.currency, tax_mode, facts, rules).total == wanted.total {
+                return Ok(Some((line, account)));
             }
         } else {
             offered.push(Choice::new("line", format!("Add a rounding line of {difference} {}", invoice.currency)));
@@ -316,6 +425,14 @@ fn bridge(
         choices: offered,
         inputs_hash,
     }))
+}
+
+/// Where a rounding line goes: the organisation's rounding account, or the item of a line where lines are tied to items.
+fn rounding_target(lines: &[DocumentLine], facts: &Facts) -> Option<(String, Option<String>)> {
+    if let Some(item) = lines.iter().find_map(|line| line.item.clone()) {
+        return Some((item.clone(), Some(item)));
+    }
+    facts.accounts_for(AccountUse::Rounding).next().map(|account| (account.code.clone().unwrap_or_else(|| account.id.clone()), None))
 }
 
 fn hold<const N: usize>(question: Question, detail: String, choices: Vec<Choice>, inputs: [&str; N]) -> Box<HoldDraft> {

@@ -30,13 +30,17 @@ pub fn idempotency_key(parts: KeyParts<'_>) -> String {
         IntentKind::Create => "create",
         IntentKind::Update => "update",
         IntentKind::Void => "void",
+        IntentKind::Approve => "approve",
+        IntentKind::Payment => "payment",
         IntentKind::CreateContact => "create_contact",
         IntentKind::UpdateContact => "update_contact",
     };
     // A create's key must not change because an update was settled in between.
     let updates = match parts.kind {
         IntentKind::Create | IntentKind::CreateContact => 0,
-        IntentKind::Update | IntentKind::Void | IntentKind::UpdateContact => parts.updates,
+        IntentKind::Update | IntentKind::Void | IntentKind::Approve | IntentKind::UpdateContact => parts.updates,
+        // The subject names the payment: it is made once, whatever else happens.
+        IntentKind::Payment => 0,
     };
     digest([
         b"coportal/1".as_slice(),
@@ -86,7 +90,15 @@ mod tests {
     /// Vendors scope keys per app: every kind of write, and every organisation, generation and invoice, has its own.
     #[test]
     fn kinds_never_share_a_key() {
-        let kinds = [IntentKind::Create, IntentKind::Update, IntentKind::Void, IntentKind::CreateContact, IntentKind::UpdateContact];
+        let kinds = [
+            IntentKind::Create,
+            IntentKind::Update,
+            IntentKind::Void,
+            IntentKind::Approve,
+            IntentKind::Payment,
+            IntentKind::CreateContact,
+            IntentKind::UpdateContact,
+        ];
         let mut keys: Vec<String> = kinds
             .into_iter()
             .map(|kind| {

@@ -4,6 +4,8 @@ use crate::client::Client;
 use crate::connection::{ContactUpdate, MatchBy, NameClash, Options};
 use crate::contact::{Contact, ContactContent, ContactStatus};
 use crate::failure::Question;
+use crate::ledger::ContactMark;
+use crate::money::Currency;
 use crate::problem::{Problem, ProblemKind};
 use crate::sync::HoldDraft;
 use crate::sync::row::{Choice, ContactRow};
@@ -22,15 +24,29 @@ pub fn contact_mark_after(client: &Client, gone: u32) -> String {
     if gone == 0 { contact_mark(client) } else { format!("{}:{gone}", contact_mark(client)) }
 }
 
-/// Whether a contact carries a mark that CoPortal gave this client's contact, now or before.
+/// The same as a ledger has room for it; `None` where a contact has no field for it at all.
 #[must_use]
-pub fn is_ours(client: &Client, contact: &Contact) -> bool {
-    let mark = contact_mark(client);
-    contact
-        .our_mark
-        .as_deref()
-        .and_then(|there| there.strip_prefix(mark.as_str()))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+pub fn contact_mark_in(form: ContactMark, client: &Client, gone: u32) -> Option<String> {
+    let mark = contact_mark_after(client, gone);
+    match form {
+        ContactMark::ClientId => Some(mark),
+        ContactMark::Digest { max } => Some(digest([mark.as_bytes()]).to_uppercase().chars().take(max).collect()),
+        ContactMark::Evidence => None,
+    }
+}
+
+/// Whether a contact carries a mark that CoPortal gave this client's contact, now or before: `gone` contacts of ours are known to be gone.
+#[must_use]
+pub fn is_ours(client: &Client, contact: &Contact, form: ContactMark, gone: u32) -> bool {
+    let Some(there) = contact.our_mark.as_deref() else { return false };
+    match form {
+        ContactMark::ClientId => {
+            let rest = there.strip_prefix(contact_mark(client).as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        }
+        ContactMark::Digest { .. } => (0..=gone).any(|gone| contact_mark_in(form, client, gone).as_deref() == Some(there)),
+        ContactMark::Evidence => false,
+    }
 }
 
 /// The decision about a client's contact.
@@ -51,11 +67,11 @@ pub enum ContactDecision<'a> {
 
 /// Decides among the contacts that a search by e-mail or name found; never guesses between two (C3).
 #[must_use]
-pub fn decide<'a>(client: &Client, found: &'a [Contact], options: &Options, row: &ContactRow) -> ContactDecision<'a> {
+pub fn decide<'a>(client: &Client, found: &'a [Contact], options: &Options, row: &ContactRow, form: ContactMark) -> ContactDecision<'a> {
     let active: Vec<&Contact> =
         found.iter().filter(|contact| contact.status == ContactStatus::Active && contact.merged_into.is_none()).collect();
     let inputs_hash = inputs_hash(client, found);
-    let ours: Vec<&Contact> = active.iter().copied().filter(|contact| is_ours(client, contact)).collect();
+    let ours: Vec<&Contact> = active.iter().copied().filter(|contact| is_ours(client, contact, form, row.remote_generation)).collect();
     if let [only] = ours.as_slice() {
         return ContactDecision::Use(only);
     }
@@ -230,19 +246,14 @@ pub fn inputs_hash(client: &Client, found: &[Contact]) -> String {
 
 /// What a new contact gets.
 #[must_use]
-pub fn new_contact(client: &Client, name: String) -> ContactContent {
-    new_contact_after(client, name, 0)
-}
-
-/// What a new contact gets after `gone` others of this client went away.
-#[must_use]
-pub fn new_contact_after(client: &Client, name: String, gone: u32) -> ContactContent {
+pub fn new_contact(client: &Client, name: String, our_mark: Option<String>, currency: Currency) -> ContactContent {
     ContactContent {
         name: Some(name),
         email: Some(client.email.trim().to_owned()),
         phone: client.phone.clone(),
         billing_address: client.billing_address.clone().filter(|address| !address.is_empty()),
-        our_mark: Some(contact_mark_after(client, gone)),
+        our_mark,
+        currency: Some(currency),
     }
 }
 
@@ -270,6 +281,7 @@ pub fn contact_changes(client: &Client, there: &Contact, policy: ContactUpdate) 
         phone: field(client.phone.as_deref(), there.phone.as_deref(), crate::text::tidy),
         billing_address,
         our_mark: None,
+        currency: None,
     }
 }
 

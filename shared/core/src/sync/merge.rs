@@ -4,13 +4,16 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::document::{DocumentLine, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, SentDocument, SentLine, WriteLine};
+use crate::document::{
+    DocumentLine, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, RemovedLine, SentDocument, SentLine, WriteLine,
+};
 use crate::facts::Facts;
 use crate::invoice::TaxMode;
 use crate::ledger::LedgerRules;
 use crate::money::Rate;
-use crate::pricing::{PricedLine, Totals, raw_tax, totals};
-use crate::sync::content::BuiltContent;
+use crate::pricing::{LedgerLine, Totals, ledger_totals, raw_tax};
+use crate::sync::content::{BuiltContent, tax_method};
+use crate::sync::row::DocumentLink;
 use crate::text::fingerprint;
 
 /// No quantity or price of ours is as large (an invoice's stay below a thousand million), and two of them multiply without overflow.
@@ -75,7 +78,7 @@ pub fn merge(
     let reference = notes.field("reference", Label, sent.map(|s| s.reference.clone()), there.reference.clone(), content.reference.clone());
     // The owner's mark is ours alone: each write carries it, so that a lost one comes back. Its loss by itself is no reason to write.
     let mark_moved = sent.is_none_or(|sent| sent.url != content.url);
-    if mark_moved && there.url.as_deref() != Some(content.url.as_str()) {
+    if mark_moved && there.url.as_deref().unwrap_or_default() != content.url {
         notes.change("link to CoPortal".to_owned(), there.url.clone().unwrap_or_default(), content.url.clone());
     }
     let contact = notes
@@ -113,7 +116,7 @@ pub fn merge(
             (false, Keep::Ours) => notes.changes.push(total(there.totals)),
             (false, Keep::Ask) => notes.conflicts.push(total(there.totals)),
         }
-    } else if notes.conflicts.is_empty() && totals_of(&lines, wanted, tax_mode, rules) != wanted.totals {
+    } else if notes.conflicts.is_empty() && totals_of(&lines, wanted, tax_mode, facts, rules) != wanted.totals {
         // Keeping the bookkeeper's values must not change the totals that CoPortal shows (R54, I6).
         notes.conflicts.push(total(there.totals));
     }
@@ -132,9 +135,101 @@ pub fn merge(
         tax_mode,
         status: there.status,
         native_status: Some(there.native_status.clone()),
+        removed: removed(&there.lines, &lines),
         lines: lines.into_iter().map(|line| line.write).collect(),
+        version: there.version.clone(),
+        totals: wanted.totals,
+        kept: there.kept.clone(),
     };
     Merge::Write { write: Box::new(write), changes: notes.changes }
+}
+
+fn removed(there: &[RemoteLine], lines: &[MergedLine]) -> Vec<RemovedLine> {
+    let stays = |id: &String| lines.iter().any(|line| line.write.line_id.as_ref() == Some(id));
+    there
+        .iter()
+        .filter_map(|line| {
+            let line_id = line.line_id.clone().filter(|id| !stays(id))?;
+            Some(RemovedLine { line_id, kept: line.kept.clone() })
+        })
+        .collect()
+}
+
+/// The update of a document that stands as it was last sent: the ledger guards its version, so nothing has to be read to know that. The
+/// lines keep the account that they stand on.
+#[must_use]
+pub fn update_unread(link: &DocumentLink, sent: &SentDocument, wanted: &BuiltContent, facts: &Facts) -> Merge {
+    let content = &wanted.content;
+    let mut changes = Vec::new();
+    let mut note = |field: &str, before: String, after: String| {
+        if before != after {
+            changes.push(Difference { field: field.to_owned(), in_ledger: before, to_send: after });
+        }
+    };
+    if content.number.is_some() {
+        note("number", text_of(&sent.number), text_of(&content.number));
+    }
+    note("reference", text_of(&sent.reference), text_of(&content.reference));
+    note("link to CoPortal", sent.url.clone(), content.url.clone());
+    note("contact", sent.contact.clone(), content.contact.clone());
+    note("date", sent.issue_date.to_text(), content.issue_date.to_text());
+    note("due date", sent.due_date.to_text(), content.due_date.to_text());
+    note("currency", sent.currency.to_string(), content.currency.to_string());
+    note("tax mode", sent.tax_mode.to_text(), content.tax_mode.to_text());
+    let mut lines = Vec::with_capacity(content.lines.len());
+    for (index, line) in content.lines.iter().enumerate() {
+        let mut write = new_line(line, wanted);
+        let base = sent.lines.iter().find(|base| base.key == line.key);
+        if let Some(base) = base {
+            write.line_id.clone_from(&base.line_id);
+            // An item that is chosen anew is ours to move; an account is the bookkeeper's.
+            if line.item.is_none() && base.account.is_some() {
+                write.account.clone_from(&base.account);
+            }
+        }
+        let says = |text: &str, quantity: Decimal, price: Decimal, code: &str, tax: Option<Decimal>| {
+            format!("{text} {} x {} {code} {}", quantity.normalize(), price.normalize(), text_of(&tax)).trim().to_owned()
+        };
+        let after = says(&fingerprint(&line.description), line.quantity, line.unit_price, &line.tax_code, line.tax);
+        let before = base.map(|base| says(&base.description, base.quantity, base.unit_price, &base.tax_code, base.tax));
+        let moved = line.item.is_some() && base.is_some_and(|base| base.account.is_some() && base.account != line.item);
+        if before.as_ref() != Some(&after) || moved {
+            let shown = |quantity: Decimal, price: Decimal| format!("{} x {}", quantity.normalize(), price.normalize());
+            changes.push(Difference {
+                field: format!("line {}", index + 1),
+                in_ledger: base.map(|base| shown(base.quantity, base.unit_price)).unwrap_or_default(),
+                to_send: format!("{} ({})", line.description, shown(line.quantity, line.unit_price)),
+            });
+        }
+        lines.push(write);
+    }
+    let kept: Vec<&String> = lines.iter().filter_map(|line| line.line_id.as_ref()).collect();
+    let removed: Vec<RemovedLine> = sent
+        .lines
+        .iter()
+        .filter_map(|line| line.line_id.clone())
+        .filter(|id| !kept.contains(&id))
+        .map(|line_id| RemovedLine { line_id, kept: Value::Null })
+        .collect();
+    for _ in &removed {
+        changes.push(Difference { field: "line".to_owned(), in_ledger: "a line".to_owned(), to_send: "removed".to_owned() });
+    }
+    let order = |id: &String| sent.lines.iter().position(|line| line.line_id.as_ref() == Some(id));
+    if !kept.iter().filter_map(|id| order(id)).is_sorted() {
+        changes.push(Difference { field: "order of lines".to_owned(), in_ledger: String::new(), to_send: String::new() });
+    }
+    if changes.is_empty() {
+        return Merge::Same;
+    }
+    let write = DocumentWrite {
+        external_id: Some(link.external_id.clone()),
+        version: link.remote_version.clone(),
+        native_status: None,
+        lines,
+        removed,
+        ..new_document(wanted, facts, link.status)
+    };
+    Merge::Write { write: Box::new(write), changes }
 }
 
 /// The document to write when there is none yet.
@@ -155,7 +250,17 @@ pub fn new_document(wanted: &BuiltContent, facts: &Facts, status: DocumentStatus
         status,
         native_status: None,
         lines: content.lines.iter().map(|line| new_line(line, wanted)).collect(),
+        removed: Vec::new(),
+        version: None,
+        totals: wanted.totals,
+        kept: Value::Null,
     }
+}
+
+/// Whether a document is exactly what was sent, with nothing of anybody else's on it.
+#[must_use]
+pub fn as_sent(there: &RemoteDocument, sent: &SentDocument) -> bool {
+    holds(there, sent) && there.kept.is_null() && there.lines.iter().all(|line| line.kept.is_null())
 }
 
 /// Whether a document holds exactly what an intent sent: how a lost update is recognised. Tax and totals count: an update that changes
@@ -164,7 +269,7 @@ pub fn new_document(wanted: &BuiltContent, facts: &Facts, status: DocumentStatus
 pub fn holds(there: &RemoteDocument, sent: &SentDocument) -> bool {
     let header = (sent.number.is_none() || there.number == sent.number)
         && there.reference == sent.reference
-        && there.url.as_deref() == Some(sent.url.as_str())
+        && there.url.as_deref().unwrap_or_default() == sent.url
         && there.contact == sent.contact
         && there.currency == Some(sent.currency)
         && there.issue_date == Some(sent.issue_date)
@@ -180,7 +285,8 @@ fn line_holds(there: &RemoteLine, line: &SentLine, sent: &SentDocument) -> bool 
     // A code of equal rate may have been kept (C29): then the line's tax is what was sent, to the cent.
     let same_code = there.tax_code.as_deref().unwrap_or_default() == line.tax_code;
     let amount = sent.currency.round(line.quantity * line.unit_price);
-    let same_tax = there.tax == Some(sent.currency.round(raw_tax(amount, line.rate, sent.tax_mode)));
+    let expected = line.tax.unwrap_or_else(|| sent.currency.round(raw_tax(amount, line.rate, sent.tax_mode)));
+    let same_tax = there.tax == Some(expected) || there.rate == Some(line.rate);
     line.says_what(there) && (same_code || same_tax)
 }
 
@@ -378,17 +484,18 @@ fn arrange(
 }
 
 /// What the ledger will compute of merged lines.
-fn totals_of(lines: &[MergedLine], wanted: &BuiltContent, mode: Option<TaxMode>, rules: &LedgerRules) -> Totals {
-    let priced = lines.iter().filter_map(|line| {
-        Some(PricedLine {
+fn totals_of(lines: &[MergedLine], wanted: &BuiltContent, mode: Option<TaxMode>, facts: &Facts, rules: &LedgerRules) -> Totals {
+    let lines = lines.iter().filter_map(|line| {
+        Some(LedgerLine {
             quantity: line.write.quantity?,
             unit_price: line.write.unit_price?,
-            discount_percent: Decimal::ZERO,
             // Without a tax mode the document carries no tax, whatever its lines say.
             rate: line.rate.map(|rate| if mode.is_some() { rate } else { Rate::ZERO })?,
+            tax_code: line.write.tax_code.as_deref().unwrap_or_default(),
+            tax: line.write.tax,
         })
     });
-    totals(priced, wanted.content.currency, mode.unwrap_or(TaxMode::Exclusive), rules.arithmetic.tax_rounding)
+    ledger_totals(lines, wanted.content.currency, mode.unwrap_or(TaxMode::Exclusive), &rules.arithmetic, tax_method(facts, rules))
 }
 
 /// A line whose figures cannot be handed back as ours: discounted there, or too large to be true (a vendor's answer is not trusted).
@@ -436,6 +543,10 @@ fn merge_line(
     let quantity = notes.field(&format!("{place} quantity"), Money, Some(Some(base.quantity)), remote.quantity, Some(line.quantity));
     let unit_price = notes.field(&format!("{place} price"), Money, Some(Some(base.unit_price)), remote.unit_price, Some(line.unit_price));
     let there_rate = rate_there(remote, facts);
+    // The tax that a ledger is told follows the line's figures, whoever changed them.
+    let tax = line
+        .tax
+        .map(|tax| if quantity == Some(line.quantity) && unit_price == Some(line.unit_price) { tax } else { remote.tax.unwrap_or(tax) });
     // A tax code of equal rate is the bookkeeper's own work: kept (C29).
     let tax_code = if there_rate == Some(line.rate) {
         remote.tax_code.clone()
@@ -451,15 +562,26 @@ fn merge_line(
             quantity,
             unit_price,
             tax_code,
-            account: remote.account.clone(),
+            account: account_of(base, remote, line),
+            rate: Some(line.rate),
+            tax,
             kept: remote.kept.clone(),
         },
         rate: Some(if is_ours { line.rate } else { there_rate.unwrap_or(Rate::ZERO) }),
     }
 }
 
+/// The account is the bookkeeper's (C29); an item that CoPortal put there, and now maps otherwise, is ours.
+fn account_of(base: &SentLine, remote: &RemoteLine, line: &DocumentLine) -> Option<String> {
+    match &line.item {
+        Some(item) if base.account.is_some() && base.account == remote.account => Some(item.clone()),
+        Some(_) | None => remote.account.clone(),
+    }
+}
+
+/// The rate of a line there: the ledger's own figure, else its code's.
 fn rate_there(remote: &RemoteLine, facts: &Facts) -> Option<Rate> {
-    remote.tax_code.as_deref().and_then(|code| facts.rate_of(code))
+    remote.rate.or_else(|| remote.tax_code.as_deref().and_then(|code| facts.rate_of(code)))
 }
 
 /// No code is an absent one, never an empty one.
@@ -507,9 +629,10 @@ fn replace_lines(notes: &mut Notes, there: &RemoteDocument, wanted: &BuiltConten
 }
 
 fn new_line(line: &DocumentLine, wanted: &BuiltContent) -> WriteLine {
-    let account = match line.key {
-        Some(_) => Some(wanted.sales_account.clone()),
-        None => wanted.rounding_account.clone(),
+    let account = match (&line.item, line.key) {
+        (Some(item), _) => Some(item.clone()),
+        (None, Some(_)) => Some(wanted.sales_account.clone()),
+        (None, None) => wanted.rounding_account.clone(),
     };
     WriteLine {
         key: line.key,
@@ -519,6 +642,8 @@ fn new_line(line: &DocumentLine, wanted: &BuiltContent) -> WriteLine {
         unit_price: Some(line.unit_price),
         tax_code: code_of(&line.tax_code),
         account,
+        rate: Some(line.rate),
+        tax: line.tax,
         kept: Value::Null,
     }
 }
@@ -532,6 +657,8 @@ fn kept_line(remote: &RemoteLine) -> WriteLine {
         unit_price: remote.unit_price,
         tax_code: remote.tax_code.clone(),
         account: remote.account.clone(),
+        rate: remote.rate,
+        tax: remote.tax,
         kept: remote.kept.clone(),
     }
 }

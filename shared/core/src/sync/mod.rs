@@ -9,6 +9,7 @@ mod questions;
 pub mod row;
 pub mod settle;
 
+pub use questions::totals_differ;
 use serde::Serialize;
 
 use crate::failure::Question;

@@ -1,27 +1,29 @@
 //! The next step of a sync, from what is known so far. Pure: the engine performs the step, adds what it learned, and asks again.
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use crate::choices::Choices;
 use crate::client::Client;
-use crate::connection::{Connection, ContactUpdate};
+use crate::connection::{Connection, ContactUpdate, OnVoid, Payments};
 use crate::contact::{Contact, ContactContent, ContactStatus};
-use crate::document::{DocumentStatus, DocumentWrite, RemoteDocument, SentDocument};
+use crate::document::{Changeable, DocumentStatus, DocumentWrite, Paid, PaymentWrite, RemoteDocument, Removal, SentDocument};
 use crate::eligibility;
-use crate::facts::Facts;
+use crate::facts::{Account, AccountUse, Facts};
 use crate::failure::Question;
 use crate::id::RunId;
-use crate::invoice::{Invoice, InvoiceStatus};
-use crate::ledger::LedgerRules;
+use crate::invoice::{Invoice, InvoiceStatus, Payment};
+use crate::ledger::{DocumentShape, DraftMeaning, LedgerRules};
 use crate::problem::Problem;
 use crate::sync::HoldDraft;
-use crate::sync::content::{BuiltContent, ContentInputs, build, hash_of};
-use crate::sync::matching::{self, ContactDecision, contact_changes, contact_mark, contact_mark_after, new_contact_after};
-use crate::sync::merge::{Difference, Keep, Merge, merge, new_document};
+use crate::sync::content::{BuiltContent, ContentInputs, build, hash_of, tax_applied};
+use crate::sync::matching::{self, ContactDecision, contact_changes, contact_mark, contact_mark_in, new_contact};
+use crate::sync::merge::{Difference, Keep, Merge, merge, new_document, update_unread};
 use crate::sync::questions::{
-    changed_in_ledger, chosen_document, document_gone, number_taken, number_taken_unseen, paid_in_ledger, two_documents,
+    changed_in_ledger, choose_payment_account, chosen_document, document_gone, locked_in_ledger, number_taken, number_taken_unseen,
+    paid_in_ledger, payment_differs, post_held, totals_differ, two_documents,
 };
-use crate::sync::row::{Choice, ContactRow, IntentKind, Look, SyncRow, SyncState};
+use crate::sync::row::{Choice, ContactRow, DocumentLink, Intent, IntentKind, Look, PaymentLink, SyncRow, SyncState};
 use crate::sync::settle::{self, Settle};
 use crate::text::digest;
 use crate::workspace::Workspace;
@@ -45,6 +47,12 @@ pub struct Found {
     pub number_taken: bool,
     /// The ledger said that the contact's name is taken, although no search had found it.
     pub name_taken: bool,
+    /// The ledger said that the document had moved on from the version that an update or void rested on.
+    pub stale: bool,
+    /// What is paid of the document there.
+    pub paid: Option<Paid>,
+    /// What a look for an open payment intent found.
+    pub payment_look: Option<Paid>,
     /// Facts were read in this run.
     pub facts_read: bool,
 }
@@ -110,6 +118,19 @@ pub struct DocumentPlan {
     pub look: Look,
     /// The fields that change, for the dry run and the timeline.
     pub changes: Vec<Difference>,
+    /// The document is to be approved once it stands there as a draft, and its totals were checked.
+    pub approve: bool,
+}
+
+/// A payment to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentPlan {
+    /// What to write.
+    pub write: PaymentWrite,
+    /// By what it is looked for.
+    pub look: Look,
+    /// The content hash that stays proved.
+    pub hash: String,
 }
 
 /// The next step.
@@ -171,6 +192,41 @@ pub enum Step {
     ForgetDocument,
     /// Write the document.
     WriteDocument(Box<DocumentPlan>),
+    /// Go on with a create whose header stands and whose lines do not yet.
+    ContinueDocument(Box<RemoteDocument>),
+    /// Approve (post, release) the draft.
+    ApproveDocument {
+        /// The draft as it was just read.
+        there: Box<RemoteDocument>,
+        /// The content hash that its success proves.
+        hash: String,
+    },
+    /// Take the document out of the books.
+    VoidDocument {
+        /// The document as it was just read.
+        there: Box<RemoteDocument>,
+        /// How.
+        how: Removal,
+        /// What its success proves.
+        hash: String,
+    },
+    /// Read what is paid of the document there.
+    ReadPayments(String),
+    /// Record a payment there.
+    WritePayment(Box<PaymentPlan>),
+    /// Send the payment intent again.
+    ResendPayment,
+    /// Look for the payment of an open intent.
+    LookPayment(Look),
+    /// A payment is settled with the ledger.
+    PaymentDone {
+        /// Which.
+        link: PaymentLink,
+        /// In a sentence.
+        reason: &'static str,
+    },
+    /// The open payment intent was not done.
+    PaymentNotDone,
     /// The content is there already; remember that.
     Proved {
         /// The content hash.
@@ -211,8 +267,12 @@ pub fn next_step(view: View<'_>) -> Step {
     let in_ledger = view.row.link.as_ref().is_some_and(|link| !link.status.is_gone());
     let hash = hash_of(inputs(view, facts, &link.external_id));
     // Before anything that stands in the way of a write: nothing is to be written (C2, R64).
-    if in_ledger && !client_changed && hash.is_some() && view.row.hash == hash {
-        return Step::Nothing;
+    if in_ledger
+        && !client_changed
+        && view.row.hash == hash
+        && let Some(hash) = hash
+    {
+        return after_content(view, facts, &hash).unwrap_or(Step::Nothing);
     }
     let built = match build(inputs(view, facts, &link.external_id)) {
         Ok(built) => built,
@@ -253,15 +313,19 @@ fn lease_of_another(view: View<'_>) -> Option<Step> {
 
 fn settle_document(view: View<'_>) -> Option<Step> {
     let intent = view.row.intent.as_ref()?;
+    if intent.kind == IntentKind::Payment {
+        return Some(settle_payment(view, intent));
+    }
     Some(match settle::document(intent, view.rules, view.now, view.found.document_look.as_deref()) {
         Settle::Resend => Step::ResendDocument,
         Settle::Look => Step::LookDocument(intent.look.clone()),
         Settle::Done(document) => Step::DocumentDone(Box::new(document.clone())),
         Settle::NotDone => Step::DocumentNotDone,
         Settle::Wait(until) => Step::WaitOutcome(until),
+        Settle::Unfinished(document) => Step::ContinueDocument(Box::new(document.clone())),
         Settle::Several => {
             let found = view.found.document_look.as_deref().unwrap_or_default();
-            let hold = two_documents(found, intent.look.mark.as_deref().unwrap_or(view.url));
+            let hold = two_documents(found, |document| settle::is_answer(document, intent, view.rules));
             match chosen_document(view.row, &hold, found) {
                 Some(document) => Step::DocumentDone(Box::new(document.clone())),
                 None => Step::Hold(hold),
@@ -276,9 +340,24 @@ fn settle_contact(view: View<'_>) -> Option<Step> {
         Settle::Resend => Step::ResendContact,
         Settle::Look => Step::LookContact(intent.look.clone()),
         Settle::Done(contact) => Step::ContactDone(Box::new(contact.clone())),
-        Settle::NotDone | Settle::Several => Step::ContactNotDone,
+        Settle::NotDone | Settle::Several | Settle::Unfinished(_) => Step::ContactNotDone,
         Settle::Wait(until) => Step::WaitOutcome(until),
     })
+}
+
+fn settle_payment(view: View<'_>, intent: &Intent) -> Step {
+    let payment_id = intent.look.payment.clone().unwrap_or_default();
+    match settle::payment(intent, view.rules, view.now, view.found.payment_look.as_ref()) {
+        Settle::Resend => Step::ResendPayment,
+        Settle::Look => Step::LookPayment(intent.look.clone()),
+        Settle::Done(payment) | Settle::Unfinished(payment) => Step::PaymentDone {
+            link: PaymentLink { payment_id, external_id: Some(payment.external_id.clone()), amount: payment.amount },
+            reason: "Recorded in the ledger.",
+        },
+        Settle::NotDone => Step::PaymentNotDone,
+        Settle::Wait(until) => Step::WaitOutcome(until),
+        Settle::Several => Step::Hold(payment_differs(view, &payment_id, "Two payments there carry our mark.".to_owned(), "twice")),
+    }
 }
 
 /// C10: voided here and open there is a question; voided before it ever reached the ledger, or gone there too, is nothing to do.
@@ -305,22 +384,151 @@ fn voided_here(view: View<'_>) -> Option<Step> {
         return proved(both);
     }
     // What the link remembers may be old: the bookkeeper may have voided it since.
-    match &view.found.document {
+    let there = match &view.found.document {
         None => return Some(Step::ReadDocument(link.external_id.clone())),
         Some(None) => return proved(both),
         Some(Some(there)) if there.status.is_gone() => return proved(both),
-        Some(Some(_)) => {}
-    }
+        Some(Some(there)) => there,
+    };
     let number = link.external_number.as_deref().unwrap_or(&link.external_id);
     let label = view.rules.ledger.label();
+    // Never where money is applied, never on a document that we did not make, never on one that the ledger has closed.
+    let obstacle = if there.has_payments || there.status == DocumentStatus::Paid {
+        Some("a payment or credit is applied to it, so it is not voided from here")
+    } else if !link.created_by_us {
+        Some("it was not made by CoPortal, so it is not voided from here")
+    } else if there.changeable == Changeable::Nothing {
+        Some("it can no longer be changed there")
+    } else {
+        None
+    };
+    let answer = view.row.answer(Question::VoidInLedger, &inputs_hash);
+    let how = match (answer, view.connection.options.on_void) {
+        (Some("void"), _) | (_, OnVoid::Void) => Some(Removal::Void),
+        (_, OnVoid::Delete) => Some(Removal::Delete),
+        (_, OnVoid::None) => None,
+    };
+    if let (Some(how), None) = (how, obstacle) {
+        return Some(Step::VoidDocument { there: Box::new(there.clone()), how, hash: inputs_hash });
+    }
+    let mut choices = vec![
+        Choice::new("leave", "Leave it there: I take care of it in the ledger"),
+        Choice::new("retry", format!("I have voided it in {label}: look again")),
+    ];
+    if obstacle.is_none() {
+        choices.insert(0, Choice::new("void", format!("Void it in {label}")));
+    }
+    let why = obstacle.map(|why| format!("; {why}")).unwrap_or_default();
     Some(Step::Hold(HoldDraft {
         question: Question::VoidInLedger,
-        detail: format!("The invoice is void in CoPortal, and document {number} is still open in {label}."),
-        choices: vec![
-            Choice::new("leave", "Leave it there: I take care of it in the ledger"),
-            Choice::new("retry", format!("I have voided it in {label}: look again")),
-        ],
+        detail: format!("The invoice is void in CoPortal, and document {number} is still open in {label}{why}."),
+        choices,
         inputs_hash,
+    }))
+}
+
+/// What is left to do about a document whose content is in the ledger: approve a draft that is to be approved (C7), record payments (C1).
+fn after_content(view: View<'_>, facts: &Facts, hash: &str) -> Option<Step> {
+    let link = view.row.link.as_ref()?;
+    let read = view.found.document.as_ref();
+    let status = read.and_then(Option::as_ref).map_or(link.status, |there| there.status);
+    if view.row.approve && status == DocumentStatus::Draft {
+        let there = match read {
+            None => return Some(Step::ReadDocument(link.external_id.clone())),
+            Some(None) => return Some(document_gone(view, &link.external_id, "was deleted")),
+            Some(Some(there)) => there,
+        };
+        return Some(approve_draft(view, facts, there, hash));
+    }
+    if view.connection.options.payments != Payments::Push || status == DocumentStatus::Draft || status.is_gone() {
+        return None;
+    }
+    let settled = |id: &str| view.row.payments.iter().any(|known| known.payment_id == id);
+    let pending = view.invoice.payments.iter().find(|payment| !settled(&payment.payment_id))?;
+    Some(payment_step(view, facts, &link.external_id, pending, hash))
+}
+
+/// The totals are checked on the draft before it is approved (C12): an approved document can often not be changed any more.
+fn approve_draft(view: View<'_>, facts: &Facts, there: &RemoteDocument, hash: &str) -> Step {
+    let label = view.rules.ledger.label();
+    if let Some(sent) = view.row.link.as_ref().and_then(|link| link.sent.as_ref()) {
+        if let Some(hold) = tax_applied(sent, there, facts, label) {
+            return Step::Hold(hold);
+        }
+        if sent.totals != there.totals {
+            return Step::Hold(totals_differ(label, sent, there));
+        }
+    }
+    Step::ApproveDocument { there: Box::new(there.clone()), hash: hash.to_owned() }
+}
+
+/// Our mark on a payment: short enough for every ledger's reference.
+#[must_use]
+pub fn payment_mark(invoice: &Invoice, payment_id: &str) -> String {
+    let digest = digest([invoice.id.to_string().as_bytes(), payment_id.as_bytes()]);
+    format!("CP-{}", digest.chars().take(17).collect::<String>().to_uppercase())
+}
+
+fn payment_step(view: View<'_>, facts: &Facts, document: &str, payment: &Payment, hash: &str) -> Step {
+    let label = view.rules.ledger.label();
+    let accounts: Vec<&Account> = facts.accounts_for(AccountUse::Payment).collect();
+    let name = |account: &Account| account.code.clone().unwrap_or_else(|| account.id.clone());
+    let chosen = view
+        .choices
+        .payment_account
+        .as_ref()
+        .and_then(|chosen| accounts.iter().find(|account| name(account) == *chosen || account.id == *chosen));
+    let account = match (chosen, accounts.as_slice()) {
+        (Some(account), _) => name(account),
+        (None, [only]) => name(only),
+        (None, _) if !view.found.facts_read => return Step::ReadFacts,
+        (None, several) => return Step::Hold(choose_payment_account(facts, several, label)),
+    };
+    let Some(paid) = &view.found.paid else { return Step::ReadPayments(document.to_owned()) };
+    let settled = |external_id: Option<String>, reason| Step::PaymentDone {
+        link: PaymentLink { payment_id: payment.payment_id.clone(), external_id, amount: payment.amount },
+        reason,
+    };
+    let mark = payment_mark(view.invoice, &payment.payment_id);
+    if let Some(ours) = paid.payments.iter().find(|there| there.mark.as_deref() == Some(mark.as_str())) {
+        return settled(Some(ours.external_id.clone()), "The ledger has this payment already.");
+    }
+    // C1: the balance is read first, and nothing open means nothing sent.
+    if paid.balance <= Decimal::ZERO {
+        return settled(None, "Nothing is open on the document there, so the payment was not sent.");
+    }
+    if payment.amount > paid.balance {
+        let detail = format!(
+            "A payment of {} {} was received, and only {} is open on the document in {label}.",
+            payment.amount, view.invoice.currency, paid.balance
+        );
+        let hold = payment_differs(view, &payment.payment_id, detail, &paid.balance.normalize().to_string());
+        return match view.row.answer(hold.question, &hold.inputs_hash) {
+            Some("skip") => settled(None, "Not sent, as chosen."),
+            _ => Step::Hold(hold),
+        };
+    }
+    let contact = view.contact.link.as_ref().map(|link| link.external_id.clone()).unwrap_or_default();
+    let contact = view.row.link.as_ref().and_then(|link| link.sent.as_ref()).map_or(contact, |sent| sent.contact.clone());
+    Step::WritePayment(Box::new(PaymentPlan {
+        write: PaymentWrite {
+            mark: mark.clone(),
+            document: document.to_owned(),
+            document_number: view.row.link.as_ref().and_then(|link| link.external_number.clone()),
+            contact,
+            amount: payment.amount,
+            currency: view.invoice.currency,
+            date: payment.date,
+            account,
+            text: format!("Payment of invoice {}", view.invoice.number.trim()),
+        },
+        look: Look {
+            external_id: Some(document.to_owned()),
+            mark: Some(mark),
+            payment: Some(payment.payment_id.clone()),
+            ..Look::default()
+        },
+        hash: hash.to_owned(),
     }))
 }
 
@@ -333,26 +541,36 @@ fn find_contact(view: View<'_>, facts: &Facts) -> Step {
     if let Err(hold) = build(inputs(view, facts, "")) {
         return if view.found.facts_read { Step::Hold(*hold) } else { Step::ReadFacts };
     }
+    if let Some(hold) = held_until_posted(view) {
+        return Step::Hold(hold);
+    }
     let Some(found) = &view.found.contacts else { return Step::SearchContacts };
     let use_contact = |contact: &Contact| {
         let changes = contact_changes(view.client, contact, options.contact_update);
         let hash = if changes.is_empty() { view.client.contact_hash() } else { String::new() };
         Step::LinkContact { external_id: contact.external_id.clone(), hash }
     };
-    let name = match matching::decide(view.client, found, options, view.contact) {
+    let form = view.rules.contact_mark;
+    let name = match matching::decide(view.client, found, options, view.contact, form) {
         ContactDecision::Use(contact) => return use_contact(contact),
         ContactDecision::Create { name } => name,
         ContactDecision::Hold(hold) => return Step::Hold(hold),
         ContactDecision::Fail(problem) => return Step::Refuse(problem),
     };
     let gone = view.contact.remote_generation;
-    let look = Look { mark: Some(contact_mark_after(view.client, gone)), ..Look::default() };
+    let mark = contact_mark_in(form, view.client, gone);
+    let look = |name: &str| Look {
+        mark: mark.clone(),
+        name: Some(name.to_owned()),
+        email: Some(view.client.email.trim().to_owned()).filter(|email| !email.is_empty()),
+        ..Look::default()
+    };
     // One that we made may bear another name by now, and its link may be lost (a restore): found by its mark (I2).
-    if view.connection.look_first || view.found.name_taken {
-        let Some(marked) = &view.found.contact_look else { return Step::LookContact(look) };
+    if mark.is_some() && (view.connection.look_first || view.found.name_taken) {
+        let Some(marked) = &view.found.contact_look else { return Step::LookContact(look(&name)) };
         let ours = marked
             .iter()
-            .find(|contact| contact.our_mark == look.mark && contact.status == ContactStatus::Active && contact.merged_into.is_none());
+            .find(|contact| contact.our_mark == mark && contact.status == ContactStatus::Active && contact.merged_into.is_none());
         if let Some(contact) = ours {
             return use_contact(contact);
         }
@@ -370,9 +588,9 @@ fn find_contact(view: View<'_>, facts: &Facts) -> Step {
     Step::WriteContact(Box::new(ContactPlan {
         kind: IntentKind::CreateContact,
         external_id: None,
-        content: new_contact_after(view.client, name, gone),
+        look: look(&name),
+        content: new_contact(view.client, name, mark.clone(), view.invoice.currency),
         hash: view.client.contact_hash(),
-        look,
     }))
 }
 
@@ -433,6 +651,13 @@ fn contact_gone(view: View<'_>, external_id: &str, what: &str) -> Step {
 
 fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     let Some(link) = &view.row.link else { return create_step(view, facts, built) };
+    if let Some(sent) = link.sent.as_ref().filter(|_| needs_no_read(view, link)) {
+        return match update_unread(link, sent, &built, facts) {
+            Merge::Write { write, changes } => Step::WriteDocument(Box::new(update_plan(&built, *write, changes, &link.external_id))),
+            // The content is what was sent, though its hash was not kept.
+            Merge::Same | Merge::Conflict(_) => Step::ReadDocument(link.external_id.clone()),
+        };
+    }
     let there = match &view.found.document {
         None => return Step::ReadDocument(link.external_id.clone()),
         Some(None) => return document_gone(view, &link.external_id, "was deleted"),
@@ -466,34 +691,84 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
         }
     }
     match outcome {
-        Merge::Same => {
-            Step::Proved { hash: built.content.hash(), sent: Some(compared()), reason: "The ledger's document says this already." }
-        }
+        Merge::Same => after_content(view, facts, &built.content.hash()).unwrap_or_else(|| Step::Proved {
+            hash: built.content.hash(),
+            sent: Some(compared()),
+            reason: "The ledger's document says this already.",
+        }),
         Merge::Conflict(differences) => Step::Hold(changed_in_ledger(view, there, &differences, &built.content.hash())),
         Merge::Write { write, changes } => {
             if there.has_payments || there.status == DocumentStatus::Paid {
                 return paid_in_ledger(view, there, &built);
             }
-            Step::WriteDocument(Box::new(DocumentPlan {
-                kind: IntentKind::Update,
-                look: Look { external_id: Some(there.external_id.clone()), mark: Some(write.url.clone()), ..Look::default() },
-                sent: sent().with_known_ids(write.lines.iter().map(|line| (line.key, line.line_id.as_ref()))),
-                hash: built.content.hash(),
-                write: *write,
-                changes,
-            }))
+            match there.changeable {
+                Changeable::All => {}
+                Changeable::DueDate if changes.iter().all(|change| change.field == "due date") => {}
+                Changeable::DueDate | Changeable::Nothing => return locked_in_ledger(view, there, &built, &changes),
+            }
+            Step::WriteDocument(Box::new(update_plan(&built, *write, changes, &there.external_id)))
         }
     }
 }
 
+fn update_plan(built: &BuiltContent, write: DocumentWrite, changes: Vec<Difference>, external_id: &str) -> DocumentPlan {
+    let known = write.lines.iter().map(|line| (line.key, line.line_id.as_ref()));
+    DocumentPlan {
+        kind: IntentKind::Update,
+        look: Look {
+            external_id: Some(external_id.to_owned()),
+            mark: Some(write.url.clone()).filter(|url| !url.is_empty()),
+            ..Look::default()
+        },
+        sent: SentDocument::of(&built.content, built.totals).with_known_ids(known),
+        hash: built.content.hash(),
+        write,
+        changes,
+        approve: false,
+    }
+}
+
+/// Whether an update may rest on what we know of the document: the ledger refuses it if anybody touched the document since.
+fn needs_no_read(view: View<'_>, link: &DocumentLink) -> bool {
+    let open = match (link.status, view.rules.shape) {
+        (DocumentStatus::Draft, _) | (DocumentStatus::Approved, DocumentShape::Whole) => true,
+        // A posted document is closed but for its due date; only a read tells what may be done.
+        (DocumentStatus::Approved, DocumentShape::HeaderThenLines)
+        | (DocumentStatus::Paid | DocumentStatus::Voided | DocumentStatus::Deleted, _) => false,
+    };
+    view.rules.guards_versions
+        && open
+        && link.as_sent
+        && link.remote_version.is_some()
+        && view.found.document.is_none()
+        && !view.found.stale
+        && !view.connection.look_first
+        && !view.row.approve
+        && view.row.payments.is_empty()
+}
+
+/// C8: where the ledger has no drafts, "sync as draft" keeps the invoice here until somebody posts it.
+fn held_until_posted(view: View<'_>) -> Option<HoldDraft> {
+    let held = view.rules.draft == DraftMeaning::Held && view.connection.options.sync_as_draft && view.row.link.is_none();
+    if !held || view.row.approve {
+        return None;
+    }
+    let hold = post_held(view);
+    (view.row.answer(hold.question, &hold.inputs_hash) != Some("post")).then_some(hold)
+}
+
 fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     let content = &built.content;
+    if let Some(hold) = held_until_posted(view) {
+        return Step::Hold(hold);
+    }
     let look = Look {
-        external_id: None,
         number: content.number.clone(),
         reference: content.reference.clone(),
-        mark: Some(content.url.clone()),
+        mark: Some(content.url.clone()).filter(|url| !url.is_empty()),
         contact: Some(content.contact.clone()),
+        issue_date: Some(content.issue_date),
+        ..Look::default()
     };
     // Where the ledger keeps numbers apart, its refusal is the look, unless the document may be there under another number: after a
     // restore, and once a document of this invoice was forgotten or unlinked.
@@ -502,12 +777,12 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     let mut sent = SentDocument::of(content, built.totals);
     if must_look {
         let Some(found) = &view.found.number_look else { return Step::LookNumber(look) };
-        let is_ours = |document: &RemoteDocument| document.url.as_deref() == Some(view.url);
+        let is_ours = |document: &RemoteDocument| !view.url.is_empty() && document.url.as_deref() == Some(view.url);
         let ours: Vec<&RemoteDocument> = found.iter().filter(|document| is_ours(document) && !document.status.is_gone()).collect();
         match ours.as_slice() {
             [only] => return Step::Adopt(Box::new((*only).clone())),
             [_, _, ..] => {
-                let hold = two_documents(found, view.url);
+                let hold = two_documents(found, is_ours);
                 return match chosen_document(view.row, &hold, found) {
                     Some(document) => Step::Adopt(Box::new(document.clone())),
                     None => Step::Hold(hold),
@@ -520,10 +795,15 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             .filter(|document| is_ours(document) && document.status.is_gone())
             .map(|document| document.external_id.clone())
             .collect();
-        // Ours but gone keeps the number (docs/vendors/xero.md, section 0, fact 3): the number is taken by it, too.
-        let theirs = found.iter().find(|document| content.number.is_some() && document.number == content.number);
+        // Ours but gone keeps the number (docs/vendors/xero.md, section 0, fact 3): the number is taken by it, too. A reference, and a
+        // number that the ledger does not keep unique, is free again once its document is gone.
+        let named = |document: &&RemoteDocument| match &content.number {
+            Some(_) => document.number == content.number,
+            None => !view.rules.carries_number && document.reference.is_some() && document.reference == content.reference,
+        };
+        let theirs = found.iter().filter(|document| enforced || !document.status.is_gone()).find(named);
         if let Some(document) = theirs {
-            let hold = number_taken(view, document, content.number.as_deref().unwrap_or_default());
+            let hold = number_taken(view, document, content.number.as_deref().or(content.reference.as_deref()).unwrap_or_default());
             return match chosen_document(view.row, &hold, found) {
                 Some(document) => Step::Adopt(Box::new(document.clone())),
                 None => Step::Hold(hold),
@@ -533,8 +813,11 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             return Step::Hold(number_taken_unseen(view, number));
         }
     }
-    let status = if view.connection.options.sync_as_draft { DocumentStatus::Draft } else { DocumentStatus::Approved };
+    let as_draft = view.connection.options.sync_as_draft && view.rules.draft != DraftMeaning::Held;
+    let in_steps = view.rules.shape == DocumentShape::HeaderThenLines;
+    let status = if as_draft || in_steps { DocumentStatus::Draft } else { DocumentStatus::Approved };
     Step::WriteDocument(Box::new(DocumentPlan {
+        approve: in_steps && !as_draft,
         kind: IntentKind::Create,
         write: new_document(&built, facts, status),
         sent,

@@ -1,6 +1,7 @@
 //! The questions about a document, in words and with their answers.
 
-use crate::document::RemoteDocument;
+use crate::document::{DocumentStatus, RemoteDocument, SentDocument};
+use crate::facts::{Account, Facts};
 use crate::failure::Question;
 use crate::sync::HoldDraft;
 use crate::sync::content::BuiltContent;
@@ -15,9 +16,8 @@ pub(super) fn chosen_document<'a>(row: &SyncRow, hold: &HoldDraft, found: &'a [R
     found.iter().find(|document| document.external_id == id)
 }
 
-pub(super) fn two_documents(found: &[RemoteDocument], mark: &str) -> HoldDraft {
-    let ours: Vec<&RemoteDocument> =
-        found.iter().filter(|document| document.url.as_deref() == Some(mark) && !document.status.is_gone()).collect();
+pub(super) fn two_documents(found: &[RemoteDocument], is_ours: impl Fn(&RemoteDocument) -> bool) -> HoldDraft {
+    let ours: Vec<&RemoteDocument> = found.iter().filter(|document| is_ours(document) && !document.status.is_gone()).collect();
     let ids: Vec<&str> = ours.iter().map(|document| document.external_id.as_str()).collect();
     HoldDraft {
         question: Question::TwoDocuments,
@@ -44,16 +44,22 @@ pub(super) fn number_taken(view: View<'_>, document: &RemoteDocument, number: &s
             format!("It is this invoice: link document {number} ({})", document.totals.total),
         ));
     }
-    choices.push(Choice::new(
-        "ledger_number",
-        format!("Push it under a number that {} assigns; {number} stays as the reference", view.rules.ledger.label()),
-    ));
+    choices.push(Choice::new("ledger_number", another_number(view, number)));
     choices.push(Choice::new("skip", "Do not push this invoice"));
     HoldDraft {
         question: Question::NumberTaken,
         detail: format!("Number {number} is already on another document in {}.", view.rules.ledger.label()),
         choices,
         inputs_hash: digest([document.external_id.as_bytes(), number.as_bytes()]),
+    }
+}
+
+fn another_number(view: View<'_>, number: &str) -> String {
+    let label = view.rules.ledger.label();
+    if view.rules.carries_number {
+        format!("Push it under a number that {label} assigns; {number} stays as the reference")
+    } else {
+        format!("Push it with CoPortal's own id as the reference instead of {number}")
     }
 }
 
@@ -64,13 +70,7 @@ pub(super) fn number_taken_unseen(view: View<'_>, number: &str) -> HoldDraft {
             "{} says that number {number} is taken, but shows no document of that number (it may be deleted).",
             view.rules.ledger.label()
         ),
-        choices: vec![
-            Choice::new(
-                "ledger_number",
-                format!("Push it under a number that {} assigns; {number} stays as the reference", view.rules.ledger.label()),
-            ),
-            Choice::new("skip", "Do not push this invoice"),
-        ],
+        choices: vec![Choice::new("ledger_number", another_number(view, number)), Choice::new("skip", "Do not push this invoice")],
         inputs_hash: digest([number.as_bytes()]),
     }
 }
@@ -113,6 +113,87 @@ pub(super) fn paid_in_ledger(view: View<'_>, there: &RemoteDocument, built: &Bui
         ],
         inputs_hash,
     })
+}
+
+/// What the ledger has closed is not changed from here: posted, reconciled, or reported to the tax office.
+pub(super) fn locked_in_ledger(view: View<'_>, there: &RemoteDocument, built: &BuiltContent, changes: &[Difference]) -> Step {
+    let inputs_hash = digest([there.external_id.as_bytes(), built.content.hash().as_bytes()]);
+    if view.row.answer(Question::LockedInLedger, &inputs_hash) == Some("leave") {
+        return Step::Proved {
+            hash: built.content.hash(),
+            sent: None,
+            reason: "Left as it stands in the ledger, as chosen: it can no longer be changed there.",
+        };
+    }
+    let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
+    Step::Hold(HoldDraft {
+        question: Question::LockedInLedger,
+        detail: format!(
+            "The document in {} can no longer be changed there, and this would have to change: {}.",
+            view.rules.ledger.label(),
+            fields.join(", ")
+        ),
+        choices: vec![Choice::new("leave", "Leave the document as it is"), Choice::new("retry", "It is open again there: try again")],
+        inputs_hash,
+    })
+}
+
+/// C8: the ledger has no drafts, so the invoice waits here.
+pub(super) fn post_held(view: View<'_>) -> HoldDraft {
+    let label = view.rules.ledger.label();
+    HoldDraft {
+        question: Question::PostHeld,
+        detail: format!("{label} has no draft invoices. \"Sync as draft\" is on, so this invoice waits in CoPortal until it is posted."),
+        choices: vec![Choice::new("post", format!("Post it: create it in {label} now, unsent (this posts to your books)"))],
+        inputs_hash: digest([view.invoice.id.to_string().as_bytes(), b"post"]),
+    }
+}
+
+/// I6: what stands in the ledger does not come to what CoPortal shows.
+#[must_use]
+pub fn totals_differ(label: &str, sent: &SentDocument, there: &RemoteDocument) -> HoldDraft {
+    let state = if there.status == DocumentStatus::Draft { "a draft" } else { "in your books" };
+    HoldDraft {
+        question: Question::TotalsDiffer,
+        detail: format!(
+            "{label} computed subtotal {}, tax {}, total {}; CoPortal shows subtotal {}, tax {}, total {}. The document is {state}.",
+            there.totals.subtotal, there.totals.tax, there.totals.total, sent.totals.subtotal, sent.totals.tax, sent.totals.total
+        ),
+        choices: vec![Choice::new("retry", "I have corrected one of the two: compare again")],
+        inputs_hash: digest([format!("{:?}", there.totals).as_bytes()]),
+    }
+}
+
+/// C1: payments need a deposit account.
+pub(super) fn choose_payment_account(facts: &Facts, accounts: &[&Account], label: &str) -> HoldDraft {
+    let mut choices: Vec<Choice> = accounts
+        .iter()
+        .map(|account| {
+            let code = account.code.as_ref().unwrap_or(&account.id);
+            Choice::new(code.clone(), account.name.clone())
+        })
+        .collect();
+    let inputs_hash = digest(choices.iter().map(|choice| choice.id.as_bytes()));
+    let detail = if choices.is_empty() {
+        choices.push(Choice::new("retry", "I have added one: try again"));
+        format!("{} has no account that payments can be recorded in. Add one in {label}, then try again.", facts.name)
+    } else {
+        format!("Which account of {} do payments go to?", facts.name)
+    };
+    HoldDraft { question: Question::ChoosePaymentAccount, detail, choices, inputs_hash }
+}
+
+/// C1: a payment that is not sent as it is, and never changed by us.
+pub(super) fn payment_differs(view: View<'_>, payment_id: &str, detail: String, there: &str) -> HoldDraft {
+    HoldDraft {
+        question: Question::PaymentDiffers,
+        detail,
+        choices: vec![
+            Choice::new("skip", "Do not send this payment"),
+            Choice::new("retry", "I have corrected it in the ledger: try again"),
+        ],
+        inputs_hash: digest([view.invoice.id.to_string().as_bytes(), payment_id.as_bytes(), there.as_bytes()]),
+    }
 }
 
 pub(super) fn changed_in_ledger(view: View<'_>, there: &RemoteDocument, differences: &[Difference], content_hash: &str) -> HoldDraft {

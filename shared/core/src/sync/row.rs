@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::ContactLink;
@@ -118,6 +120,10 @@ pub enum IntentKind {
     Update,
     /// Voids a document.
     Void,
+    /// Approves (posts, releases) a draft.
+    Approve,
+    /// Records a payment.
+    Payment,
     /// Makes a contact.
     CreateContact,
     /// Changes a contact.
@@ -142,6 +148,18 @@ pub struct Look {
     /// The contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
+    /// The document's date of issue, where it may have to be found by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue_date: Option<Date>,
+    /// A contact's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A contact's e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Our payment, by CoPortal's id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<String>,
 }
 
 /// One vendor write that is about to be, or may have been, sent. Stored before the call.
@@ -188,6 +206,20 @@ pub struct DocumentLink {
     pub sent: Option<SentDocument>,
     /// Whether CoPortal made the document (else a user linked it).
     pub created_by_us: bool,
+    /// The ledger's answer to our last write was what we sent and nothing beside it: while its version holds, an update need not read it.
+    #[serde(default)]
+    pub as_sent: bool,
+}
+
+/// A payment of CoPortal's that is settled with the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentLink {
+    /// CoPortal's id of the payment.
+    pub payment_id: String,
+    /// The ledger's id of it; `None` where nothing was sent, because nothing was open there or a person said so.
+    pub external_id: Option<String>,
+    /// How much.
+    pub amount: Decimal,
 }
 
 /// One answer that a hold offers.
@@ -255,7 +287,12 @@ impl Answer {
             | Question::PeriodLocked
             | Question::CurrencyMissing
             | Question::VoidInLedger
-            | Question::ContactGone => false,
+            | Question::ContactGone
+            | Question::ChooseItem
+            | Question::ChoosePaymentAccount
+            | Question::PostHeld
+            | Question::LockedInLedger
+            | Question::PaymentDiffers => false,
         }
     }
 }
@@ -307,6 +344,12 @@ pub struct SyncRow {
     /// Updates settled so far: part of an update's key.
     #[serde(default)]
     pub updates: u32,
+    /// The draft there is to be approved: somebody said so, or it was made to be (C7).
+    #[serde(default)]
+    pub approve: bool,
+    /// Payments that are settled with the ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payments: Vec<PaymentLink>,
     /// Answers given for the present inputs.
     #[serde(default)]
     pub answers: Vec<Answer>,

@@ -1,13 +1,14 @@
 //! Settling an open intent: what may have been sent is found out before anything else is done (design decisions 7 and 8).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::contact::{Contact, ContactStatus};
-use crate::document::RemoteDocument;
+use crate::document::{DocumentStatus, Paid, RemoteDocument, RemotePayment};
 use crate::failure::Disposition;
-use crate::ledger::LedgerRules;
+use crate::ledger::{ContactMark, DocumentMark, DocumentShape, LedgerRules};
 use crate::sync::merge::holds;
 use crate::sync::row::{Intent, IntentKind};
+use crate::text::{email_key, name_key};
 
 /// The next move about an open intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Settle<'a, T> {
     Wait(Timestamp),
     /// More than one document answers to it.
     Several,
+    /// It was begun and is not complete: lines are missing.
+    Unfinished(&'a T),
 }
 
 /// Whether the vendor still remembers the key.
@@ -45,7 +48,8 @@ pub fn miss_counts_at(intent: &Intent, rules: &LedgerRules) -> Timestamp {
 pub fn refusal_settles(disposition: &Disposition, sent_before: bool) -> bool {
     match disposition {
         Disposition::Reject { .. } | Disposition::Hold { .. } => true,
-        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::Defect => !sent_before,
+        // An earlier send that was done is what makes a version old.
+        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::Stale | Disposition::Defect => !sent_before,
         Disposition::LookFirst => false,
     }
 }
@@ -66,9 +70,10 @@ pub fn document<'a>(
             // What was gone before the create was sent did not come of it: else a dead document would be taken for the one that a late
             // create may still make.
             let gone_before = |id: &String| intent.sent.as_ref().is_some_and(|sent| sent.gone_before.contains(id));
-            let mut ours = found.iter().filter(|document| is_ours(document, intent) && !gone_before(&document.external_id));
+            let mut ours = found.iter().filter(|document| is_answer(document, intent, rules) && !gone_before(&document.external_id));
             let live: Vec<&RemoteDocument> = ours.clone().filter(|document| !document.status.is_gone()).collect();
             match (live.as_slice(), ours.next()) {
+                ([only], _) if lacks_lines(only, intent, rules) => Settle::Unfinished(only),
                 ([only], _) => Settle::Done(only),
                 // Made, and taken out of the books since.
                 ([], Some(gone)) => Settle::Done(gone),
@@ -88,8 +93,13 @@ pub fn document<'a>(
             None => Settle::NotDone,
             Some(_) => miss(intent, rules, now),
         },
-        // A contact's intent never stands on a document's row.
-        IntentKind::CreateContact | IntentKind::UpdateContact => Settle::NotDone,
+        IntentKind::Approve => match found.first() {
+            Some(there) if there.status != DocumentStatus::Draft => Settle::Done(there),
+            None => Settle::NotDone,
+            Some(_) => miss(intent, rules, now),
+        },
+        // Payments are looked for among payments; a contact's intent never stands on a document's row.
+        IntentKind::Payment | IntentKind::CreateContact | IntentKind::UpdateContact => Settle::NotDone,
     }
 }
 
@@ -102,10 +112,21 @@ pub fn contact<'a>(intent: &Intent, rules: &LedgerRules, now: Timestamp, found: 
             // Nothing to look for: once it can no longer land, the contact is read and compared anew. Sending the old body again so
             // late could write over what a bookkeeper filled in since (C27).
             (false, IntentKind::UpdateContact) => miss(intent, rules, now),
-            (false, IntentKind::Create | IntentKind::Update | IntentKind::Void | IntentKind::CreateContact) => Settle::Look,
+            (
+                false,
+                IntentKind::Create
+                | IntentKind::Update
+                | IntentKind::Void
+                | IntentKind::Approve
+                | IntentKind::Payment
+                | IntentKind::CreateContact,
+            ) => Settle::Look,
         };
     };
-    let ours = |contact: &&Contact| contact.our_mark.is_some() && contact.our_mark == intent.look.mark;
+    let ours = |contact: &&Contact| match rules.contact_mark {
+        ContactMark::ClientId | ContactMark::Digest { .. } => contact.our_mark.is_some() && contact.our_mark == intent.look.mark,
+        ContactMark::Evidence => is_evident(contact, intent),
+    };
     // A usable one first, should a merge have left the mark on two.
     let usable = |contact: &&Contact| ours(contact) && contact.status == ContactStatus::Active && contact.merged_into.is_none();
     match found.iter().find(usable).or_else(|| found.iter().find(ours)) {
@@ -119,7 +140,60 @@ fn miss<'a, T>(intent: &Intent, rules: &LedgerRules, now: Timestamp) -> Settle<'
     if now >= counts_at { Settle::NotDone } else { Settle::Wait(counts_at) }
 }
 
-/// Ownership is never the number alone (C6): the document must carry the mark that was sent.
-fn is_ours(document: &RemoteDocument, intent: &Intent) -> bool {
-    document.url.is_some() && document.url == intent.look.mark
+/// The move about a payment's intent; `found` is what a look returned in this run.
+#[must_use]
+pub fn payment<'a>(intent: &Intent, rules: &LedgerRules, now: Timestamp, found: Option<&'a Paid>) -> Settle<'a, RemotePayment> {
+    let Some(found) = found else {
+        return if within_key_window(intent, rules, now) { Settle::Resend } else { Settle::Look };
+    };
+    let mut ours = found.payments.iter().filter(|payment| payment.mark.is_some() && payment.mark == intent.look.mark);
+    match (ours.next(), ours.next()) {
+        (Some(only), None) => Settle::Done(only),
+        (Some(_), Some(_)) => Settle::Several,
+        (None, _) => miss(intent, rules, now),
+    }
+}
+
+/// How far a ledger's clock may be behind ours.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(2);
+
+/// Whether something that a ledger made at `created_at` can have come of an intent. Where it does not say when, it can.
+fn since_intent(created_at: Option<Timestamp>, intent: &Intent) -> bool {
+    let earliest = intent.first_sent_at.saturating_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN);
+    created_at.is_none_or(|at| at >= earliest)
+}
+
+/// Whether a document is what the create of this intent made. Ownership is never the number alone (C6): the document must carry the mark
+/// that was sent, or, where a ledger has no room for one, agree in reference, contact and amount and be no older than the intent.
+#[must_use]
+pub fn is_answer(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules) -> bool {
+    match rules.document_mark {
+        DocumentMark::Link | DocumentMark::Digest => document.url.is_some() && document.url == intent.look.mark,
+        DocumentMark::Evidence => {
+            document.reference.is_some()
+                && document.reference == intent.look.reference
+                && Some(&document.contact) == intent.look.contact.as_ref()
+                && (document.status.is_gone() || intent.sent.as_ref().is_some_and(|sent| sent.totals.total == document.totals.total))
+                && since_intent(document.created_at, intent)
+        }
+    }
+}
+
+/// A contact without room for a mark: the name and address that were sent, and no older than the intent.
+fn is_evident(contact: &Contact, intent: &Intent) -> bool {
+    let same = |ours: &Option<String>, theirs: Option<&str>, key: fn(&str) -> String| {
+        ours.as_deref().is_none_or(|ours| theirs.is_some_and(|theirs| key(theirs) == key(ours)))
+    };
+    intent.look.name.is_some()
+        && same(&intent.look.name, Some(&contact.name), name_key)
+        && same(&intent.look.email, contact.email.as_deref(), email_key)
+        && since_intent(contact.created_at, intent)
+}
+
+/// Whether lines of a create are still missing. Lines are sent in order and numbered, so fewer than were planned means that some of ours
+/// are not there; a line that a bookkeeper added meanwhile shows as a difference in the totals.
+fn lacks_lines(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules) -> bool {
+    rules.shape == DocumentShape::HeaderThenLines
+        && document.status == DocumentStatus::Draft
+        && intent.sent.as_ref().is_some_and(|sent| document.lines.len() < sent.lines.len())
 }

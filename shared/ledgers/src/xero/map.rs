@@ -3,7 +3,7 @@
 use coportal_core::client::Address;
 use coportal_core::connection::Organisation;
 use coportal_core::contact::{Contact, ContactContent, ContactStatus};
-use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, WriteLine};
+use coportal_core::document::{Changeable, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, WriteLine};
 use coportal_core::facts::{Account, AccountUse, Facts, TaxRate};
 use coportal_core::invoice::TaxMode;
 use coportal_core::money::{Currency, Rate};
@@ -98,6 +98,8 @@ pub(super) fn contact(wire: WireContact) -> Contact {
         our_mark: wire.contact_number,
         status,
         merged_into: wire.merged_to,
+        created_at: None,
+        version: None,
     }
 }
 
@@ -169,6 +171,12 @@ pub(super) fn facts(
         tax_rates: rates.into_iter().filter_map(tax_rate).collect(),
         accounts: accounts.into_iter().filter_map(account).collect(),
         short_code: organisation.short_code,
+        items: Vec::new(),
+        default_item: None,
+        default_sales_account: None,
+        assigns_numbers: false,
+        tax_method: None,
+        one_tax_code: false,
         // Absent on old organisations: a wrong "not registered" would drop the tax from every invoice.
         pays_tax: organisation.pays_tax.unwrap_or(true),
         locked_until: locks.iter().flatten().filter_map(|lock| day(lock)).max(),
@@ -346,6 +354,11 @@ pub(super) fn void_body(external_id: &str, stands: DocumentStatus) -> Vec<u8> {
     json(&InvoicesBody { invoices: [EndBody { id: external_id, status }] })
 }
 
+/// The body that approves a draft: every field that it leaves out stays as it is ("Invoices", "POST Invoices").
+pub(super) fn approve_body(external_id: &str) -> Vec<u8> {
+    json(&InvoicesBody { invoices: [EndBody { id: external_id, status: "AUTHORISED" }] })
+}
+
 /// Whether the wire's invoice is a sales invoice; bills share the endpoint.
 pub(super) fn is_sales(wire: &WireInvoice) -> bool {
     wire.r#type.as_deref() == Some("ACCREC")
@@ -386,6 +399,10 @@ pub(super) fn document(wire: WireInvoice) -> Result<RemoteDocument, &'static str
         totals,
         has_payments: has_amount(wire.amount_paid) || has_amount(wire.amount_credited) || allocated.iter().any(|list| !list.is_empty()),
         version: wire.updated,
+        balance: wire.amount_due,
+        created_at: None,
+        changeable: Changeable::All,
+        kept: Value::Null,
     })
 }
 
@@ -400,6 +417,7 @@ fn line(wire: WireLine) -> RemoteLine {
         account: wire.account_code.or(wire.account_id),
         amount: wire.line_amount,
         tax: wire.tax_amount,
+        rate: None,
         kept,
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use coportal_core::contact::{Contact, ContactContent};
-use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument};
+use coportal_core::document::{DocumentWrite, RemoteDocument, Removal};
 use coportal_core::facts::Facts;
 use coportal_core::failure::Failure;
 use coportal_core::secret::Secret;
@@ -26,10 +26,10 @@ use serde::de::DeserializeOwned;
 
 use self::outcome::{Asked, Effect, Subject};
 pub use self::profile::XeroEndpoints;
-use self::profile::{PROFILE, RULES};
+use self::profile::{KEY_HEADER, KEYS, PROFILE, RULES};
 use self::wire::{Accounts, ContactsAnswer, Currencies, InvoicesAnswer, Organisations, TaxRates, WireContact, WireInvoice};
 use crate::exec::{Executor, Operation, headers};
-use crate::{Access, Answered, Called, Contacts, Documents, LedgerApi, ReadFacts};
+use crate::{Access, Answered, Called, Contacts, Documents, Drafts, LedgerApi, ReadFacts};
 
 /// Xero, sending through `executor`.
 pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
@@ -40,7 +40,11 @@ pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
         sign_in: Arc::new(sign_in::XeroSignIn::new(executor, endpoints)),
         facts: calls.clone(),
         contacts: calls.clone(),
-        documents: calls,
+        documents: calls.clone(),
+        drafts: Some(calls),
+        stepwise: None,
+        payments: None,
+        notice: None,
     }
 }
 
@@ -151,10 +155,10 @@ impl Xero {
             .header(header::ACCEPT, "application/json");
         let mut body = Bytes::new();
         if let Some(write) = call.write {
-            if write.key.is_empty() || write.key.len() > PROFILE.idempotency.key_max {
+            if write.key.is_empty() || write.key.len() > KEYS.key_max {
                 return Err("the idempotency key is empty or too long");
             }
-            request = request.header(PROFILE.idempotency.header, write.key).header(header::CONTENT_TYPE, "application/json");
+            request = request.header(KEY_HEADER, write.key).header(header::CONTENT_TYPE, "application/json");
             body = Bytes::copy_from_slice(write.body);
         }
         request.body(body).map_err(|_| "a header or the address is not valid")
@@ -421,16 +425,16 @@ impl ReadFacts for Xero {
 }
 
 impl Contacts for Xero {
-    fn contact_body(&self, content: &ContactContent, external_id: Option<&str>) -> Vec<u8> {
-        map::contact_body(content, external_id.is_some())
+    fn contact_body(&self, content: &ContactContent, there: Option<&Contact>) -> Vec<u8> {
+        map::contact_body(content, there.is_some())
     }
 
     fn search<'a>(&'a self, access: Access<'a>, email: Option<&'a str>, name: Option<&'a str>) -> Called<'a, Vec<Contact>> {
         Box::pin(self.search_contacts(access, email, name))
     }
 
-    fn find_by_mark<'a>(&'a self, access: Access<'a>, mark: &'a str) -> Called<'a, Vec<Contact>> {
-        Box::pin(self.contacts_by_mark(access, mark))
+    fn look_contact<'a>(&'a self, access: Access<'a>, look: &'a Look) -> Called<'a, Vec<Contact>> {
+        Box::pin(self.contacts_by_mark(access, look.mark.as_deref().unwrap_or_default()))
     }
 
     fn read_contact<'a>(&'a self, access: Access<'a>, external_id: &'a str) -> Called<'a, Option<Contact>> {
@@ -447,8 +451,9 @@ impl Documents for Xero {
         map::document_body(write)
     }
 
-    fn void_body(&self, external_id: &str, stands: DocumentStatus) -> Vec<u8> {
-        map::void_body(external_id, stands)
+    fn void_body(&self, there: &RemoteDocument, _how: Removal) -> Vec<u8> {
+        // Only a draft can be deleted; an approved invoice that is to go is voided ("Invoices", status codes).
+        map::void_body(&there.external_id, there.status)
     }
 
     fn read_document<'a>(&'a self, access: Access<'a>, external_id: &'a str) -> Called<'a, Option<RemoteDocument>> {
@@ -473,10 +478,26 @@ impl Documents for Xero {
         Box::pin(self.put_document(access, Some(external_id), body, key))
     }
 
-    fn document_url(&self, facts: &Facts, external_id: &str) -> Option<String> {
+    fn document_url(&self, facts: &Facts, _organisation: &str, document: &RemoteDocument) -> Option<String> {
         let code = facts.short_code.as_deref().filter(|code| !code.is_empty())?;
-        let (code, id) = (filter::encoded(code), filter::encoded(external_id));
+        let (code, id) = (filter::encoded(code), filter::encoded(&document.external_id));
         Some(format!("https://go.xero.com/app/{code}/invoicing/view/{id}"))
+    }
+}
+
+impl Drafts for Xero {
+    fn approve_body(&self, there: &RemoteDocument) -> Vec<u8> {
+        map::approve_body(&there.external_id)
+    }
+
+    fn approve_document<'a>(
+        &'a self,
+        access: Access<'a>,
+        external_id: &'a str,
+        body: &'a [u8],
+        key: &'a str,
+    ) -> Called<'a, RemoteDocument> {
+        Box::pin(self.put_document(access, Some(external_id), body, key))
     }
 }
 

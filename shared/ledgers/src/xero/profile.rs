@@ -1,18 +1,26 @@
 //! Xero's constants. Sources: developer.xero.com "OAuth 2.0 API Limits", "OAuth 2.0", "Granular Scopes", "Invoices", "Idempotent
 //! requests", "Rounding in Xero", "Limits"; the vendor's published OpenAPI file `xero_accounting.yaml` 16.1.0.
 
-use coportal_core::ledger::{Arithmetic, DraftMeaning, Ledger, LedgerRules};
-use coportal_core::workspace::TaxRounding;
+use coportal_core::ledger::{
+    Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget, TaxCodes,
+    TaxMethod,
+};
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::profile::{Idempotency, Limits, Profile};
+use crate::profile::{Idempotency, KeyCarrier, Limits, OrganisationChoice, Profile};
 
 /// What the planner reasons with.
 pub(super) const RULES: LedgerRules = LedgerRules {
     ledger: Ledger::Xero,
     // Tax per line, rounded to cents, then summed ("Rounding in Xero"); four decimals with `unitdp=4` ("Invoices").
-    arithmetic: Arithmetic { tax_rounding: TaxRounding::Line, quantity_decimals: 4, unit_price_decimals: 4 },
+    arithmetic: Arithmetic {
+        tax: TaxMethod::Line,
+        inclusive: InclusivePrices::Kept,
+        quantity_decimals: 4,
+        unit_price_decimals: 4,
+        amount_decimals: 4,
+    },
     draft: DraftMeaning::Native,
     // One minute less than the vendor keeps a key, for clocks and time on the wire.
     key_window: SignedDuration::from_mins(5),
@@ -20,6 +28,15 @@ pub(super) const RULES: LedgerRules = LedgerRules {
     call_timeout: SignedDuration::from_secs(12),
     // "Invoice # must be unique." ("Invoices").
     enforces_number: true,
+    carries_number: true,
+    reference_in_capitals: false,
+    // `UpdatedDateUTC` is read-only: an update overwrites whatever stands there.
+    guards_versions: false,
+    document_mark: DocumentMark::Link,
+    contact_mark: ContactMark::ClientId,
+    line_target: LineTarget::Account,
+    tax_codes: TaxCodes::Sent,
+    shape: DocumentShape::Whole,
     // `xero_accounting.yaml`, Invoice.
     number_max: 255,
     reference_max: 255,
@@ -41,9 +58,17 @@ pub(super) const PROFILE: Profile = Profile {
     limits: Limits { per_minute: 60, concurrent: 5, per_day: 5000, app_per_minute: 10_000 },
     // Vendor's recommendation, quoted by integrators ("Limits").
     batch: 50,
-    // "Idempotent requests": header, 128 characters, 6 minutes from the first call.
-    idempotency: Idempotency { header: "Idempotency-Key", key_max: 128, kept_for: SignedDuration::from_mins(6) },
+    idempotency: Some(KEYS),
+    // One consent links the organisations that the user picks, and a link each is cut when it is not used.
+    choice: OrganisationChoice::Asked,
 };
+
+/// "Idempotent requests": header, 128 characters, 6 minutes from the first call.
+pub(super) const KEYS: Idempotency =
+    Idempotency { carrier: KeyCarrier::Header(KEY_HEADER), key_max: 128, kept_for: SignedDuration::from_mins(6) };
+
+/// The header that carries the key.
+pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 
 /// Where Xero is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +147,7 @@ mod tests {
 
     #[test]
     fn our_key_window_ends_before_the_vendors() {
-        assert!(RULES.key_window < PROFILE.idempotency.kept_for);
-        assert!(RULES.settle >= PROFILE.idempotency.kept_for);
+        assert!(RULES.key_window < KEYS.kept_for);
+        assert!(RULES.settle >= KEYS.kept_for);
     }
 }

@@ -29,7 +29,7 @@ use super::tokens::{Tokens, claims};
 use super::wire::Link;
 use super::{filter, map};
 use crate::exec::{Executor, Operation, TransportError, headers};
-use crate::{AuthorizeRequest, ClientCredentials, RefreshFailure, SignIn};
+use crate::{AuthorizeRequest, ClientCredentials, Held, RefreshFailure, SignIn};
 
 /// How long a call of the sign-in may take: the same as one made for a waiting user.
 const TIMEOUT: Duration = Duration::from_secs(12);
@@ -199,6 +199,7 @@ impl SignIn for XeroSignIn {
         code: &'a Secret,
         verifier: &'a Secret,
         redirect_uri: &'a str,
+        _realm: Option<&'a str>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<TokenSet, Failure>> {
         Box::pin(self.exchange(credentials, code, verifier, redirect_uri, now))
@@ -208,6 +209,7 @@ impl SignIn for XeroSignIn {
         &'a self,
         credentials: &'a ClientCredentials,
         refresh_token: &'a Secret,
+        _organisation: Option<&'a str>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<TokenSet, RefreshFailure>> {
         Box::pin(self.next_tokens(credentials, refresh_token, now))
@@ -217,8 +219,9 @@ impl SignIn for XeroSignIn {
         Box::pin(self.links(token, auth_event))
     }
 
-    fn unlink<'a>(&'a self, token: &'a Secret, link_id: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
+    fn unlink<'a>(&'a self, _credentials: &'a ClientCredentials, held: Held<'a>, link_id: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
+            let token = held.access;
             let address = format!("{}/{}", self.endpoints.connections.as_str().trim_end_matches('/'), filter::encoded(link_id));
             let operation = Operation { name: "unlink", route: "/connections/{id}" };
             // Cutting a link twice leaves it cut, so a lost answer may simply be tried again.

@@ -394,6 +394,8 @@ pub(super) struct WireInvoice {
     pub(super) amount_paid: Option<Decimal>,
     #[serde(default, deserialize_with = "maybe_decimal")]
     pub(super) amount_credited: Option<Decimal>,
+    #[serde(default, deserialize_with = "maybe_decimal")]
+    pub(super) amount_due: Option<Decimal>,
     #[serde(default, deserialize_with = "maybe_list")]
     pub(super) payments: Vec<IgnoredAny>,
     #[serde(default, deserialize_with = "maybe_list")]
