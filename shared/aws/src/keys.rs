@@ -306,9 +306,17 @@ pub enum Choice {
     PaymentAccount,
     /// Tax code of a rate.
     Tax(Rate),
+    /// Item of a product, by the sixteen hexadecimal digits of [`coportal_core::choices::product_key`].
+    Product([u8; 16]),
 }
 
 impl Choice {
+    /// The choice of a product; `None` when the text is no [`coportal_core::choices::product_key`].
+    #[must_use]
+    pub fn product(key: &str) -> Option<Self> {
+        key.as_bytes().try_into().ok().filter(|bytes: &[u8; 16]| bytes.iter().all(u8::is_ascii_hexdigit)).map(Self::Product)
+    }
+
     /// The sort key.
     #[must_use]
     pub fn sort_key(self) -> String {
@@ -317,6 +325,7 @@ impl Choice {
             Self::SalesItem => "ITEM".to_owned(),
             Self::PaymentAccount => "PAY_ACCOUNT".to_owned(),
             Self::Tax(rate) => format!("TAX#{rate}"),
+            Self::Product(key) => format!("PRODUCT#{}", String::from_utf8_lossy(&key)),
         }
     }
 }

@@ -35,6 +35,9 @@ pub struct Contact {
     pub status: ContactStatus,
     /// Merged into another contact.
     pub merged_into: Option<String>,
+    /// The one currency of its documents, where the ledger fixes it.
+    #[serde(default)]
+    pub currency: Option<Currency>,
     /// When it was made there, where the ledger says so.
     #[serde(default)]
     pub created_at: Option<Timestamp>,

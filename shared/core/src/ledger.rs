@@ -216,6 +216,8 @@ pub struct LedgerRules {
     pub document_mark: DocumentMark,
     /// How a contact is known as ours.
     pub contact_mark: ContactMark,
+    /// Whether a contact has one currency for good, so that a client with invoices in two has two contacts there.
+    pub contact_has_currency: bool,
     /// What lines are tied to.
     pub line_target: LineTarget,
     /// How the tax of a line is known.

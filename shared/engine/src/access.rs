@@ -184,7 +184,7 @@ impl Engine {
             if usable && refused != Some(row.value.token_gen) {
                 return self.open(ctx, &row.value, &context).await;
             }
-            match self.refresh(ctx, key, connection.ledger, &context, &row, run).await? {
+            match self.refresh(ctx, key, connection.ledger, Some(&organisation.id), &context, &row, run).await? {
                 Turn::Token(token) => return Ok(token),
                 Turn::Again(now) => row = *now,
                 Turn::Wait(until) => {
@@ -200,17 +200,29 @@ impl Engine {
         Err(AccessProblem::Busy { until: busy_until })
     }
 
+    /// The refresh token of a connection, to take its grant back with; `None` when there is none.
+    pub(crate) async fn held_refresh_token(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection) -> Outcome<Option<Secret>> {
+        let Some(organisation) = &connection.organisation else { return Ok(None) };
+        let key = TokenKey { ws: workspace, ledger: connection.ledger, generation: connection.generation };
+        let Some(row) = self.store.tokens(key).await? else { return Ok(None) };
+        let context = SealContext::tokens(workspace, connection.ledger, &organisation.id, connection.generation);
+        let mut opened = self.vault.open(ctx, &row.value.envelope, &context, row.value.token_gen).await?;
+        Ok(opened.take(REFRESH))
+    }
+
     async fn open(&self, ctx: &Ctx, row: &TokenRow, context: &SealContext) -> Result<AccessToken, AccessProblem> {
         let mut opened = self.vault.open(ctx, &row.envelope, context, row.token_gen).await.map_err(ours)?;
         let secret = opened.take(ACCESS).ok_or_else(|| ours(Problem::internal_error("an envelope without an access token")))?;
         Ok(AccessToken { secret, token_gen: row.token_gen })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the refresh")]
     async fn refresh(
         &self,
         ctx: &Ctx,
         key: TokenKey,
         ledger: Ledger,
+        organisation: Option<&str>,
         context: &SealContext,
         row: &Versioned<TokenRow>,
         run: RunId,
@@ -248,7 +260,7 @@ impl Engine {
         }
         let api =
             self.ledgers.get(ledger).ok_or_else(|| ours(Problem::internal_error("a connection to a ledger that this build lacks")))?;
-        match api.sign_in.refresh(&credentials, &refresh_token, ctx.now()).await {
+        match api.sign_in.refresh(&credentials, &refresh_token, organisation, ctx.now()).await {
             Ok(set) => self.keep(ctx, key, &held.value, &data_key, set, refresh_token).await,
             Err(RefreshFailure::NotDone(failure)) => {
                 self.release(ctx, key, run, RefreshOutcome::Settled).await;

@@ -11,10 +11,11 @@ use crate::error::StoreError;
 use crate::keys::{self, Choice};
 use crate::store::{Change, Fields, Item, Kind, Store};
 
-/// The keys of all choices that a document with these tax rates can need.
-pub(crate) fn keys_for(ws: WorkspaceId, ledger: Ledger, generation: Generation, rates: &[Rate]) -> Vec<keys::Key> {
+/// The keys of all choices that a document with these tax rates and products can need.
+pub(crate) fn keys_for(ws: WorkspaceId, ledger: Ledger, generation: Generation, rates: &[Rate], products: &[String]) -> Vec<keys::Key> {
     let fixed = [Choice::SalesAccount, Choice::SalesItem, Choice::PaymentAccount].into_iter();
-    fixed.chain(rates.iter().copied().map(Choice::Tax)).map(|choice| keys::choice(ws, ledger, generation, choice)).collect()
+    let products = products.iter().filter_map(|product| Choice::product(product));
+    fixed.chain(rates.iter().copied().map(Choice::Tax)).chain(products).map(|choice| keys::choice(ws, ledger, generation, choice)).collect()
 }
 
 /// Adds a stored choice to the others.
@@ -27,6 +28,10 @@ pub(crate) fn add(choices: &mut Choices, item: &Item) -> Result<(), StoreError> 
         let rate: Rate = serde_json::from_value(serde_json::Value::String(rate.to_owned()))
             .map_err(|_| StoreError::corrupt("choice", "its rate is no rate"))?;
         choices.tax_map.insert(rate, value.clone());
+        return Ok(());
+    }
+    if let Some(product) = sk.strip_prefix("PRODUCT#") {
+        choices.item_map.insert(product.to_owned(), value.clone());
         return Ok(());
     }
     match sk.as_str() {
@@ -94,7 +99,12 @@ impl Store {
             (Choice::SalesItem, before.sales_item.as_ref(), choices.sales_item.as_ref()),
             (Choice::PaymentAccount, before.payment_account.as_ref(), choices.payment_account.as_ref()),
         ];
-        for (choice, old, new) in fixed.into_iter().chain(tax) {
+        let products = before.item_map.keys().chain(choices.item_map.keys()).cloned().collect::<std::collections::BTreeSet<_>>();
+        let items = products.iter().filter_map(|product| {
+            let choice = Choice::product(product)?;
+            Some((choice, before.item_map.get(product), choices.item_map.get(product)))
+        });
+        for (choice, old, new) in fixed.into_iter().chain(tax).chain(items) {
             if old != new {
                 self.put_choice(ctx, ws, ledger, generation, choice, new.map(String::as_str)).await?;
             }

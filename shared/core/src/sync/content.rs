@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::choices::Choices;
+use crate::choices::{Choices, product_key};
 use crate::connection::{ItemPolicy, NumberPolicy, Options, Rounding};
 use crate::document::{DocumentContent, DocumentLine, RemoteDocument, SentDocument, SentLine};
 use crate::facts::{AccountUse, Facts};
@@ -14,7 +14,7 @@ use crate::pricing::{LedgerLine, PricedLine, Totals, encode_amount, ledger_total
 use crate::sync::HoldDraft;
 use crate::sync::row::{Choice, SyncRow};
 use crate::tax::{TaxCode, resolve};
-use crate::text::{digest, name_key};
+use crate::text::digest;
 use crate::workspace::Workspace;
 
 /// Largest difference that a rounding line may bridge, in minor units (C12).
@@ -226,7 +226,7 @@ fn item_of(description: &str, inputs: ContentInputs<'_>) -> Result<Option<String
     if rules.line_target != LineTarget::Item {
         return Ok(None);
     }
-    let product = name_key(description);
+    let product = product_key(description);
     let chosen = match options.item {
         ItemPolicy::DefaultService => choices.sales_item.as_ref(),
         ItemPolicy::Mapped => choices.item_map.get(&product),

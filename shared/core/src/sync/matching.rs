@@ -67,9 +67,18 @@ pub enum ContactDecision<'a> {
 
 /// Decides among the contacts that a search by e-mail or name found; never guesses between two (C3).
 #[must_use]
-pub fn decide<'a>(client: &Client, found: &'a [Contact], options: &Options, row: &ContactRow, form: ContactMark) -> ContactDecision<'a> {
-    let active: Vec<&Contact> =
-        found.iter().filter(|contact| contact.status == ContactStatus::Active && contact.merged_into.is_none()).collect();
+pub fn decide<'a>(
+    client: &Client,
+    found: &'a [Contact],
+    options: &Options,
+    row: &ContactRow,
+    form: ContactMark,
+    currency: Currency,
+) -> ContactDecision<'a> {
+    // A contact that is fixed to another currency cannot carry this invoice.
+    let fits = |contact: &&Contact| contact.currency.is_none_or(|fixed| fixed == currency);
+    let usable = |contact: &&Contact| contact.status == ContactStatus::Active && contact.merged_into.is_none();
+    let active: Vec<&Contact> = found.iter().filter(usable).filter(fits).collect();
     let inputs_hash = inputs_hash(client, found);
     let ours: Vec<&Contact> = active.iter().copied().filter(|contact| is_ours(client, contact, form, row.remote_generation)).collect();
     if let [only] = ours.as_slice() {

@@ -551,7 +551,7 @@ fn find_contact(view: View<'_>, facts: &Facts) -> Step {
         Step::LinkContact { external_id: contact.external_id.clone(), hash }
     };
     let form = view.rules.contact_mark;
-    let name = match matching::decide(view.client, found, options, view.contact, form) {
+    let name = match matching::decide(view.client, found, options, view.contact, form, view.invoice.currency) {
         ContactDecision::Use(contact) => return use_contact(contact),
         ContactDecision::Create { name } => name,
         ContactDecision::Hold(hold) => return Step::Hold(hold),

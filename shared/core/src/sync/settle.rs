@@ -8,7 +8,7 @@ use crate::failure::Disposition;
 use crate::ledger::{ContactMark, DocumentMark, DocumentShape, LedgerRules};
 use crate::sync::merge::holds;
 use crate::sync::row::{Intent, IntentKind};
-use crate::text::{email_key, name_key};
+use crate::text::{digest, email_key, name_key};
 
 /// The next move about an open intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +179,26 @@ pub fn is_answer(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules
     }
 }
 
+/// The owner's mark as a ledger's documents have room for it: the address of the invoice's page, a digest of it in 35 characters, or
+/// nothing.
+#[must_use]
+pub fn document_mark(form: DocumentMark, url: &str) -> String {
+    match form {
+        DocumentMark::Link => url.to_owned(),
+        DocumentMark::Digest => format!("CP-{}", digest([url.as_bytes()]).chars().take(32).collect::<String>().to_uppercase()),
+        DocumentMark::Evidence => String::new(),
+    }
+}
+
+/// Whether the answer to a create is about the document that was to be made, and no other one (I5).
+#[must_use]
+pub fn answers(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules) -> bool {
+    match rules.document_mark {
+        DocumentMark::Link | DocumentMark::Digest => document.url == intent.look.mark,
+        DocumentMark::Evidence => document.reference == intent.look.reference && Some(&document.contact) == intent.look.contact.as_ref(),
+    }
+}
+
 /// A contact without room for a mark: the name and address that were sent, and no older than the intent.
 fn is_evident(contact: &Contact, intent: &Intent) -> bool {
     let same = |ours: &Option<String>, theirs: Option<&str>, key: fn(&str) -> String| {
@@ -192,7 +212,8 @@ fn is_evident(contact: &Contact, intent: &Intent) -> bool {
 
 /// Whether lines of a create are still missing. Lines are sent in order and numbered, so fewer than were planned means that some of ours
 /// are not there; a line that a bookkeeper added meanwhile shows as a difference in the totals.
-fn lacks_lines(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules) -> bool {
+#[must_use]
+pub fn lacks_lines(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules) -> bool {
     rules.shape == DocumentShape::HeaderThenLines
         && document.status == DocumentStatus::Draft
         && intent.sent.as_ref().is_some_and(|sent| document.lines.len() < sent.lines.len())

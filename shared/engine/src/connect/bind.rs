@@ -15,6 +15,7 @@ use coportal_core::problem::{Outcome, Problem};
 use coportal_core::secret::Secret;
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
+use coportal_ledgers::Held;
 use jiff::Timestamp;
 
 use super::choices::single_choices;
@@ -220,7 +221,7 @@ impl Engine {
             tracing::warn!(?problem, "the facts of a fresh connection could not be read yet");
         }
         for organisation in unused {
-            if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, token).await {
+            if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, Held { access: token, refresh: None }).await {
                 tracing::warn!(?problem, "the link to an organisation that was not chosen could not be cut");
             }
         }
@@ -251,7 +252,7 @@ impl Engine {
         workspace: WorkspaceId,
         ledger: Ledger,
         organisation: &Organisation,
-        token: &Secret,
+        held: Held<'_>,
     ) -> Outcome<()> {
         let (api, _) = self.connectable(ledger)?;
         let Some(link) = organisation.link_id.as_deref().filter(|_| ctx.has_time_for(api.rules.call_timeout)) else {
@@ -260,7 +261,8 @@ impl Engine {
         if self.is_shared(ledger, &organisation.id, workspace).await? {
             return Ok(());
         }
-        api.sign_in.unlink(token, link).await.map_err(|failure| failure.problem())
+        let credentials = self.credentials(ctx, ledger).await?;
+        api.sign_in.unlink(&credentials, held, link).await.map_err(|failure| failure.problem())
     }
 }
 

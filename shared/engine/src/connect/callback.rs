@@ -21,6 +21,7 @@ pub struct CallbackQuery {
     state: Option<Secret>,
     code: Option<Secret>,
     error: Option<String>,
+    realm: Option<String>,
 }
 
 /// Longest parameter that is read; ledgers' codes have a few hundred characters.
@@ -36,16 +37,16 @@ impl CallbackQuery {
             let first = values.next().filter(|value| !value.is_empty() && value.len() <= PARAMETER_MAX)?;
             values.next().is_none().then(|| first.into_owned())
         };
-        Self { state: one("state").map(Secret::new), code: one("code").map(Secret::new), error: one("error") }
+        Self { state: one("state").map(Secret::new), code: one("code").map(Secret::new), error: one("error"), realm: one("realmId") }
     }
 
     /// What the query says, when it says exactly one thing.
     fn answer(self) -> Option<(Secret, Said)> {
-        let Self { state, code, error } = self;
+        let Self { state, code, error, realm } = self;
         // Our states are 64 hexadecimal digits; anything else is none, and costs no look-up.
         let state = state.filter(|state| state.expose().len() == 64 && state.expose().bytes().all(|b| b.is_ascii_hexdigit()))?;
         match (code, error) {
-            (Some(code), None) => Some((state, Said::Code(code))),
+            (Some(code), None) => Some((state, Said::Code { code, realm })),
             (None, Some(error)) => Some((state, Said::Error(error))),
             (Some(_), Some(_)) | (None, None) => None,
         }
@@ -53,7 +54,11 @@ impl CallbackQuery {
 }
 
 enum Said {
-    Code(Secret),
+    /// A code, and the organisation that the query names beside it, where the ledger does so: a claim to be verified with the token.
+    Code {
+        code: Secret,
+        realm: Option<String>,
+    },
     Error(String),
 }
 
@@ -127,8 +132,8 @@ impl Engine {
         };
         let return_to = ReturnPath::stored(sign_in.return_path.as_deref());
         let failed = |error| CallbackEnd::Failed { return_to: return_to.clone(), error };
-        let code = match said {
-            Said::Code(code) => code,
+        let (code, realm) = match said {
+            Said::Code { code, realm } => (code, realm),
             Said::Error(error) => return Ok(failed(refusal(&error))),
         };
         // Ten minutes are long enough to lose a role or a plan (C21, R146).
@@ -142,7 +147,7 @@ impl Engine {
         if crate::sync::check_plan(&workspace, ledger).is_err() {
             return Ok(failed(ConnectError::PlanRequired));
         }
-        let tokens = match self.exchange(ctx, &sign_in, &code).await? {
+        let tokens = match self.exchange(ctx, &sign_in, &code, realm.as_deref()).await? {
             Ok(tokens) => tokens,
             Err(failure) => return Ok(failed(unreachable_or_refused(&failure))),
         };
@@ -165,7 +170,7 @@ impl Engine {
     }
 
     /// Trades the code for tokens, with the verifier and the client's secret.
-    async fn exchange(&self, ctx: &Ctx, sign_in: &OauthState, code: &Secret) -> Outcome<Result<TokenSet, Failure>> {
+    async fn exchange(&self, ctx: &Ctx, sign_in: &OauthState, code: &Secret, realm: Option<&str>) -> Outcome<Result<TokenSet, Failure>> {
         let ledger = sign_in.ledger;
         let (api, _) = self.connectable(ledger)?;
         let credentials = self.credentials(ctx, ledger).await?;
@@ -173,7 +178,7 @@ impl Engine {
         let mut opened = self.vault.open(ctx, &sign_in.verifier, &context, 0).await?;
         let verifier = opened.take(VERIFIER).ok_or_else(|| Problem::internal_error("the sealed verifier is missing"))?;
         let redirect_uri = self.redirect_uri(ledger);
-        Ok(api.sign_in.exchange_code(&credentials, code, &verifier, &redirect_uri, ctx.now()).await)
+        Ok(api.sign_in.exchange_code(&credentials, code, &verifier, &redirect_uri, realm, ctx.now()).await)
     }
 }
 
@@ -191,7 +196,7 @@ pub(super) fn unreachable_or_refused(failure: &Failure) -> ConnectError {
     tracing::warn!(code = %failure.code, internal = %failure.internal, status = failure.status, "a sign-in did not succeed");
     match failure.disposition {
         Disposition::Retry { .. } | Disposition::LookFirst => ConnectError::LedgerUnavailable,
-        Disposition::Reauthorize | Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Defect => {
+        Disposition::Reauthorize | Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Stale | Disposition::Defect => {
             ConnectError::ExchangeFailed
         }
     }
@@ -203,7 +208,7 @@ mod tests {
 
     fn says(query: &str) -> Option<&'static str> {
         CallbackQuery::parse(query).answer().map(|(_, said)| match said {
-            Said::Code(_) => "code",
+            Said::Code { .. } => "code",
             Said::Error(_) => "error",
         })
     }

@@ -76,7 +76,7 @@ pub struct ChosenView {
 
 impl From<Choices> for ChosenView {
     fn from(choices: Choices) -> Self {
-        let Choices { sales_account, sales_item, payment_account, tax_map } = choices;
+        let Choices { sales_account, sales_item, payment_account, tax_map, item_map: _ } = choices;
         Self { sales_account, sales_item, payment_account, tax_map }
     }
 }

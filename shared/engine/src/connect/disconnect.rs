@@ -11,6 +11,7 @@ use coportal_core::problem::Outcome;
 use coportal_core::sync::row::SyncState;
 use coportal_core::timeline::{Actor, TimelineEvent};
 use coportal_core::workspace::Workspace;
+use coportal_ledgers::Held;
 use serde::{Deserialize, Serialize};
 
 use super::moved;
@@ -120,7 +121,10 @@ impl Engine {
                 return Ok(Some(RevokeReason::Unreachable));
             }
         };
-        match api.sign_in.unlink(token.secret(), link).await {
+        let credentials = self.credentials(ctx, ledger).await?;
+        let refresh = self.held_refresh_token(ctx, workspace.id, connection).await?;
+        let held = Held { access: token.secret(), refresh: refresh.as_ref() };
+        match api.sign_in.unlink(&credentials, held, link).await {
             Ok(()) => Ok(None),
             Err(failure) => {
                 tracing::warn!(code = %failure.code, internal = %failure.internal, "the vendor's link could not be removed");
@@ -137,7 +141,9 @@ impl Engine {
         };
         let mut reason = None;
         for organisation in granted.iter().flat_map(|granted| &granted.organisations) {
-            if let Err(problem) = self.cut_if_unused(ctx, workspace, connection.ledger, organisation, &token).await {
+            if let Err(problem) =
+                self.cut_if_unused(ctx, workspace, connection.ledger, organisation, Held { access: &token, refresh: None }).await
+            {
                 tracing::warn!(?problem, "the link to a granted organisation could not be cut");
                 reason = Some(RevokeReason::Unreachable);
             }

@@ -6,7 +6,7 @@ use coportal_core::contact::Contact;
 use coportal_core::failure::{Disposition, Failure, Question};
 use coportal_core::id::IntentId;
 use coportal_core::ledger::SEND_WINDOW;
-use coportal_core::problem::Outcome;
+use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::matching::contact_mark;
 use coportal_core::sync::plan::ContactPlan;
@@ -26,7 +26,14 @@ impl Run<'_> {
             client: self.client.id,
             ledger: self.request.ledger,
             generation: self.connection.generation,
+            currency: self.api.rules.contact_has_currency.then_some(self.invoice.currency),
         }
+    }
+
+    /// A contact that this run has read.
+    fn contact_read(&self, external_id: &str) -> Option<&Contact> {
+        let searched = self.found.contacts.iter().chain(&self.found.contact_look).flatten();
+        searched.chain(self.found.linked_contact.iter().flatten()).find(|contact| contact.external_id == external_id)
     }
 
     pub(super) async fn write_contact(&mut self, plan: ContactPlan) -> Outcome<Next> {
@@ -37,13 +44,15 @@ impl Run<'_> {
         let row = &self.contact.value;
         let counters = [row.remote_generation, row.rejections, row.updates];
         let key = self.idempotency_key(&self.client.id.to_string(), plan.kind, counters);
+        let there = plan.external_id.as_deref().map(|id| self.contact_read(id).ok_or_else(|| Problem::internal_error("an unread contact")));
+        let body = self.api.contacts.contact_body(&plan.content, there.transpose()?);
         let intent = Intent {
             id: IntentId::new(self.ctx.uuid()),
             kind: plan.kind,
             key,
             first_sent_at: now,
             send_by: now,
-            body: self.api.contacts.contact_body(&plan.content, plan.external_id.as_deref()),
+            body,
             look: plan.look,
             sent: None,
             hash: plan.hash,
@@ -114,9 +123,12 @@ impl Run<'_> {
         }
         let (step, text) = match intent.kind {
             IntentKind::CreateContact => ("contact_created", format!("Created the contact \"{}\".", contact.name)),
-            IntentKind::Create | IntentKind::Update | IntentKind::Void | IntentKind::UpdateContact => {
-                ("contact_updated", format!("Brought the contact \"{}\" up to date.", contact.name))
-            }
+            IntentKind::Create
+            | IntentKind::Update
+            | IntentKind::Void
+            | IntentKind::Approve
+            | IntentKind::Payment
+            | IntentKind::UpdateContact => ("contact_updated", format!("Brought the contact \"{}\" up to date.", contact.name)),
         };
         let event = self.event(step, &text, vendor_request_id);
         self.tell(&event).await?;
@@ -203,7 +215,8 @@ impl Run<'_> {
     /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
     async fn contact_may_be_there(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
         let now = self.ctx.now();
-        if !self.resent && within_key_window(intent, &self.api.rules, now) {
+        let can_tell = within_key_window(intent, &self.api.rules, now) || self.api.rules.key_window.is_zero();
+        if !self.resent && can_tell {
             self.resent = true;
             return Ok(Next::Continue);
         }
@@ -238,6 +251,19 @@ impl Run<'_> {
             Disposition::Hold { question } => {
                 self.close_contact_intent(intent).await?;
                 self.hold(vendor_hold(question, &failure, &digest([contact_mark(&self.client).as_bytes()]))).await.map(Next::End)
+            }
+            // Somebody touched the contact since: it is read and compared, once.
+            Disposition::Stale if !self.found.stale => {
+                self.close_contact_intent(intent).await?;
+                self.found.stale = true;
+                self.found.contacts = None;
+                self.found.contact_look = None;
+                self.found.linked_contact = None;
+                Ok(Next::Continue)
+            }
+            Disposition::Stale => {
+                self.close_contact_intent(intent).await?;
+                self.retry_later(&failure, None).await.map(Next::End)
             }
             Disposition::Reject { .. } | Disposition::Defect => {
                 self.close_contact_intent(intent).await?;

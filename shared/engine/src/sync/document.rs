@@ -1,15 +1,16 @@
 //! The document step: claim with an intent, send, store what came of it on the intent's id.
 
 use coportal_aws::records::sync::{Claim, DocumentClaim, Stored};
-use coportal_core::document::{DocumentStatus, RemoteDocument, SentDocument};
+use coportal_core::document::{DocumentStatus, RemoteDocument, Removal, SentDocument};
 use coportal_core::failure::{Disposition, Failure, Question};
 use coportal_core::id::IntentId;
 use coportal_core::ledger::SEND_WINDOW;
-use coportal_core::problem::{Fix, Outcome};
-use coportal_core::sync::HoldDraft;
+use coportal_core::problem::{Fix, Outcome, Problem};
+use coportal_core::sync::content::tax_applied;
 use coportal_core::sync::plan::{DocumentPlan, Step};
-use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, RowProblem, SyncState, WaitingFor};
-use coportal_core::sync::settle::{refusal_settles, within_key_window};
+use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, Look, RowProblem, SyncState, WaitingFor};
+use coportal_core::sync::settle::{answers, lacks_lines, refusal_settles, within_key_window};
+use coportal_core::sync::{HoldDraft, totals_differ};
 use coportal_core::text::digest;
 use coportal_core::timeline::TimelineEvent;
 use coportal_ledgers::Answered;
@@ -29,13 +30,11 @@ impl Run<'_> {
             return Ok(end);
         }
         let now = self.ctx.now();
-        let row = &self.row.value;
-        let counters = [row.remote_generation, row.rejections, row.updates];
-        let key = self.idempotency_key(&self.invoice.id.to_string(), plan.kind, counters);
+        self.row.value.approve |= plan.approve;
         let intent = Intent {
             id: IntentId::new(self.ctx.uuid()),
             kind: plan.kind,
-            key,
+            key: self.document_key(plan.kind),
             first_sent_at: now,
             send_by: now,
             body: self.api.documents.document_body(&plan.write),
@@ -44,7 +43,59 @@ impl Run<'_> {
             hash: plan.hash,
             version: self.invoice.version,
         };
-        self.claim_and_send(intent, false).await
+        self.claim_and_send(intent, None, false).await
+    }
+
+    fn document_key(&self, kind: IntentKind) -> String {
+        let row = &self.row.value;
+        self.idempotency_key(&self.invoice.id.to_string(), kind, [row.remote_generation, row.rejections, row.updates])
+    }
+
+    /// Goes on with a create whose header stands: the same intent, claimed anew for the next call (R61).
+    pub(super) async fn continue_document(&mut self, there: RemoteDocument) -> Outcome<Next> {
+        if let Some(end) = self.ready_to_write().await? {
+            return Ok(end);
+        }
+        let Some(intent) = self.row.value.intent.clone() else { return Ok(Next::Continue) };
+        if intent.body.is_empty() {
+            // The stored body has ended with its item: what is there is settled as it stands, and the next comparison says what it lacks.
+            return self.document_found(there).await;
+        }
+        self.claim_and_send(intent, Some(there), true).await
+    }
+
+    /// Approves a draft whose totals were just checked (C7, C12).
+    pub(super) async fn approve_document(&mut self, there: RemoteDocument, hash: String) -> Outcome<Next> {
+        let Some(drafts) = self.api.drafts.clone() else {
+            return Err(Problem::internal_error("a draft in a ledger that has none"));
+        };
+        self.end_document(IntentKind::Approve, &there, drafts.approve_body(&there), hash).await
+    }
+
+    /// Takes a document out of the books (C10).
+    pub(super) async fn void_document(&mut self, there: RemoteDocument, how: Removal, hash: String) -> Outcome<Next> {
+        let body = self.api.documents.void_body(&there, how);
+        self.end_document(IntentKind::Void, &there, body, hash).await
+    }
+
+    async fn end_document(&mut self, kind: IntentKind, there: &RemoteDocument, body: Vec<u8>, hash: String) -> Outcome<Next> {
+        if let Some(end) = self.ready_to_write().await? {
+            return Ok(end);
+        }
+        let now = self.ctx.now();
+        let intent = Intent {
+            id: IntentId::new(self.ctx.uuid()),
+            kind,
+            key: self.document_key(kind),
+            first_sent_at: now,
+            send_by: now,
+            body,
+            look: Look { external_id: Some(there.external_id.clone()), ..Look::default() },
+            sent: None,
+            hash,
+            version: self.invoice.version,
+        };
+        self.claim_and_send(intent, None, false).await
     }
 
     /// The same key and the same body again, as stored (design decision 8).
@@ -57,7 +108,7 @@ impl Run<'_> {
             // The stored body has ended with its item: another body must never follow the same key. A look decides instead.
             return self.read(Step::LookDocument(intent.look)).await;
         }
-        self.claim_and_send(intent, true).await
+        self.claim_and_send(intent, None, true).await
     }
 
     /// A token in hand and time left, or the end of this run.
@@ -71,7 +122,8 @@ impl Run<'_> {
         }
     }
 
-    async fn claim_and_send(&mut self, mut intent: Intent, sent_before: bool) -> Outcome<Next> {
+    /// Claims the intent and sends it; `begun` is the document that it has begun already.
+    pub(super) async fn claim_and_send(&mut self, mut intent: Intent, begun: Option<RemoteDocument>, sent_before: bool) -> Outcome<Next> {
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
         let row = &mut self.row.value;
@@ -92,6 +144,8 @@ impl Run<'_> {
                 self.row = *current;
                 self.found.document = None;
                 self.found.document_look = None;
+                self.found.payment_look = None;
+                self.found.paid = None;
                 return Ok(Next::Continue);
             }
         }
@@ -100,27 +154,47 @@ impl Run<'_> {
             // The claim itself took too long: whoever looks may already be counting. Claim anew.
             return Ok(Next::Continue);
         }
-        let external_id = intent.look.external_id.clone();
-        let answer = match intent.kind {
-            IntentKind::Void => {
-                self.api
-                    .documents
-                    .void_document(self.access()?, external_id.as_deref().unwrap_or_default(), &intent.body, &intent.key)
-                    .await
-            }
-            IntentKind::Create | IntentKind::Update | IntentKind::CreateContact | IntentKind::UpdateContact => {
-                self.api.documents.write_document(self.access()?, external_id.as_deref(), &intent.body, &intent.key).await
-            }
-        };
-        match answer {
+        if intent.kind == IntentKind::Payment {
+            return match self.payments()?.write_payment(self.access()?, &intent.body, &intent.key).await {
+                Ok(answered) => self.payment_written(&intent, answered).await,
+                Err(failure) => self.document_failed(&intent, failure, sent_before).await,
+            };
+        }
+        match self.send_document(&intent, begun.as_ref()).await? {
             // A foreign answer is no outcome: linking what it names would tie the invoice to somebody else's document (I5).
-            Ok(answered) if intent.kind == IntentKind::Create && answered.value.url != intent.look.mark => {
+            Ok(answered) if intent.kind == IntentKind::Create && !answers(&answered.value, &intent, &self.api.rules) => {
                 tracing::warn!(invoice.id = %self.invoice.id, "the answer to a create is about another document");
                 self.may_have_been_done(&intent, foreign_answer(self.request.ledger.label())).await
+            }
+            Ok(answered) if intent.kind == IntentKind::Create && lacks_lines(&answered.value, &intent, &self.api.rules) => {
+                self.found.document_look = Some(vec![answered.value]);
+                Ok(Next::Continue)
             }
             Ok(answered) => self.document_written(intent, answered).await,
             Err(failure) => self.document_failed(&intent, failure, sent_before).await,
         }
+    }
+
+    async fn send_document(&self, intent: &Intent, begun: Option<&RemoteDocument>) -> Outcome<Result<Answered<RemoteDocument>, Failure>> {
+        let Intent { kind, body, key, look, .. } = intent;
+        let (api, access) = (self.api, self.access()?);
+        let external_id = look.external_id.as_deref();
+        let target = || external_id.ok_or_else(|| Problem::internal_error("a write about no document"));
+        Ok(match (kind, begun) {
+            (IntentKind::Create, Some(there)) => {
+                let stepwise = api.stepwise.as_ref().ok_or_else(|| Problem::internal_error("a document in steps where there are none"))?;
+                stepwise.continue_document(access, there, body, key).await
+            }
+            (IntentKind::Void, _) => api.documents.void_document(access, target()?, body, key).await,
+            (IntentKind::Approve, _) => {
+                let drafts = api.drafts.as_ref().ok_or_else(|| Problem::internal_error("a draft in a ledger that has none"))?;
+                drafts.approve_document(access, target()?, body, key).await
+            }
+            (IntentKind::Create | IntentKind::Update, _) => api.documents.write_document(access, external_id, body, key).await,
+            (IntentKind::Payment | IntentKind::CreateContact | IntentKind::UpdateContact, _) => {
+                return Err(Problem::internal_error("a write that is none of a document"));
+            }
+        })
     }
 
     /// The vendor answered with the document: store it on the intent.
@@ -130,11 +204,24 @@ impl Run<'_> {
                 self.changed = Changed::Created;
                 "created"
             }
-            IntentKind::Update | IntentKind::Void | IntentKind::CreateContact | IntentKind::UpdateContact => {
+            IntentKind::Update
+            | IntentKind::Void
+            | IntentKind::Approve
+            | IntentKind::Payment
+            | IntentKind::CreateContact
+            | IntentKind::UpdateContact => {
                 if self.changed == Changed::Nothing {
                     self.changed = Changed::Updated;
                 }
-                "updated"
+                match intent.kind {
+                    IntentKind::Void => "voided",
+                    IntentKind::Approve => "approved",
+                    IntentKind::Create
+                    | IntentKind::Update
+                    | IntentKind::Payment
+                    | IntentKind::CreateContact
+                    | IntentKind::UpdateContact => "updated",
+                }
             }
         };
         self.settle_with(intent, answered.value, step, answered.vendor_request_id, answered.at).await
@@ -161,12 +248,13 @@ impl Run<'_> {
         let gone = there.status.is_gone();
         let first_link = self.row.value.link.is_none();
         let created_by_us = self.row.value.link.as_ref().is_none_or(|link| link.created_by_us);
-        let differs = intent
-            .sent
-            .as_ref()
-            .filter(|sent| sent.totals != there.totals && !gone)
-            .map(|sent| totals_hold(self.request.ledger.label(), sent, &there));
-        self.row.value.link = Some(self.document_link(&there, intent.sent.clone(), created_by_us));
+        let differs = intent.sent.as_ref().filter(|_| !gone).and_then(|sent| self.computed_otherwise(sent, &there));
+        // A void or an approval says nothing new about the content.
+        let sent = intent.sent.clone().or_else(|| self.row.value.link.as_ref().and_then(|link| link.sent.clone()));
+        self.row.value.link = Some(self.document_link(&there, sent, created_by_us));
+        if there.status != DocumentStatus::Draft {
+            self.row.value.approve = false;
+        }
         self.row.value.intent = None;
         // What the ledger computed otherwise is no proof of this content: the next sync compares (I6).
         self.row.value.hash = (differs.is_none() && !gone).then(|| intent.hash.clone());
@@ -177,8 +265,10 @@ impl Run<'_> {
         // Answers about what stood in the ledger end here; those that are part of the content stay.
         self.row.value.answers.retain(Answer::outlives_a_write);
         self.found.document_look = None;
-        self.found.document = None;
-        let caught_up = intent.version >= self.invoice.version && !gone;
+        let more = !gone && differs.is_none() && self.more_to_do(&there);
+        // What was just read need not be read again by what follows in this run.
+        self.found.document = more.then(|| Some(there.clone()));
+        let caught_up = intent.version >= self.invoice.version && !gone && !more;
         if let Some(draft) = differs {
             self.keep_totals_hold(draft);
         } else if caught_up {
@@ -213,6 +303,28 @@ impl Run<'_> {
         }
         self.row = self.engine.store.sync_row(self.key()).await?;
         Ok(Next::Continue)
+    }
+
+    /// What the ledger made of the content, where that is not what was sent: other cents, or a tax percentage of its own.
+    fn computed_otherwise(&self, sent: &SentDocument, there: &RemoteDocument) -> Option<HoldDraft> {
+        let label = self.request.ledger.label();
+        let numbered = sent.clone().with_line_ids(&there.lines);
+        let taxed = self.facts.as_ref().and_then(|facts| tax_applied(&numbered, there, facts, label));
+        taxed.or_else(|| (sent.totals != there.totals).then(|| totals_differ(label, sent, there)))
+    }
+
+    /// Whether the document needs another write now that its content stands: to be approved, or paid.
+    fn more_to_do(&self, there: &RemoteDocument) -> bool {
+        let row = &self.row.value;
+        match there.status {
+            DocumentStatus::Draft => row.approve,
+            DocumentStatus::Approved | DocumentStatus::Paid => {
+                let settled = |id: &str| row.payments.iter().any(|known| known.payment_id == id);
+                let pending = self.invoice.payments.iter().any(|payment| !settled(&payment.payment_id));
+                pending && self.connection.options.payments == coportal_core::connection::Payments::Push
+            }
+            DocumentStatus::Voided | DocumentStatus::Deleted => false,
+        }
     }
 
     /// I6: the ledger computed other cents than it should have. The link is kept; a person looks at it.
@@ -256,6 +368,16 @@ impl Run<'_> {
                 self.facts = None;
                 self.close_intent(intent, &failure).await
             }
+            // Somebody touched the document since: it is read and compared, once.
+            Disposition::Stale if !self.found.stale => {
+                self.found.stale = true;
+                self.found.document = None;
+                self.close_intent(intent, &failure).await
+            }
+            Disposition::Stale => match self.close_intent(intent, &failure).await? {
+                Next::Continue => self.retry_later(&failure, None).await.map(Next::End),
+                end @ Next::End(_) => Ok(end),
+            },
             Disposition::Reject { .. } | Disposition::Defect => match self.close_intent(intent, &failure).await? {
                 Next::Continue => self.failed(&failure).await.map(Next::End),
                 end @ Next::End(_) => Ok(end),
@@ -264,12 +386,11 @@ impl Run<'_> {
     }
 
     /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
-    async fn may_have_been_done(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
+    pub(super) async fn may_have_been_done(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
         let now = self.ctx.now();
-        if !self.resent
-            && within_key_window(intent, &self.api.rules, now)
-            && self.ctx.has_time_for(self.api.rules.call_timeout + STORE_MARGIN)
-        {
+        let can_tell = self.ctx.has_time_for(self.api.rules.call_timeout + STORE_MARGIN);
+        // Without a key it is looked for at once: a document that is there already needs nobody to wait.
+        if !self.resent && can_tell && (within_key_window(intent, &self.api.rules, now) || self.api.rules.key_window.is_zero()) {
             self.resent = true;
             return Ok(Next::Continue);
         }
@@ -308,7 +429,7 @@ impl Run<'_> {
 
     /// A document that the row did not know, found before a create: linked without a write.
     pub(super) async fn adopt(&mut self, there: RemoteDocument) -> Outcome<Next> {
-        let ours = there.url.as_deref() == Some(self.url.as_str());
+        let ours = !self.url.is_empty() && there.url.as_deref() == Some(self.url.as_str());
         self.row.value.link = Some(self.document_link(&there, None, ours));
         self.row.value.hash = None;
         let number = there.number.as_deref().unwrap_or(&there.external_id);
@@ -364,22 +485,14 @@ pub(super) fn vendor_hold(question: Question, failure: &Failure, inputs_hash: &s
         | Question::PaidInLedger
         | Question::PeriodLocked
         | Question::CurrencyMissing
-        | Question::VoidInLedger => vec![Choice::new("retry", "I have corrected it: try again")],
+        | Question::VoidInLedger
+        | Question::ChooseItem
+        | Question::ChoosePaymentAccount
+        | Question::PostHeld
+        | Question::LockedInLedger
+        | Question::PaymentDiffers => vec![Choice::new("retry", "I have corrected it: try again")],
     };
     HoldDraft { question, detail: failure.detail.to_string(), choices, inputs_hash: inputs_hash.to_owned() }
-}
-
-fn totals_hold(label: &str, sent: &SentDocument, there: &RemoteDocument) -> HoldDraft {
-    let state = if there.status == DocumentStatus::Draft { "a draft" } else { "in your books" };
-    HoldDraft {
-        question: Question::TotalsDiffer,
-        detail: format!(
-            "{label} computed subtotal {}, tax {}, total {}; CoPortal shows subtotal {}, tax {}, total {}. The document is {state}.",
-            there.totals.subtotal, there.totals.tax, there.totals.total, sent.totals.subtotal, sent.totals.tax, sent.totals.total
-        ),
-        choices: vec![Choice::new("retry", "I have corrected one of the two: compare again")],
-        inputs_hash: digest([format!("{:?}", there.totals).as_bytes()]),
-    }
 }
 
 /// What a person reads when the ledger's answer to a write was about something else.

@@ -50,7 +50,7 @@ pub struct TotalsView {
 /// What a sync would do.
 #[derive(Debug, Clone, Serialize)]
 pub struct DryRun {
-    /// `create`, `update`, `nothing`, `hold` or `settle` (a write that may have been done is settled first).
+    /// `create`, `update`, `approve`, `void`, `payment`, `nothing`, `hold` or `settle` (a write that may have been done is settled first).
     pub action: &'static str,
     /// What would happen to the contact.
     pub contact: ContactView,
@@ -89,15 +89,42 @@ impl Run<'_> {
                 | Step::LookDocument(_)
                 | Step::LookContact(_)
                 | Step::DocumentDone(_)
-                | Step::ContactDone(_) => {
+                | Step::ContactDone(_)
+                | Step::ContinueDocument(_)
+                | Step::ResendPayment
+                | Step::LookPayment(_)
+                | Step::PaymentNotDone => {
                     return Ok(self.forecast("settle", contact, Vec::new(), None, writes));
                 }
                 Step::DocumentNotDone => self.row.value.intent = None,
                 Step::ContactNotDone => self.contact.value.intent = None,
                 Step::Hold(draft) => return Ok(self.forecast("hold", contact, Vec::new(), Some(draft), writes)),
                 Step::Nothing | Step::Proved { .. } => return Ok(self.forecast("nothing", contact, Vec::new(), None, writes)),
-                Step::ReadFacts | Step::SearchContacts | Step::ReadContact(_) | Step::ReadDocument(_) | Step::LookNumber(_) => {
+                Step::ReadFacts
+                | Step::SearchContacts
+                | Step::ReadContact(_)
+                | Step::ReadDocument(_)
+                | Step::LookNumber(_)
+                | Step::ReadPayments(_) => {
                     self.read_or_refuse(step).await?;
+                }
+                Step::PaymentDone { link, .. } => {
+                    if self.row.value.intent.is_some() {
+                        return Ok(self.forecast("settle", contact, Vec::new(), None, writes));
+                    }
+                    self.row.value.payments.push(link);
+                }
+                Step::ApproveDocument { there, .. } => {
+                    let change = one_field("status", there.native_status.clone(), "approved");
+                    return Ok(self.forecast("approve", contact, vec![change], None, writes + 1));
+                }
+                Step::VoidDocument { there, .. } => {
+                    let change = one_field("status", there.native_status.clone(), "void");
+                    return Ok(self.forecast("void", contact, vec![change], None, writes + 1));
+                }
+                Step::WritePayment(plan) => {
+                    let change = one_field("payment", String::new(), &format!("{} on {}", plan.write.amount, plan.write.date));
+                    return Ok(self.forecast("payment", contact, vec![change], None, writes + 1));
                 }
                 Step::LinkContact { external_id, .. } => {
                     let name =
@@ -128,9 +155,12 @@ impl Run<'_> {
                 Step::WriteDocument(plan) => {
                     let (action, fields) = match plan.kind {
                         IntentKind::Create => ("create", all_fields(&plan.write)),
-                        IntentKind::Update | IntentKind::Void | IntentKind::CreateContact | IntentKind::UpdateContact => {
-                            ("update", plan.changes)
-                        }
+                        IntentKind::Update
+                        | IntentKind::Void
+                        | IntentKind::Approve
+                        | IntentKind::Payment
+                        | IntentKind::CreateContact
+                        | IntentKind::UpdateContact => ("update", plan.changes),
                     };
                     return Ok(self.forecast(action, contact, fields, None, writes + 1));
                 }
@@ -185,6 +215,10 @@ impl Run<'_> {
             hold,
         }
     }
+}
+
+fn one_field(field: &str, in_ledger: String, to_send: &str) -> Difference {
+    Difference { field: field.to_owned(), in_ledger, to_send: to_send.to_owned() }
 }
 
 fn all_fields(write: &coportal_core::document::DocumentWrite) -> Vec<Difference> {

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use coportal_core::connection::Payments;
-use coportal_core::document::SentDocument;
+use coportal_core::document::{DocumentStatus, SentDocument};
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::id::HoldId;
 use coportal_core::invoice::InvoiceStatus;
 use coportal_core::problem::{Fix, Outcome, Problem};
 use coportal_core::sync::HoldDraft;
+use coportal_core::sync::merge::as_sent;
 use coportal_core::sync::row::{Hold, RowProblem, SyncState, Waiting, WaitingFor};
 use jiff::{SignedDuration, Timestamp};
 
-use super::answer::{SyncAnswer, SyncEnd};
+use super::answer::{Changed, SyncAnswer, SyncEnd};
 use super::run::{Next, Run, refresh_link};
 
 /// How often a run looks again whether the other one has finished with the same contact.
@@ -51,6 +52,12 @@ impl Run<'_> {
             "Nothing to update: the ledger has this version."
         };
         let settled = self.row.value.state == SyncState::Synced && self.row.value.done >= self.invoice.version;
+        if self.changed != Changed::Nothing {
+            // This run's own write has told its story; the row comes to rest.
+            self.finish_row(None);
+            self.save(None).await?;
+            return Ok(self.synced());
+        }
         let event = self.event("nothing", text, None);
         if settled {
             self.tell(&event).await?;
@@ -66,7 +73,11 @@ impl Run<'_> {
         if let (Some(link), Some(there)) = (self.row.value.link.as_mut(), there) {
             refresh_link(link, &there);
             if let Some(sent) = sent {
+                link.as_sent = as_sent(&there, &sent);
                 link.sent = Some(sent);
+            }
+            if there.status != DocumentStatus::Draft {
+                self.row.value.approve = false;
             }
         }
         self.row.value.hash = Some(hash);
@@ -120,7 +131,7 @@ impl Run<'_> {
         match failure.disposition {
             Disposition::Reauthorize => self.reauthorize().await,
             Disposition::Retry { not_before } => self.later(SyncState::Uncertain, failure, not_before).await.map(Next::End),
-            Disposition::Reject { .. } | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Defect => {
+            Disposition::Reject { .. } | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Stale | Disposition::Defect => {
                 self.later(SyncState::Uncertain, failure, None).await.map(Next::End)
             }
         }
@@ -173,9 +184,12 @@ impl Run<'_> {
 pub(super) fn row_problem(failure: &Failure) -> RowProblem {
     let issues = match &failure.disposition {
         Disposition::Reject { issues } => issues.clone(),
-        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Defect => {
-            Vec::new()
-        }
+        Disposition::Retry { .. }
+        | Disposition::Reauthorize
+        | Disposition::LookFirst
+        | Disposition::Hold { .. }
+        | Disposition::Stale
+        | Disposition::Defect => Vec::new(),
     };
     RowProblem { code: failure.code.clone(), detail: failure.detail.clone(), fix: failure.fix.clone(), issues }
 }

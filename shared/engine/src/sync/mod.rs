@@ -1,19 +1,22 @@
 //! Syncing one invoice with one ledger, now.
 
 mod answer;
+mod approve;
 mod contact;
 mod document;
 mod dry_run;
 mod ends;
 mod link;
+mod payment;
 mod resolve;
 mod run;
 
 pub use answer::{Changed, SyncAnswer, SyncEnd};
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
 
-use coportal_aws::records::sync::{SyncBody, SyncKey};
-use coportal_core::connection::{Connection, ConnectionStatus};
+use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};
+use coportal_core::choices::product_key;
+use coportal_core::connection::{Connection, ConnectionStatus, ItemPolicy};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
@@ -67,9 +70,18 @@ impl Engine {
         let connection = head.connection.ok_or_else(|| not_connected(request.ledger))?;
         let api = self.ledgers.get(request.ledger).ok_or_else(|| not_connected(request.ledger))?;
         let organisation = check_connection(&connection.value)?;
-        let rates: Vec<_> = invoice.lines.iter().filter_map(|line| line.tax_rate).collect();
+        let options = &connection.value.options;
+        let needs = SyncNeeds {
+            client: invoice.client_id,
+            currency: api.rules.contact_has_currency.then_some(invoice.currency),
+            rates: invoice.lines.iter().filter_map(|line| line.tax_rate).collect(),
+            products: match options.item {
+                ItemPolicy::DefaultService => Vec::new(),
+                ItemPolicy::Mapped => invoice.lines.iter().map(|line| product_key(&line.description)).collect(),
+            },
+        };
         let key = SyncKey { ws: request.workspace, inv: invoice.id, ledger: request.ledger, generation: connection.value.generation };
-        let SyncBody { client, tokens, facts, choices, contact, row } = self.store.sync_body(ctx, key, invoice.client_id, &rates).await?;
+        let SyncBody { client, tokens, facts, choices, contact, row } = self.store.sync_body(ctx, key, &needs).await?;
         let client = client.ok_or_else(|| Problem::internal_error("the invoice's client is missing"))?;
         let mut run = Run::new(
             self,

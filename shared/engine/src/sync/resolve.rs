@@ -69,7 +69,13 @@ fn answer(open: &Hold, choice: &str) -> Answer {
 /// Whether an answer is about this invoice alone; the others are about the client's contact or the whole connection.
 fn is_kept_on_the_row(question: Question, choice: &str) -> bool {
     match question {
-        Question::ChooseAccount | Question::ChooseContact | Question::ConfirmContact | Question::NameClash | Question::ContactGone => false,
+        Question::ChooseAccount
+        | Question::ChooseItem
+        | Question::ChoosePaymentAccount
+        | Question::ChooseContact
+        | Question::ConfirmContact
+        | Question::NameClash
+        | Question::ContactGone => false,
         Question::MapTax => !choice.contains('='),
         Question::TotalsDiffer
         | Question::NumberTaken
@@ -79,7 +85,10 @@ fn is_kept_on_the_row(question: Question, choice: &str) -> bool {
         | Question::PaidInLedger
         | Question::PeriodLocked
         | Question::CurrencyMissing
-        | Question::VoidInLedger => true,
+        | Question::VoidInLedger
+        | Question::PostHeld
+        | Question::LockedInLedger
+        | Question::PaymentDiffers => true,
     }
 }
 
@@ -90,7 +99,13 @@ impl Run<'_> {
             // Facts may have changed: that is what "try again" says.
             if matches!(
                 open.question,
-                Question::CurrencyMissing | Question::PeriodLocked | Question::ChooseAccount | Question::MapTax | Question::TotalsDiffer
+                Question::CurrencyMissing
+                    | Question::PeriodLocked
+                    | Question::ChooseAccount
+                    | Question::ChooseItem
+                    | Question::ChoosePaymentAccount
+                    | Question::MapTax
+                    | Question::TotalsDiffer
             ) {
                 self.facts = None;
             }
@@ -100,6 +115,22 @@ impl Run<'_> {
             Question::ChooseAccount => {
                 self.choices.sales_account = Some(choice.to_owned());
                 self.store_choice(keys::Choice::SalesAccount, choice).await
+            }
+            Question::ChoosePaymentAccount => {
+                self.choices.payment_account = Some(choice.to_owned());
+                self.store_choice(keys::Choice::PaymentAccount, choice).await
+            }
+            Question::ChooseItem => {
+                match choice.split_once('=').and_then(|(product, item)| Some((keys::Choice::product(product)?, product, item))) {
+                    Some((key, product, item)) => {
+                        self.choices.item_map.insert(product.to_owned(), item.to_owned());
+                        self.store_choice(key, item).await
+                    }
+                    None => {
+                        self.choices.sales_item = Some(choice.to_owned());
+                        self.store_choice(keys::Choice::SalesItem, choice).await
+                    }
+                }
             }
             Question::MapTax if choice.contains('=') => {
                 let (rate, code) = choice.split_once('=').unwrap_or_default();
@@ -124,7 +155,10 @@ impl Run<'_> {
             | Question::PaidInLedger
             | Question::PeriodLocked
             | Question::CurrencyMissing
-            | Question::VoidInLedger => Ok(()),
+            | Question::VoidInLedger
+            | Question::PostHeld
+            | Question::LockedInLedger
+            | Question::PaymentDiffers => Ok(()),
         }
     }
 

@@ -17,8 +17,10 @@ use coportal_core::id::{EventId, RunId};
 use coportal_core::invoice::Invoice;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::sync::key::{KeyParts, idempotency_key};
+use coportal_core::sync::merge::as_sent;
 use coportal_core::sync::plan::{Found, Step, View, next_step};
 use coportal_core::sync::row::{ContactRow, DocumentLink, IntentKind, SyncRow, SyncState, WaitingFor};
+use coportal_core::sync::settle::document_mark;
 use coportal_core::timeline::{AuditEvent, TimelineEvent};
 use coportal_core::workspace::Workspace;
 use coportal_ledgers::exec::Meter;
@@ -105,7 +107,7 @@ impl<'e> Run<'e> {
         contact: Versioned<ContactRow>,
         row: Versioned<SyncRow>,
     ) -> Self {
-        let url = engine.invoice_url(invoice.id);
+        let url = document_mark(api.rules.document_mark, &engine.invoice_url(invoice.id));
         Self {
             engine,
             ctx,
@@ -139,7 +141,9 @@ impl<'e> Run<'e> {
 impl Run<'_> {
     /// Runs to an end.
     pub(super) async fn sync(&mut self) -> Outcome<SyncEnd> {
-        for _ in 0..MAX_STEPS {
+        // A ledger that takes one line a call needs a step each.
+        let steps = MAX_STEPS.saturating_add(u32::try_from(self.invoice.lines.len()).unwrap_or(u32::MAX));
+        for _ in 0..steps {
             let step = next_step(self.view());
             if let Next::End(end) = self.perform(step).await? {
                 return Ok(end);
@@ -181,7 +185,9 @@ impl Run<'_> {
             | Step::ReadDocument(_)
             | Step::LookContact(_)
             | Step::LookDocument(_)
-            | Step::LookNumber(_) => self.read(step).await,
+            | Step::LookNumber(_)
+            | Step::ReadPayments(_)
+            | Step::LookPayment(_) => self.read(step).await,
             Step::LinkContact { external_id, hash } => self.link_contact(external_id, hash).await,
             Step::UnlinkContact => self.unlink_contact().await,
             Step::WriteContact(plan) => self.write_contact(*plan).await,
@@ -193,10 +199,19 @@ impl Run<'_> {
             Step::DocumentDone(document) => self.document_found(*document).await,
             Step::DocumentNotDone => self.document_not_done().await,
             Step::Adopt(document) => self.adopt(*document).await,
+            Step::ContinueDocument(there) => self.continue_document(*there).await,
+            Step::ApproveDocument { there, hash } => self.approve_document(*there, hash).await,
+            Step::VoidDocument { there, how, hash } => self.void_document(*there, how, hash).await,
+            Step::WritePayment(plan) => self.write_payment(*plan).await,
+            Step::ResendPayment => self.resend_document().await,
+            Step::PaymentDone { link, reason } => self.payment_done(link, reason, None).await,
+            Step::PaymentNotDone => self.document_not_done().await,
             Step::ForgetDocument => {
                 self.row.value.link = None;
                 self.row.value.hash = None;
                 self.row.value.remote_generation += 1;
+                // What was paid of the old document is no payment of the new one.
+                self.row.value.payments.clear();
                 self.found.document = None;
                 Ok(Next::Continue)
             }
@@ -214,7 +229,9 @@ impl Run<'_> {
                 Disposition::Retry { not_before } => self.retry_later(&failure, not_before).await.map(Next::End),
                 Disposition::LookFirst => self.retry_later(&failure, None).await.map(Next::End),
                 Disposition::Reauthorize => self.cut_off().await,
-                Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Defect => self.failed(&failure).await.map(Next::End),
+                Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Stale | Disposition::Defect => {
+                    self.failed(&failure).await.map(Next::End)
+                }
             },
         }
     }
@@ -266,7 +283,7 @@ impl Run<'_> {
                 self.api.contacts.read_contact(access, id).await.map(|answered| self.found.linked_contact = Some(answered.value))
             }
             Step::LookContact(look) => {
-                let found = self.api.contacts.find_by_mark(access, look.mark.as_deref().unwrap_or_default()).await;
+                let found = self.api.contacts.look_contact(access, look).await;
                 found.map(|answered| self.found.contact_look = Some(answered.value))
             }
             Step::ReadDocument(id) => {
@@ -278,7 +295,19 @@ impl Run<'_> {
             Step::LookNumber(look) => {
                 self.api.documents.look(access, look).await.map(|answered| self.found.number_look = Some(answered.value))
             }
-            Step::Refuse(_)
+            Step::ReadPayments(id) => self.payments()?.payments(access, id).await.map(|answered| self.found.paid = Some(answered.value)),
+            Step::LookPayment(look) => {
+                let document = look.external_id.as_deref().unwrap_or_default();
+                self.payments()?.payments(access, document).await.map(|answered| self.found.payment_look = Some(answered.value))
+            }
+            Step::ContinueDocument(_)
+            | Step::ApproveDocument { .. }
+            | Step::VoidDocument { .. }
+            | Step::WritePayment(_)
+            | Step::ResendPayment
+            | Step::PaymentDone { .. }
+            | Step::PaymentNotDone
+            | Step::Refuse(_)
             | Step::Busy { .. }
             | Step::Hold(_)
             | Step::LinkContact { .. }
@@ -403,6 +432,7 @@ impl Run<'_> {
                 | Disposition::Reject { .. }
                 | Disposition::LookFirst
                 | Disposition::Hold { .. }
+                | Disposition::Stale
                 | Disposition::Defect => self.failed(&failure).await.map(Next::End),
             },
             AccessProblem::Store(problem) => Err(problem),
@@ -485,13 +515,15 @@ impl Run<'_> {
     }
 
     pub(super) fn document_link(&self, there: &RemoteDocument, sent: Option<SentDocument>, created_by_us: bool) -> DocumentLink {
+        let sent = sent.map(|sent| sent.with_line_ids(&there.lines));
         let mut link = DocumentLink {
             external_id: there.external_id.clone(),
             external_number: None,
-            url: self.facts.as_ref().and_then(|facts| self.api.documents.document_url(facts, &there.external_id)),
+            url: self.facts.as_ref().and_then(|facts| self.api.documents.document_url(facts, &self.organisation, there)),
             remote_version: None,
             status: there.status,
-            sent: sent.map(|sent| sent.with_line_ids(&there.lines)),
+            as_sent: sent.as_ref().is_some_and(|sent| as_sent(there, sent)),
+            sent,
             created_by_us,
         };
         refresh_link(&mut link, there);

@@ -98,6 +98,7 @@ pub(super) fn contact(wire: WireContact) -> Contact {
         our_mark: wire.contact_number,
         status,
         merged_into: wire.merged_to,
+        currency: None,
         created_at: None,
         version: None,
     }

@@ -34,6 +34,7 @@ pub(super) const RULES: LedgerRules = LedgerRules {
     guards_versions: false,
     document_mark: DocumentMark::Link,
     contact_mark: ContactMark::ClientId,
+    contact_has_currency: false,
     line_target: LineTarget::Account,
     tax_codes: TaxCodes::Sent,
     shape: DocumentShape::Whole,

@@ -4,6 +4,7 @@ use coportal_core::connection::Generation;
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{ClientId, IntentId, WorkspaceId};
 use coportal_core::ledger::Ledger;
+use coportal_core::money::Currency;
 use coportal_core::sync::row::ContactRow;
 use jiff::Timestamp;
 
@@ -13,7 +14,7 @@ use crate::error::StoreError;
 use crate::keys::{self, Key};
 use crate::store::{Change, Condition, Fields, Item, Kind, Store, Versioned, Write, from_item, millis_up, rev_of};
 
-/// Which contact link. Ledgers whose contacts have one currency need another key; the first ledger's have all.
+/// Which contact link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContactKey {
     /// The workspace.
@@ -24,11 +25,13 @@ pub struct ContactKey {
     pub ledger: Ledger,
     /// The generation of the connection.
     pub generation: Generation,
+    /// The currency of the documents, where the ledger's contacts have one for good; else `None`.
+    pub currency: Option<Currency>,
 }
 
 impl ContactKey {
-    fn row(&self) -> Key {
-        keys::contact_link(self.ws, self.ledger, self.generation, self.client, None)
+    pub(crate) fn row(&self) -> Key {
+        keys::contact_link(self.ws, self.ledger, self.generation, self.client, self.currency)
     }
 }
 

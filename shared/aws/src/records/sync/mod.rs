@@ -10,9 +10,10 @@ use coportal_core::choices::Choices;
 use coportal_core::client::Client;
 use coportal_core::connection::{Connection, Generation};
 use coportal_core::facts::Facts;
-use coportal_core::id::{InvoiceId, WorkspaceId};
+use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
 use coportal_core::invoice::Invoice;
 use coportal_core::ledger::Ledger;
+use coportal_core::money::{Currency, Rate};
 use coportal_core::sync::row::{ContactRow, SyncRow};
 use coportal_core::workspace::Workspace;
 
@@ -54,6 +55,19 @@ pub struct SyncHead {
     pub invoice: Option<Invoice>,
     /// The connection.
     pub connection: Option<Versioned<Connection>>,
+}
+
+/// What the second read of a sync is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncNeeds {
+    /// The invoice's client.
+    pub client: ClientId,
+    /// The currency, where the ledger's contacts have one for good.
+    pub currency: Option<Currency>,
+    /// The tax rates of its lines.
+    pub rates: Vec<Rate>,
+    /// Its products ([`coportal_core::choices::product_key`]), where lines are mapped to items.
+    pub products: Vec<String>,
 }
 
 /// The second read of a sync: everything else.

@@ -3,17 +3,17 @@
 use coportal_core::choices::Choices;
 use coportal_core::connection::Generation;
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
+use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
-use coportal_core::money::Rate;
 use coportal_core::sync::row::SyncRow;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::{Attention, SyncBody, SyncHead, SyncKey};
+use super::{Attention, SyncBody, SyncHead, SyncKey, SyncNeeds};
 use crate::error::StoreError;
 use crate::keys::{self, Index};
-use crate::records::{choices, contacts, facts, intent_body};
+use crate::records::contacts::{self, ContactKey};
+use crate::records::{choices, facts, intent_body};
 use crate::store::{Item, Kind, Page, Range, Store, Versioned, from_item, rev_of};
 
 fn record<T: DeserializeOwned>(kind: Kind, item: Option<Item>) -> Result<Option<T>, StoreError> {
@@ -58,16 +58,18 @@ impl Store {
     ///
     /// # Errors
     /// When the table does not answer or an item cannot be read.
-    pub async fn sync_body(&self, ctx: &Ctx, key: SyncKey, client: ClientId, rates: &[Rate]) -> Result<SyncBody, StoreError> {
+    pub async fn sync_body(&self, ctx: &Ctx, key: SyncKey, needs: &SyncNeeds) -> Result<SyncBody, StoreError> {
         let SyncKey { ws, ledger, generation, .. } = key;
+        let SyncNeeds { client, currency, rates, products } = needs;
+        let contact = ContactKey { ws, client: *client, ledger, generation, currency: *currency };
         let mut wanted = vec![
-            keys::client(ws, client),
+            keys::client(ws, *client),
             keys::tokens(ws, ledger, generation),
             keys::facts(ws, ledger, generation, facts::ORGANISATION),
-            keys::contact_link(ws, ledger, generation, client, None),
+            contact.row(),
             key.row(),
         ];
-        wanted.extend(choices::keys_for(ws, ledger, generation, rates));
+        wanted.extend(choices::keys_for(ws, ledger, generation, rates, products));
         let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
         let mut next = || found.next().flatten();
         let client = record(Kind::Client, next())?;
