@@ -5,6 +5,7 @@
 //! are the traits below; they have no default bodies, so that a ledger which cannot do a thing has no way to pretend.
 
 pub mod exec;
+mod json;
 pub mod profile;
 mod xero;
 

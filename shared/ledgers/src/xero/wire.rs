@@ -1,79 +1,14 @@
 //! Xero's JSON. Numbers never pass through a float: they are read from and written as their own digits.
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
-use serde::de::{Error as _, IgnoredAny};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// A decimal exactly as it is written in JSON, as a number or as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WireDecimal(pub(super) Decimal);
-
-impl<'de> Deserialize<'de> for WireDecimal {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let text = if raw.get().starts_with('"') {
-            serde_json::from_str::<String>(raw.get()).map_err(D::Error::custom)?
-        } else {
-            raw.get().to_owned()
-        };
-        exact(text.trim()).map(Self).ok_or_else(|| D::Error::custom("not a decimal of at most 28 digits"))
-    }
-}
-
-impl Serialize for WireDecimal {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let digits = self.0.normalize().to_string();
-        RawValue::from_string(digits).map_err(serde::ser::Error::custom)?.serialize(serializer)
-    }
-}
-
-/// The decimal that `text` writes, without rounding; `None` for anything else, and for exponents beyond what a decimal holds.
-fn exact(text: &str) -> Option<Decimal> {
-    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
-        return Decimal::from_str_exact(text).ok();
-    };
-    let mantissa = Decimal::from_str_exact(mantissa).ok()?;
-    let exponent = i64::from_str(exponent.strip_prefix('+').unwrap_or(exponent)).ok().filter(|exponent| exponent.abs() <= 56)?;
-    let scale = i64::from(mantissa.scale()) - exponent;
-    if scale < 0 {
-        let mut grown = mantissa;
-        grown.set_scale(0).ok()?;
-        for _ in 0..scale.unsigned_abs() {
-            grown = grown.checked_mul(Decimal::TEN)?;
-        }
-        return Some(grown);
-    }
-    let mut shifted = mantissa;
-    shifted.set_scale(u32::try_from(scale).ok()?).ok()?;
-    Some(shifted)
-}
-
-/// A decimal; null, absent and `""` are none.
-fn maybe_decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
-    let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    if raw.get() == "null" || raw.get() == "\"\"" {
-        return Ok(None);
-    }
-    serde_json::from_str::<WireDecimal>(raw.get()).map(|decimal| Some(decimal.0)).map_err(D::Error::custom)
-}
-
-/// Text; null, absent and blank are none (reads fill unset fields with empty strings: `xero_accounting.yaml`, examples of Contacts).
-fn maybe_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.filter(|text| !text.trim().is_empty()))
-}
-
-/// A list; null and absent are empty.
-fn maybe_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
-}
+pub(super) use crate::json::WireDecimal;
+use crate::json::{maybe_decimal, maybe_list, maybe_text};
 
 /// An instant as Xero writes it, `/Date(1658880000000+0000)/`. The milliseconds are UTC; the offset after them only says how to show
 /// them ("Requests and Responses", JSON responses).
