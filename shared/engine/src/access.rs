@@ -12,7 +12,7 @@ use coportal_core::failure::Failure;
 use coportal_core::id::{RunId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::oauth::TokenSet;
-use coportal_core::problem::{Problem, ProblemKind};
+use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::secret::Secret;
 use coportal_ledgers::RefreshFailure;
 use jiff::{SignedDuration, Timestamp};

@@ -314,8 +314,20 @@ mod tests {
         }
     }
 
+    /// As Xero has it: contacts with the client's id on them, in any currency.
+    fn decide<'a>(client: &Client, found: &'a [Contact], options: &Options, row: &ContactRow) -> ContactDecision<'a> {
+        super::decide(client, found, options, row, ContactMark::ClientId, gbp())
+    }
+
+    fn gbp() -> Currency {
+        "GBP".parse().unwrap()
+    }
+
     fn contact(id: &str, name: &str, email: Option<&str>) -> Contact {
         Contact {
+            currency: None,
+            created_at: None,
+            version: None,
             external_id: id.into(),
             name: name.into(),
             email: email.map(Into::into),
