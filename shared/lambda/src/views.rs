@@ -184,6 +184,7 @@ mod tests {
                 status: DocumentStatus::Draft,
                 sent: None,
                 created_by_us: true,
+                as_sent: false,
             }),
             last_synced_at: Some("2026-03-01T10:00:00Z".parse().unwrap()),
             ..SyncRow::default()

@@ -363,7 +363,7 @@ impl World {
         let connection = engine.store.connection(self.workspace, Ledger::Xero).await?.context("connected")?.value;
         let client = engine.store.client(self.workspace, self.client).await?.context("the client is there")?.value;
         let organisation = connection.organisation.context("an organisation is chosen")?;
-        let key = ContactKey { ws: self.workspace, client: self.client, ledger: Ledger::Xero, generation: connection.generation };
+        let key = ContactKey { ws: self.workspace, client: self.client, ledger: Ledger::Xero, generation: connection.generation, currency: None };
         let link = ContactLink { external_id: contact.id.clone(), hash: client.contact_hash(), linked_at: self.clock.now() };
         let row = ContactRow { link: Some(link), ..ContactRow::default() };
         let claim = ContactClaim { organisation: &organisation.id, external_id: &contact.id, shared: false };

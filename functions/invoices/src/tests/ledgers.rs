@@ -47,6 +47,7 @@ impl Case {
                 status: DocumentStatus::Draft,
                 sent: None,
                 created_by_us: true,
+                as_sent: false,
             }),
             last_synced_at: Some(self.bench.ctx().now()),
             ..SyncRow::default()

@@ -5,7 +5,9 @@ use coportal_aws::records::tokens::TokenKey;
 use coportal_core::connection::{ConnectionStatus, Generation};
 use coportal_core::id::{InvoiceId, RunId};
 use coportal_core::ledger::Ledger;
+use coportal_core::secret::Secret;
 use coportal_core::sync::row::{Lease, SyncRow, SyncState, Waiting, WaitingFor};
+use coportal_ledgers::{ClientCredentials, Held};
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -67,7 +69,9 @@ async fn a_repeat_finishes_what_was_begun() {
     let ctx = world.ctx();
     let token = world.engine.access_token(&ctx, world.one.id, &connection, None).await.unwrap_or_else(|problem| panic!("{problem:?}"));
     let sign_in = world.engine.ledgers.get(Ledger::Xero).unwrap().sign_in.clone();
-    sign_in.unlink(token.secret(), &link).await.unwrap();
+    // Xero's links are cut with the access token alone.
+    let credentials = ClientCredentials { client_id: String::new(), client_secret: Secret::new(String::new()) };
+    sign_in.unlink(&credentials, Held { access: token.secret(), refresh: None }, &link).await.unwrap();
     let receipt = world.admin(world.one, "DELETE", PATH, None).await.json();
     assert_eq!((receipt["revoked"].as_bool(), receipt["tokens_erased"].as_bool()), (Some(true), Some(true)));
     // And once more: nothing is left to do, and nothing breaks.

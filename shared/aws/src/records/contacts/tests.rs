@@ -13,6 +13,7 @@ fn key(client: u128) -> ContactKey {
         client: ClientId::new(Uuid::from_u128(client)),
         ledger: Ledger::Xero,
         generation: Generation(3),
+        currency: None,
     }
 }
 

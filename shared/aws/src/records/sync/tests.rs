@@ -21,6 +21,10 @@ fn key() -> SyncKey {
     }
 }
 
+fn needs(rates: Vec<Rate>) -> SyncNeeds {
+    SyncNeeds { client: ClientId::new(Uuid::from_u128(5)), currency: None, rates, products: Vec::new() }
+}
+
 fn intent(n: u128, body: Vec<u8>) -> Intent {
     let at: Timestamp = "2026-03-01T09:00:00Z".parse().unwrap();
     Intent {
@@ -63,6 +67,7 @@ fn synced(services: &Services) -> SyncRow {
             status: DocumentStatus::Draft,
             sent: None,
             created_by_us: true,
+            as_sent: false,
         }),
         attempts: 1,
         since: Some(services.now()),
@@ -173,7 +178,7 @@ async fn a_large_body_is_kept_apart_byte_for_byte() {
     assert_eq!(store.sync_rows(key().ws, key().inv).await.unwrap().len(), 1, "the body is no row");
     let claim = store.claim_row(&services.ctx(), key(), &row, 0, services.now()).await.unwrap();
     assert!(matches!(claim, Claim::Lost(_)));
-    let body = store.sync_body(&services.ctx(), key(), ClientId::new(Uuid::from_u128(5)), &[]).await.unwrap();
+    let body = store.sync_body(&services.ctx(), key(), &needs(Vec::new())).await.unwrap();
     assert_eq!(body.row.value.intent.unwrap().body, noise);
 }
 
@@ -385,12 +390,12 @@ async fn a_sync_reads_in_two_batches() {
     let (store, ctx) = (services.cloud().store, services.ctx());
     let head = store.sync_head(&ctx, key().ws, key().inv, Ledger::Xero).await.unwrap();
     assert!(head.workspace.is_none() && head.invoice.is_none() && head.connection.is_none());
-    let rate = coportal_core::money::Rate::try_from(rust_decimal::Decimal::from(15)).unwrap();
+    let rate = Rate::try_from(rust_decimal::Decimal::from(15)).unwrap();
     for (choice, value) in [(keys::Choice::Tax(rate), "OUTPUT3"), (keys::Choice::SalesAccount, "200")] {
         store.put_choice(&ctx, key().ws, Ledger::Xero, Generation(3), choice, Some(value)).await.unwrap();
     }
     let since = services.calls().len();
-    let body = store.sync_body(&ctx, key(), ClientId::new(Uuid::from_u128(5)), &[rate]).await.unwrap();
+    let body = store.sync_body(&ctx, key(), &needs(vec![rate])).await.unwrap();
     assert_eq!(services.operations(since), ["BatchGetItem"]);
     assert_eq!(body.choices.tax_map.get(&rate).unwrap(), "OUTPUT3");
     assert_eq!(body.choices.sales_account.as_deref(), Some("200"));
