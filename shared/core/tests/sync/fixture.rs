@@ -4,12 +4,15 @@ use coportal_core::choices::Choices;
 use coportal_core::client::Client;
 use coportal_core::connection::{Connection, ConnectionStatus, Generation, Options, Organisation};
 use coportal_core::contact::{Contact, ContactLink, ContactStatus};
-use coportal_core::document::{DocumentStatus, RemoteDocument, RemoteLine, SentDocument};
+use coportal_core::document::{Changeable, DocumentStatus, RemoteDocument, RemoteLine, SentDocument};
 use coportal_core::facts::{Account, AccountUse, Facts, TaxRate};
 use coportal_core::failure::Question;
 use coportal_core::id::{ClientId, ConnectionId, IntentId, InvoiceId, LineId, RunId, WorkspaceId};
 use coportal_core::invoice::{Invoice, InvoiceStatus, LineItem, TaxMode};
-use coportal_core::ledger::{Arithmetic, DraftMeaning, Ledger, LedgerRules};
+use coportal_core::ledger::{
+    Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget, TaxCodes,
+    TaxMethod,
+};
 use coportal_core::money::Rate;
 use coportal_core::pricing::{PricedLine, raw_tax, totals};
 use coportal_core::sync::HoldDraft;
@@ -55,12 +58,27 @@ pub(crate) fn item(n: u128, description: &str, quantity: &str, unit_price: &str,
 pub(crate) fn rules() -> LedgerRules {
     LedgerRules {
         ledger: Ledger::Xero,
-        arithmetic: Arithmetic { tax_rounding: TaxRounding::Line, quantity_decimals: 4, unit_price_decimals: 4 },
+        arithmetic: Arithmetic {
+            tax: TaxMethod::Line,
+            inclusive: InclusivePrices::Kept,
+            quantity_decimals: 4,
+            unit_price_decimals: 4,
+            amount_decimals: 4,
+        },
         draft: DraftMeaning::Native,
         key_window: SignedDuration::from_mins(5),
         settle: SignedDuration::from_mins(6),
         call_timeout: SignedDuration::from_secs(12),
         enforces_number: true,
+        carries_number: true,
+        reference_in_capitals: false,
+        guards_versions: false,
+        document_mark: DocumentMark::Link,
+        contact_mark: ContactMark::ClientId,
+        contact_has_currency: false,
+        line_target: LineTarget::Account,
+        tax_codes: TaxCodes::Sent,
+        shape: DocumentShape::Whole,
         number_max: 255,
         reference_max: 255,
         description_max: 4_000,
@@ -152,6 +170,12 @@ impl World {
                 tax_rates: vec![tax("S20", "20"), tax("S5", "5"), tax("Z0", "0"), tax("S17", "17.5")],
                 accounts: vec![account("200", AccountUse::Sales), account("860", AccountUse::Rounding)],
                 short_code: None,
+                items: vec![],
+                default_item: None,
+                default_sales_account: None,
+                assigns_numbers: false,
+                tax_method: None,
+                one_tax_code: false,
                 pays_tax: true,
                 locked_until: None,
                 fetched_at: now,
@@ -183,6 +207,7 @@ impl World {
             status: there.status,
             sent: Some(SentDocument::of(&built.content, built.totals).with_line_ids(&there.lines)),
             created_by_us: true,
+            as_sent: true,
         });
         world.row.hash = Some(built.content.hash());
         world.row.state = coportal_core::sync::row::SyncState::Synced;
@@ -246,6 +271,7 @@ impl World {
                         account: Some("200".into()),
                         amount: Some(amount),
                         tax: Some(content.currency.round(raw_tax(amount, line.rate, content.tax_mode))),
+                        rate: None,
                         kept: Value::Null,
                     }
                 })
@@ -253,6 +279,10 @@ impl World {
             totals: built.totals,
             has_payments: false,
             version: Some("v1".into()),
+            balance: None,
+            created_at: None,
+            changeable: Changeable::All,
+            kept: Value::Null,
         }
     }
 
@@ -308,7 +338,7 @@ impl World {
         let built = self.built();
         let external_id = match kind {
             IntentKind::Create | IntentKind::CreateContact => None,
-            IntentKind::Update | IntentKind::Void => Some("doc-1".to_owned()),
+            IntentKind::Update | IntentKind::Void | IntentKind::Approve | IntentKind::Payment => Some("doc-1".to_owned()),
             IntentKind::UpdateContact => Some(CONTACT.to_owned()),
         };
         Intent {
@@ -324,6 +354,7 @@ impl World {
                 reference: built.content.reference.clone(),
                 mark: Some(URL.into()),
                 contact: Some(CONTACT.into()),
+                ..Look::default()
             },
             sent: Some(SentDocument::of(&built.content, built.totals)),
             hash: built.content.hash(),
@@ -342,6 +373,9 @@ pub(crate) fn contact(id: &str, name: &str, email: Option<&str>) -> Contact {
         our_mark: None,
         status: ContactStatus::Active,
         merged_into: None,
+        currency: None,
+        created_at: None,
+        version: None,
     }
 }
 

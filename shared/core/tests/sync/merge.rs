@@ -42,6 +42,7 @@ fn text_line(id: &str) -> RemoteLine {
         account: None,
         amount: None,
         tax: None,
+        rate: None,
         kept: json!({"Tracking": "x"}),
     }
 }

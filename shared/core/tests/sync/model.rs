@@ -11,7 +11,7 @@ use coportal_core::ledger::SEND_WINDOW;
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::key::{KeyParts, idempotency_key};
 use coportal_core::sync::plan::{Found, Step, View, next_step};
-use coportal_core::sync::row::{Answer, Choice, DocumentLink, Hold, Intent, IntentKind, Lease, SyncState};
+use coportal_core::sync::row::{Answer, Choice, DocumentLink, Hold, Intent, IntentKind, Lease, Look, SyncState};
 use coportal_core::sync::settle::refusal_settles;
 use jiff::{SignedDuration, ToSpan};
 use proptest::prelude::*;
@@ -245,7 +245,7 @@ impl Model {
                     found.contact_look = None;
                 }
                 Step::ContactNotDone => contact.intent = None,
-                Step::WriteDocument(_) | Step::ResendDocument => {
+                Step::WriteDocument(_) | Step::VoidDocument { .. } | Step::ResendDocument => {
                     let sent_before = matches!(step, Step::ResendDocument);
                     let mut intent = match step {
                         Step::WriteDocument(plan) => {
@@ -269,6 +269,24 @@ impl Model {
                                 version: self.world.invoice.version,
                             }
                         }
+                        Step::VoidDocument { there, hash, .. } => Intent {
+                            id: IntentId::new(self.id()),
+                            kind: IntentKind::Void,
+                            key: self.key(
+                                &self.world.invoice.id.to_string(),
+                                IntentKind::Void,
+                                row.remote_generation,
+                                row.rejections,
+                                row.updates,
+                            ),
+                            first_sent_at: self.toy.now,
+                            send_by: self.toy.now,
+                            body: vec![],
+                            look: Look { external_id: Some(there.external_id), ..Look::default() },
+                            sent: None,
+                            hash,
+                            version: self.world.invoice.version,
+                        },
                         _ => row.intent.clone().unwrap(),
                     };
                     intent.send_by = self.toy.now + SEND_WINDOW;
@@ -331,6 +349,14 @@ impl Model {
                     }
                 }
                 Step::DocumentNotDone => row.intent = None,
+                other @ (Step::ContinueDocument(_)
+                | Step::ApproveDocument { .. }
+                | Step::ReadPayments(_)
+                | Step::WritePayment(_)
+                | Step::ResendPayment
+                | Step::LookPayment(_)
+                | Step::PaymentDone { .. }
+                | Step::PaymentNotDone) => panic!("{other:?} of a ledger without"),
                 Step::Adopt(there) => {
                     row.link = Some(link(&there, there.url.as_deref() == Some(URL)));
                     row.hash = None;
@@ -371,10 +397,10 @@ impl Model {
 
     fn settle(&mut self, row: &mut coportal_core::sync::row::SyncRow, there: &RemoteDocument) -> Option<End> {
         let intent = row.intent.take().unwrap();
-        let sent = intent.sent.unwrap();
-        let differs = sent.totals != there.totals && !there.status.is_gone();
+        let differs = intent.sent.as_ref().is_some_and(|sent| sent.totals != there.totals) && !there.status.is_gone();
         let ours = row.link.as_ref().is_none_or(|link| link.created_by_us);
-        row.link = Some(DocumentLink { sent: Some(sent.with_line_ids(&there.lines)), ..link(there, ours) });
+        let sent = intent.sent.or_else(|| row.link.as_ref().and_then(|link| link.sent.clone()));
+        row.link = Some(DocumentLink { sent: sent.map(|sent| sent.with_line_ids(&there.lines)), ..link(there, ours) });
         row.hash = (!differs && !there.status.is_gone()).then_some(intent.hash);
         row.done = row.done.max(intent.version);
         row.updates += u32::from(intent.kind == IntentKind::Update);
@@ -382,7 +408,7 @@ impl Model {
         row.lease = None;
         row.state = SyncState::Queued;
         self.world.row = row.clone();
-        if row.hash.is_some() && intent.version >= self.world.invoice.version {
+        if (row.hash.is_some() || intent.kind == IntentKind::Void) && intent.version >= self.world.invoice.version {
             row.state = SyncState::Synced;
             self.world.row = row.clone();
             return Some(End::Synced);
@@ -451,6 +477,7 @@ impl Model {
                     account: None,
                     amount: None,
                     tax: None,
+                    rate: None,
                     kept: serde_json::Value::Null,
                 };
                 there.lines.insert(0, text);
@@ -582,6 +609,7 @@ fn link(there: &RemoteDocument, created_by_us: bool) -> DocumentLink {
         status: there.status,
         sent: None,
         created_by_us,
+        as_sent: false,
     }
 }
 

@@ -292,7 +292,7 @@ fn c10_voided_here() {
     assert!(matches!(world.step(), Step::ReadDocument(_)), "the bookkeeper may have voided it since");
     world.found.document = Some(Some(there.clone()));
     let hold = world.hold();
-    assert_eq!((hold.question, choices(&world)), (Question::VoidInLedger, vec!["leave".to_owned(), "retry".to_owned()]));
+    assert_eq!((hold.question, choices(&world)), (Question::VoidInLedger, ["void", "leave", "retry"].map(str::to_owned).to_vec()));
     there.status = DocumentStatus::Voided;
     for gone in [None, Some(there)] {
         world.found.document = Some(gone);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use coportal_core::contact::{Contact, ContactContent, ContactStatus};
-use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine};
+use coportal_core::document::{Changeable, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine};
 use coportal_core::facts::Facts;
 use coportal_core::pricing::Totals;
 use coportal_core::sync::row::{IntentKind, Look};
@@ -47,6 +47,8 @@ pub(crate) enum Reply {
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
     Document(Option<String>, Box<DocumentWrite>),
+    /// Voids, or deletes where that is asked for.
+    Void(String),
     Contact(Option<String>, Box<ContactContent>),
 }
 
@@ -148,6 +150,7 @@ impl Toy {
         let outcome = match request {
             Request::Document(None, write) => self.create_document(write),
             Request::Document(Some(id), write) => self.update_document(id, write),
+            Request::Void(id) => self.void_document(id),
             Request::Contact(None, content) => self.create_contact(content),
             Request::Contact(Some(id), content) => self.update_contact(id, content),
         };
@@ -181,6 +184,10 @@ impl Toy {
             totals: Totals::default(),
             has_payments: false,
             version: None,
+            balance: None,
+            created_at: Some(self.now),
+            changeable: Changeable::All,
+            kept: serde_json::Value::Null,
         };
         self.fill(&mut there, write);
         self.documents.push(there);
@@ -198,6 +205,19 @@ impl Toy {
             return Err(Refusal::DocumentPaid);
         }
         self.fill(&mut there, write);
+        self.documents[at] = there;
+        Ok(id.to_owned())
+    }
+
+    fn void_document(&mut self, id: &str) -> Result<String, Refusal> {
+        let at = self.documents.iter().position(|there| there.external_id == id).ok_or(Refusal::DocumentGone)?;
+        let mut there = self.documents[at].clone();
+        match (there.status.is_gone(), there.has_payments) {
+            (true, _) => return Err(Refusal::DocumentGone),
+            (false, true) => return Err(Refusal::DocumentPaid),
+            (false, false) => there.status = DocumentStatus::Voided,
+        }
+        self.touch(&mut there);
         self.documents[at] = there;
         Ok(id.to_owned())
     }
@@ -220,6 +240,7 @@ impl Toy {
             account: line.account.clone(),
             amount: None,
             tax: None,
+            rate: None,
             kept: line.kept.clone(),
         });
         there.lines = lines.collect();
@@ -261,6 +282,9 @@ impl Toy {
             our_mark: content.our_mark.clone(),
             status: ContactStatus::Active,
             merged_into: None,
+            currency: None,
+            created_at: Some(self.now),
+            version: None,
         });
         Ok(id)
     }
@@ -317,9 +341,11 @@ impl Toy {
 /// The request of a stored body; the toy's bodies are JSON of the neutral shapes.
 pub(crate) fn request(kind: IntentKind, look: &Look, body: &[u8]) -> Request {
     match kind {
-        IntentKind::Create | IntentKind::Update | IntentKind::Void => {
+        IntentKind::Void => Request::Void(look.external_id.clone().unwrap()),
+        IntentKind::Create | IntentKind::Update => {
             Request::Document(look.external_id.clone(), Box::new(serde_json::from_slice(body).unwrap()))
         }
+        IntentKind::Approve | IntentKind::Payment => panic!("{kind:?} of a ledger without"),
         IntentKind::CreateContact | IntentKind::UpdateContact => {
             Request::Contact(look.external_id.clone(), Box::new(contact_of(&serde_json::from_slice(body).unwrap())))
         }
@@ -333,5 +359,5 @@ pub(crate) fn contact_fields(content: &ContactContent) -> Vec<u8> {
 
 fn contact_of(fields: &[Option<String>; 4]) -> ContactContent {
     let [name, email, phone, our_mark] = fields.clone();
-    ContactContent { name, email, phone, billing_address: None, our_mark }
+    ContactContent { name, email, phone, billing_address: None, our_mark, currency: None }
 }
