@@ -17,6 +17,7 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/invoices/{id}/sync/{ledger}", post(sync::sync))
         .route("/v1/invoices/{id}/sync/{ledger}/dry-run", post(sync::dry_run))
         .route("/v1/invoices/{id}/sync/{ledger}/resolve", post(sync::resolve))
+        .route("/v1/invoices/{id}/sync/{ledger}/approve", post(sync::approve))
         .route("/v1/invoices/{id}/sync/{ledger}/link", post(link::link).delete(link::unlink))
         .route("/v1/invoices/{id}/timeline", get(timeline::timeline))
         .route("/v1/sync/attention", get(attention::attention))

@@ -1,4 +1,4 @@
-//! `POST /v1/invoices/{id}/sync/{ledger}` and its siblings `dry-run` and `resolve`.
+//! `POST /v1/invoices/{id}/sync/{ledger}` and its siblings `dry-run`, `resolve` and `approve`.
 
 use axum::Json;
 use axum::extract::State;
@@ -91,6 +91,24 @@ pub(crate) async fn resolve(
     let asked = request(&principal, invoice, ledger, &note);
     once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, &body.bytes), async {
         let end = state.engine.resolve_hold(&ctx, asked.clone(), body.value.hold_id, &body.value.choice).await?;
+        reply(end, &ctx, &note)
+    })
+    .await
+}
+
+/// Approves (posts, releases) the draft, or posts what waits for it; answers like a sync (C7, C8).
+pub(crate) async fn approve(
+    State(state): State<AppState>,
+    Invocation(ctx): Invocation,
+    Admin(principal): Admin,
+    PathIds((invoice, ledger)): PathIds<(InvoiceId, Ledger)>,
+    key: IdempotencyKey,
+    note: Note,
+) -> Answer<Response> {
+    let route = format!("POST /v1/invoices/{invoice}/sync/{ledger}/approve");
+    let asked = request(&principal, invoice, ledger, &note);
+    once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, b""), async {
+        let end = state.engine.approve(&ctx, asked.clone()).await?;
         reply(end, &ctx, &note)
     })
     .await

@@ -18,12 +18,13 @@ use crate::AppState;
 /// `GET /v1/integrations/{ledger}/organisations`.
 pub(crate) async fn organisations(
     State(state): State<AppState>,
+    Invocation(ctx): Invocation,
     Admin(principal): Admin,
     note: Note,
     PathIds(ledger): PathIds<Ledger>,
 ) -> Answer<Json<OrganisationsView>> {
     note.ledger(ledger);
-    Ok(Json(state.engine.organisations(&principal.workspace, ledger).await?))
+    Ok(Json(state.engine.organisations(&ctx, &principal.workspace, ledger).await?))
 }
 
 #[derive(Debug, Deserialize)]

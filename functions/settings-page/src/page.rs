@@ -56,7 +56,7 @@ async fn show(state: &AppState, ctx: &Ctx, principal: &Principal, outcomes: &Out
         let choosing =
             admin && view.connection.as_ref().is_some_and(|connection| connection.status == ConnectionStatus::ChooseOrganisation);
         let organisations: Option<OrganisationsView> =
-            if choosing { Some(state.engine.organisations(workspace, view.ledger).await?) } else { None };
+            if choosing { Some(state.engine.organisations(ctx, workspace, view.ledger).await?) } else { None };
         cards.push((view, organisations));
     }
     let message = message(outcomes, cards.iter().map(|(view, _)| view));

@@ -1,17 +1,15 @@
 //! The engine of a function that calls ledgers, built from its configuration.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use coportal_core::ledger::Ledger;
 use coportal_engine::{Engine, LedgerSettings, Settings};
 use coportal_ledgers::exec::{Egress, HttpTransport, Transport};
-use coportal_ledgers::{Endpoints, Ledgers, XeroEndpoints};
+use coportal_ledgers::{Endpoints, Ledgers};
 use url::Url;
 
 use crate::boot::{Boot, BootError};
-use crate::config::{Availability, Aws, Database, Door, Pages, Telemetry, Tokens, Xero};
+use crate::config::{Availability, Aws, Database, Door, LedgerApps, Pages, Telemetry, Tokens};
 use crate::shell::Shell;
 
 /// What the routes of a function with use cases work with.
@@ -35,7 +33,7 @@ impl Boot {
     /// # Errors
     /// With every problem of the configuration at once, or when TLS cannot be set up.
     pub fn engine(&self) -> Result<(Shell, Engine), BootError> {
-        let (_, _, _, _, tokens, pages, xero) = self.configuration(|reader| {
+        let (_, _, _, _, tokens, pages, apps) = self.configuration(|reader| {
             (
                 Aws::read(reader),
                 Database::read(reader),
@@ -43,10 +41,15 @@ impl Boot {
                 Telemetry::read(reader),
                 Tokens::read(reader),
                 Pages::read(reader),
-                Xero::read(reader),
+                LedgerApps::read(reader),
             )
         })?;
-        let endpoints = Endpoints { xero: xero.simulator.as_ref().map(XeroEndpoints::at).unwrap_or_default() };
+        let mut endpoints = Endpoints::default();
+        for app in &apps.apps {
+            if let Some(simulator) = &app.simulator {
+                endpoints.simulate(app.ledger, simulator);
+            }
+        }
         let egress = Egress::of(endpoints.called())?;
         let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(egress)?);
         let cloud = self.cloud(Some(tokens))?;
@@ -57,21 +60,21 @@ impl Boot {
             vault: cloud.vault(),
             parameters: cloud.parameters(),
             ledgers: Ledgers::new(transport, endpoints),
-            settings: Arc::new(settings(shell.public_url(), &pages.app_url, &xero)),
+            settings: Arc::new(settings(shell.public_url(), &pages.app_url, &apps)),
         };
         Ok((shell, engine))
     }
 }
 
-fn settings(public_url: &Url, app_url: &Url, xero: &Xero) -> Settings {
+fn settings(public_url: &Url, app_url: &Url, apps: &LedgerApps) -> Settings {
     let bare = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
-    let ledgers = BTreeMap::from([(
-        Ledger::Xero,
-        LedgerSettings {
-            client_id_parameter: xero.client_id_parameter.clone(),
-            client_secret_parameter: xero.client_secret_parameter.clone(),
-            available: xero.availability == Availability::Available,
-        },
-    )]);
-    Settings { public_url: bare(public_url), app_url: bare(app_url), ledgers }
+    let ledgers = apps.apps.iter().map(|app| {
+        let settings = LedgerSettings {
+            client_id_parameter: app.client_id_parameter.clone(),
+            client_secret_parameter: app.client_secret_parameter.clone(),
+            available: app.availability == Availability::Available,
+        };
+        (app.ledger, settings)
+    });
+    Settings { public_url: bare(public_url), app_url: bare(app_url), ledgers: ledgers.collect() }
 }

@@ -311,6 +311,16 @@ impl Endpoints {
     }
 }
 
+impl Endpoints {
+    /// Sends a ledger's calls to its simulator at `origin`.
+    pub fn simulate(&mut self, ledger: Ledger, origin: &Url) {
+        match ledger {
+            Ledger::Xero => self.xero = XeroEndpoints::at(origin),
+            Ledger::Quickbooks | Ledger::Sage | Ledger::BusinessCentral => {}
+        }
+    }
+}
+
 impl Default for Endpoints {
     /// The vendors' production hosts.
     fn default() -> Self {

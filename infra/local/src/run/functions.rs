@@ -56,7 +56,7 @@ pub(super) fn environment(local: &LocalCloud, at: &Addresses<'_>, binary: &str) 
         (table::SECRET_ACCESS_KEY, "local"),
         (table::LOCAL, "1"),
         (table::AWS_ENDPOINT, at.aws),
-        (table::XERO_URL, at.xero),
+        (table::XERO.url, at.xero),
     ];
     variables.extend(added.map(|(variable, value)| (variable.name.to_owned(), value.to_owned())));
     Ok(variables)

@@ -202,8 +202,8 @@ impl LocalRun {
         }
         let environment = functions::environment(&cloud, &at, "oauth-callback")?;
         let named = |variable: table::Variable| environment.get(variable.name).map(String::as_str).or(variable.default).unwrap_or_default();
-        cloud.cloud.ssm().put_text(named(table::XERO_CLIENT_ID_PARAMETER), XERO_CLIENT_ID);
-        cloud.cloud.ssm().put_secure(named(table::XERO_CLIENT_SECRET_PARAMETER), &client_secret);
+        cloud.cloud.ssm().put_text(named(table::XERO.client_id), XERO_CLIENT_ID);
+        cloud.cloud.ssm().put_secure(named(table::XERO.client_secret), &client_secret);
 
         let keys = Arc::new(HttpKeys::new()?);
         let machine = Machine { clock: Arc::new(ProductClock(clock.clone())), random, sink, keys };

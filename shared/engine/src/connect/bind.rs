@@ -134,6 +134,36 @@ impl Engine {
         Ok(())
     }
 
+    /// Moves a connection to another organisation that the same consent reaches (R17): its own generation, the tokens sealed anew for it.
+    pub(super) async fn connect_other(
+        &self,
+        ctx: &Ctx,
+        workspace: &Workspace,
+        user: &UserId,
+        before: Versioned<Connection>,
+        chosen: &Organisation,
+    ) -> Outcome<()> {
+        let ledger = before.value.ledger;
+        // A token that ends now would be refreshed under the old number; it is refreshed first, so that the newest set moves along.
+        let token = self.access_token(ctx, workspace.id, &before.value, None).await.map_err(|problem| problem.problem(ledger))?;
+        let key = TokenKey { ws: workspace.id, ledger, generation: before.value.generation };
+        let row = self.store.tokens(key).await?.filter(|row| row.value.lease.is_none()).ok_or_else(|| moved(ledger))?.value;
+        let organisation = before.value.organisation.as_ref().ok_or_else(|| moved(ledger))?;
+        let context = SealContext::tokens(workspace.id, ledger, &organisation.id, before.value.generation);
+        let mut opened = self.vault.open(ctx, &row.envelope, &context, row.token_gen).await?;
+        let access = opened.take(ACCESS).ok_or_else(|| Problem::internal_error("a token row without an access token"))?;
+        let refresh = opened.take(REFRESH);
+        let secrets: Vec<(&'static str, &Secret)> =
+            std::iter::once((ACCESS, &access)).chain(refresh.as_ref().map(|refresh| (REFRESH, refresh))).collect();
+        let terms = Terms { access_exp: row.access_exp, refresh_exp: row.refresh_exp };
+        let grant = before.value.grant.saturating_add(1);
+        // One try: whoever changed the connection meanwhile has chosen, consented anew or disconnected, and that stands.
+        let made = self.bind(ctx, workspace.id, user, ledger, Some(&before), chosen, grant, &secrets, &terms).await?;
+        let connection = made.ok_or_else(|| moved(ledger))?;
+        self.after(ctx, workspace.id, user, &connection, "organisation_changed", token.secret(), &[]).await;
+        Ok(())
+    }
+
     /// The access token of a consent that waits for a choice, while it lasts.
     pub(super) async fn pending_token(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection) -> Outcome<Option<Secret>> {
         let key = TokenKey { ws: workspace, ledger: connection.ledger, generation: connection.generation };
@@ -238,8 +268,12 @@ impl Engine {
         self.store.put_facts(ctx, workspace, ledger, generation, &facts).await?;
         let stored = self.store.choices(workspace, ledger, generation).await?;
         let single = single_choices(&facts);
-        if stored.sales_account.is_none() && single.sales_account.is_some() {
-            let choices = coportal_core::choices::Choices { sales_account: single.sales_account, ..stored };
+        let choices = coportal_core::choices::Choices {
+            sales_account: stored.sales_account.clone().or(single.sales_account),
+            sales_item: stored.sales_item.clone().or(single.sales_item),
+            ..stored.clone()
+        };
+        if choices != stored {
             self.store.put_choices(ctx, workspace, ledger, generation, &choices).await?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use coportal_core::choices::Choices;
+use coportal_core::choices::{Choices, product_key};
 use coportal_core::ctx::Ctx;
 use coportal_core::facts::{Account, AccountUse, Facts, TaxRate};
 use coportal_core::ledger::Ledger;
@@ -72,12 +72,14 @@ pub struct ChosenView {
     pub payment_account: Option<String>,
     /// Tax code by rate.
     pub tax_map: BTreeMap<Rate, String>,
+    /// How many products have an item of their own (C13).
+    pub mapped_products: usize,
 }
 
 impl From<Choices> for ChosenView {
     fn from(choices: Choices) -> Self {
-        let Choices { sales_account, sales_item, payment_account, tax_map, item_map: _ } = choices;
-        Self { sales_account, sales_item, payment_account, tax_map }
+        let Choices { sales_account, sales_item, payment_account, tax_map, item_map } = choices;
+        Self { sales_account, sales_item, payment_account, tax_map, mapped_products: item_map.len() }
     }
 }
 
@@ -97,6 +99,9 @@ pub struct ChoicesRequest {
     /// Tax code by rate; null forgets the code of that rate.
     #[serde(default)]
     pub tax_map: BTreeMap<Rate, Option<String>>,
+    /// Item by product, a line's text (C13); null forgets the item of that product.
+    #[serde(default)]
+    pub item_map: BTreeMap<String, Option<String>>,
 }
 
 fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
@@ -117,11 +122,19 @@ impl ChoicesRequest {
         if let Some(wanted) = &self.payment_account {
             after.payment_account = account(facts, wanted.as_deref(), AccountUse::Payment, "/payment_account", &mut issues);
         }
-        match &self.sales_item {
-            // Items are facts of ledgers that need them; where facts have none, there is none to choose.
-            Some(Some(_)) => issues.push(Issue::new("/sales_item", "not_offered", "This ledger takes invoice lines without an item.")),
-            Some(None) => after.sales_item = None,
-            None => {}
+        if let Some(wanted) = &self.sales_item {
+            after.sales_item = item(facts, wanted.as_deref(), "/sales_item".to_owned(), &mut issues);
+        }
+        for (product, wanted) in &self.item_map {
+            let key = product_key(product);
+            match item(facts, wanted.as_deref(), format!("/item_map/{product}"), &mut issues) {
+                Some(item) => {
+                    after.item_map.insert(key, item);
+                }
+                None => {
+                    after.item_map.remove(&key);
+                }
+            }
         }
         for (rate, code) in &self.tax_map {
             match code {
@@ -154,13 +167,31 @@ fn account(facts: &Facts, wanted: Option<&str>, purpose: AccountUse, pointer: &'
     found.map(|account| key_of(account).to_owned())
 }
 
+/// An item of the organisation. Where facts have none, the ledger takes lines without one.
+fn item(facts: &Facts, wanted: Option<&str>, pointer: String, issues: &mut Vec<Issue>) -> Option<String> {
+    let wanted = wanted?;
+    let found = facts.items.iter().find(|item| item.id == wanted);
+    if found.is_none() {
+        let text = match facts.items.as_slice() {
+            [] => "This ledger takes invoice lines without an item, or the organisation has none.",
+            _ => "The organisation has no such active item.",
+        };
+        issues.push(Issue::new(pointer, "not_offered", text));
+    }
+    found.map(|item| item.id.clone())
+}
+
 /// The code must be usable on sales and be of this rate: a wrong percentage would change what the client owes (C11, C12).
 fn tax_code(facts: &Facts, rate: Rate, code: &str) -> Result<(), (&'static str, &'static str)> {
     let found: Option<&TaxRate> = facts.tax_rates.iter().find(|known| known.code == code && known.on_sales);
     let Some(found) = found else {
         return Err(("not_offered", "The organisation has no such tax code for sales."));
     };
-    if found.rate == Some(rate) { Ok(()) } else { Err(("other_rate", "This tax code has another percentage.")) }
+    // A ledger that publishes no percentages has its lines checked instead (C11).
+    match found.rate {
+        Some(other) if other != rate => Err(("other_rate", "This tax code has another percentage.")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What is stored of an account.
@@ -168,11 +199,23 @@ fn key_of(account: &Account) -> &str {
     account.code.as_deref().unwrap_or(&account.id)
 }
 
-/// What is chosen by itself when an organisation is connected: the one account that sales can go to.
+/// What is chosen by itself when an organisation is connected: its own default for sales, or the one account or item that there is.
 pub(super) fn single_choices(facts: &Facts) -> Choices {
     let mut sales = facts.accounts_for(AccountUse::Sales);
-    let only = sales.next().filter(|_| sales.next().is_none());
-    Choices { sales_account: only.map(|account| key_of(account).to_owned()), ..Choices::default() }
+    let by_default =
+        facts.default_sales_account.as_deref().and_then(|id| facts.account(id)).filter(|a| a.uses.contains(&AccountUse::Sales));
+    let account = by_default.or_else(|| sales.next().filter(|_| sales.next().is_none()));
+    let default_item = facts.items.iter().find(|item| facts.default_item.as_ref() == Some(&item.id));
+    let item = match (default_item, facts.items.as_slice()) {
+        (Some(item), _) => Some(item),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    Choices {
+        sales_account: account.map(|account| key_of(account).to_owned()),
+        sales_item: item.map(|item| item.id.clone()),
+        ..Choices::default()
+    }
 }
 
 /// What an organisation offers, as a page or a client shows it.
@@ -182,7 +225,7 @@ pub(super) fn view(organisation: String, facts: &Facts, choices: Choices) -> Cho
     ChoicesView {
         organisation,
         sales_accounts: accounts(AccountUse::Sales),
-        sales_items: Vec::new(),
+        sales_items: facts.items.iter().map(|item| AccountView { id: item.id.clone(), code: None, name: item.name.clone() }).collect(),
         payment_accounts: accounts(AccountUse::Payment),
         tax_rates: on_sales.map(|rate| TaxRateView { id: rate.code.clone(), name: rate.name.clone(), rate: rate.rate }).collect(),
         chosen: choices.into(),

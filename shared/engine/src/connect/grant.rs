@@ -2,7 +2,7 @@
 
 use coportal_aws::records::oauth::{ACCESS, GrantTerms, OauthState, REFRESH};
 use coportal_aws::vault::{Purpose, SealContext};
-use coportal_core::connection::{ConnectionStatus, Organisation};
+use coportal_core::connection::{Connection, ConnectionStatus, Organisation};
 use coportal_core::ctx::Ctx;
 use coportal_core::failure::Failure;
 use coportal_core::id::{RunId, UserId, WorkspaceId};
@@ -12,6 +12,7 @@ use coportal_core::problem::{Issue, Outcome, Problem, ProblemKind};
 use coportal_core::secret::Secret;
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
+use coportal_ledgers::profile::OrganisationChoice as Policy;
 use serde::Serialize;
 
 use super::ReturnPath;
@@ -59,6 +60,14 @@ impl Engine {
             [only] => {
                 self.connect_fresh(ctx, workspace, user, ledger, only, &tokens).await?;
                 Ok(CallbackEnd::Connected { return_to, organisation: only.name.clone() })
+            }
+            [first, ..] if self.connectable(ledger)?.0.profile.choice == Policy::FirstAndChangeable => {
+                // Coming back is coming back to the same books (R145); else the first as the ledger's folder orders them (R16).
+                let present = self.store.connection(workspace.id, ledger).await?.and_then(|connection| connection.value.organisation);
+                let same = present.and_then(|present| organisations.iter().find(|organisation| organisation.id == present.id));
+                let chosen = same.unwrap_or(first);
+                self.connect_fresh(ctx, workspace, user, ledger, chosen, &tokens).await?;
+                Ok(CallbackEnd::Connected { return_to, organisation: chosen.name.clone() })
             }
             _ => {
                 self.offer(ctx, workspace.id, user, ledger, organisations, &tokens).await?;
@@ -124,13 +133,18 @@ impl Engine {
         self.settle_grant(ctx, workspace, user, ledger, tokens, return_to).await
     }
 
-    /// The organisations to choose from: those of a consent that waits for the choice, else the one in use.
+    /// The organisations to choose from: those of a consent that waits for the choice; all that the consent reaches, where another can be
+    /// chosen without a new one (R17); else the one in use.
     ///
     /// # Errors
-    /// 409 when the ledger is not connected.
-    pub async fn organisations(&self, workspace: &Workspace, ledger: Ledger) -> Outcome<OrganisationsView> {
+    /// 409 when the ledger is not connected; the ledger's own failure when it must be asked and does not answer.
+    pub async fn organisations(&self, ctx: &Ctx, workspace: &Workspace, ledger: Ledger) -> Outcome<OrganisationsView> {
         let connection = self.known_connection(workspace.id, ledger).await?.value;
+        let in_use = connection.organisation.as_ref().map(|organisation| organisation.id.clone());
         let (organisations, chosen) = match connection.status {
+            ConnectionStatus::Connected if self.connectable(ledger)?.0.profile.choice.is_changeable() => {
+                (self.reachable(ctx, workspace, &connection).await?, true)
+            }
             ConnectionStatus::ChooseOrganisation => {
                 let granted = self.store.granted(workspace.id, ledger, connection.grant).await?;
                 (granted.map(|granted| granted.organisations).unwrap_or_default(), false)
@@ -141,9 +155,18 @@ impl Engine {
         let mut items = Vec::with_capacity(organisations.len());
         for organisation in &organisations {
             let used_by_another_workspace = self.is_shared(ledger, &organisation.id, workspace.id).await?;
+            let chosen = chosen && in_use.as_ref() == Some(&organisation.id);
             items.push(OrganisationChoice { organisation: OrganisationView::from(organisation), chosen, used_by_another_workspace });
         }
         Ok(OrganisationsView { items })
+    }
+
+    /// What the connection's own token reaches now.
+    async fn reachable(&self, ctx: &Ctx, workspace: &Workspace, connection: &Connection) -> Outcome<Vec<Organisation>> {
+        let ledger = connection.ledger;
+        let (api, _) = self.connectable(ledger)?;
+        let token = self.access_token(ctx, workspace.id, connection, None).await.map_err(|problem| problem.problem(ledger))?;
+        api.sign_in.organisations(token.secret(), None).await.map_err(|failure| failure.problem())
     }
 
     /// Chooses one of the organisations granted: its own generation of links and choices (R145), tokens sealed anew for it, and the
@@ -166,15 +189,17 @@ impl Engine {
         match connection.value.status {
             ConnectionStatus::Connected if in_use => return Ok(()),
             ConnectionStatus::ChooseOrganisation => {}
+            ConnectionStatus::Connected if self.connectable(ledger)?.0.profile.choice.is_changeable() => {
+                let reachable = self.reachable(ctx, workspace, &connection.value).await?;
+                let chosen = reachable.iter().find(|organisation| organisation.id == organisation_id).ok_or_else(not_granted)?;
+                return self.connect_other(ctx, workspace, user, connection, chosen).await;
+            }
             ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired => return Err(needs_consent(ledger)),
             ConnectionStatus::Disconnected => return Err(not_connected(ledger)),
         }
         let granted = self.store.granted(workspace.id, ledger, connection.value.grant).await?;
         let granted = granted.ok_or_else(|| super::moved(ledger))?;
-        let chosen = granted.organisations.iter().find(|organisation| organisation.id == organisation_id).ok_or_else(|| {
-            let issue = Issue::new("/organisation_id", "not_granted", "The consent did not include this organisation.");
-            Problem::invalid(vec![issue])
-        })?;
+        let chosen = granted.organisations.iter().find(|organisation| organisation.id == organisation_id).ok_or_else(not_granted)?;
         self.connect_pending(ctx, workspace, user, connection, chosen, &granted).await
     }
 }
@@ -183,6 +208,10 @@ impl Engine {
 pub(super) fn fields(tokens: &TokenSet) -> Vec<(&'static str, &Secret)> {
     let refresh = tokens.refresh_token.as_ref().map(|token| (REFRESH, token));
     std::iter::once((ACCESS, &tokens.access_token)).chain(refresh).collect()
+}
+
+fn not_granted() -> Problem {
+    Problem::invalid(vec![Issue::new("/organisation_id", "not_granted", "The consent did not include this organisation.")])
 }
 
 fn nothing_parked(ledger: Ledger) -> Problem {

@@ -5,7 +5,7 @@ use coportal_core::connection::{
     Connection, ContactUpdate, ItemPolicy, MatchBy, NameClash, NumberPolicy, OnVoid, Options, Payments, Profile, Rounding, SyncOn,
 };
 use coportal_core::ctx::Ctx;
-use coportal_core::ledger::{DraftMeaning, Ledger};
+use coportal_core::ledger::{DraftMeaning, Ledger, LedgerRules, LineTarget};
 use coportal_core::problem::{Issue, Outcome, Problem};
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
@@ -146,9 +146,9 @@ pub struct OptionsView {
 }
 
 impl OptionsView {
-    pub(super) fn new(before: &Options, after: Options, ledger: Ledger, draft: Option<DraftMeaning>, dry_run: bool) -> Outcome<Self> {
+    pub(super) fn new(before: &Options, after: Options, ledger: Ledger, rules: Option<&LedgerRules>, dry_run: bool) -> Outcome<Self> {
         let changes = changes(before, &after)?;
-        let notes = notes(before, &after, ledger, draft);
+        let notes = notes(before, &after, ledger, rules);
         Ok(Self { dry_run, changes, options: after, notes })
     }
 }
@@ -167,7 +167,8 @@ fn changes(before: &Options, after: &Options) -> Outcome<Vec<OptionChange>> {
     Ok(changed.collect())
 }
 
-fn notes(before: &Options, after: &Options, ledger: Ledger, draft: Option<DraftMeaning>) -> Vec<String> {
+fn notes(before: &Options, after: &Options, ledger: Ledger, rules: Option<&LedgerRules>) -> Vec<String> {
+    let (draft, target) = (rules.map(|rules| rules.draft), rules.map(|rules| rules.line_target));
     let label = ledger.label();
     let mut notes = Vec::new();
     if before.sync_as_draft && !after.sync_as_draft {
@@ -179,7 +180,7 @@ fn notes(before: &Options, after: &Options, ledger: Ledger, draft: Option<DraftM
         notes.push(format!("Invoices synced from now on become drafts. What is approved in {label} is never taken back to draft."));
     }
     if after.sync_as_draft && draft == Some(DraftMeaning::Held) {
-        notes.push(format!("{label} has no drafts: CoPortal holds such invoices until you press Post."));
+        notes.push(format!("{label} has no drafts: CoPortal holds such invoices until you press Post. To create them there unsent at once, which posts to your books, switch \"sync as draft\" off."));
     }
     if before.payments != after.payments && after.payments == Payments::Push {
         notes.push(format!("Payments need an account in {label} to go to: choose payment_account, or each payment asks for it."));
@@ -187,12 +188,10 @@ fn notes(before: &Options, after: &Options, ledger: Ledger, draft: Option<DraftM
     if before.on_void != after.on_void && after.on_void != OnVoid::None {
         notes.push(format!("A document in {label} with a payment on it, or one that CoPortal did not create, is never voided or deleted."));
     }
-    let later = [
-        (!before.auto_sync && after.auto_sync, "Automatic sync"),
-        (before.payments != after.payments && after.payments == Payments::Push, "Pushing payments"),
-        (before.on_void != after.on_void && after.on_void != OnVoid::None, "Voiding in the ledger"),
-        (before.item != after.item && after.item == ItemPolicy::Mapped, "A table of products"),
-    ];
+    if before.item != after.item && after.item == ItemPolicy::Mapped && target != Some(LineTarget::Item) {
+        notes.push(format!("{label} takes invoice lines without an item, so a table of products has no effect there."));
+    }
+    let later = [(!before.auto_sync && after.auto_sync, "Automatic sync")];
     for (_, what) in later.into_iter().filter(|(switched_on, _)| *switched_on) {
         notes.push(format!("{what} is stored, and has no effect yet: this version syncs invoices when somebody clicks."));
     }
@@ -219,8 +218,8 @@ impl Engine {
     ) -> Outcome<OptionsView> {
         let connection = self.known_connection(workspace.id, ledger).await?;
         let after = patch.apply(&connection.value.options, ledger)?;
-        let draft = self.ledgers.get(ledger).map(|api| api.rules.draft);
-        let view = OptionsView::new(&connection.value.options, after, ledger, draft, dry_run)?;
+        let rules = self.ledgers.get(ledger).map(|api| &api.rules);
+        let view = OptionsView::new(&connection.value.options, after, ledger, rules, dry_run)?;
         if dry_run || view.changes.is_empty() {
             return Ok(view);
         }
@@ -292,7 +291,7 @@ mod tests {
     fn what_changes_is_told_with_what_follows_from_it() {
         let before = Options::defaults(Ledger::Xero);
         let after = patch(r#"{"sync_as_draft":false,"match":["name"]}"#).apply(&before, Ledger::Xero).unwrap();
-        let view = OptionsView::new(&before, after, Ledger::Xero, Some(DraftMeaning::Native), true).unwrap();
+        let view = OptionsView::new(&before, after, Ledger::Xero, None, true).unwrap();
         let fields: Vec<&str> = view.changes.iter().map(|change| change.field.as_str()).collect();
         assert_eq!(fields, ["match", "sync_as_draft"]);
         assert!(view.notes.iter().any(|note| note.contains("stay as they are")), "C7: {:?}", view.notes);
@@ -304,11 +303,10 @@ mod tests {
         let before = Options::defaults(Ledger::Xero);
         let notes = |text: &str| {
             let after = patch(text).apply(&before, Ledger::Xero).unwrap();
-            OptionsView::new(&before, after, Ledger::Xero, Some(DraftMeaning::Native), true).unwrap().notes
+            OptionsView::new(&before, after, Ledger::Xero, None, true).unwrap().notes
         };
-        for text in [r#"{"auto_sync":true}"#, r#"{"payments":"push"}"#, r#"{"on_void":"void"}"#, r#"{"item":"mapped"}"#] {
-            assert!(notes(text).iter().any(|note| note.contains("has no effect yet")), "{text}");
-        }
+        assert!(notes(r#"{"auto_sync":true}"#).iter().any(|note| note.contains("has no effect yet")));
+        assert!(notes(r#"{"item":"mapped"}"#).iter().any(|note| note.contains("has no effect there")), "Xero has no items");
         assert!(!notes(r#"{"rounding":"line"}"#).iter().any(|note| note.contains("has no effect yet")));
     }
 }

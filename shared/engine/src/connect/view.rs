@@ -27,6 +27,12 @@ pub struct CapabilitiesView {
     pub push_contacts: bool,
     /// What a draft is there (C8).
     pub draft: DraftMeaning,
+    /// Payments can be recorded there (C1).
+    pub payments: bool,
+    /// Documents can be voided there (C10).
+    pub voids: bool,
+    /// Another organisation can be chosen without a new consent (R17).
+    pub change_organisation: bool,
     /// Whether the ledger itself refuses a number that is taken.
     pub unique_numbers: bool,
     /// How long the ledger recognises a repeated write, in seconds; 0 where it does not.
@@ -39,6 +45,9 @@ impl CapabilitiesView {
             push_invoices: true,
             push_contacts: true,
             draft: api.rules.draft,
+            payments: api.payments.is_some(),
+            voids: true,
+            change_organisation: api.profile.choice.is_changeable(),
             unique_numbers: api.rules.enforces_number,
             repeat_window_seconds: api.rules.key_window.as_secs(),
         }
@@ -156,6 +165,9 @@ pub struct IntegrationView {
     pub capabilities: Option<CapabilitiesView>,
     /// A grant that waits for the asking user's own confirmation.
     pub parked: Option<ParkedView>,
+    /// What somebody should know before connecting this workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<&'static str>,
 }
 
 impl IntegrationView {
@@ -169,6 +181,7 @@ impl IntegrationView {
             connection: None,
             capabilities: api.map(CapabilitiesView::of),
             parked: None,
+            notice: api.and_then(|api| api.notice).and_then(|notice| notice(workspace)),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod table;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use coportal_core::ledger::Ledger;
 use coportal_core::secret::Secret;
 use url::Url;
 
@@ -308,36 +309,63 @@ pub enum Availability {
     PendingApproval,
 }
 
-/// The Xero app.
+/// One ledger's app.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Xero {
+pub struct LedgerApp {
+    /// The ledger.
+    pub ledger: Ledger,
     /// SSM parameter of the client id.
     pub client_id_parameter: String,
     /// SSM parameter of the client secret.
     pub client_secret_parameter: String,
-    /// Whether Xero approved it.
+    /// Whether the vendor approved it.
     pub availability: Availability,
-    /// The simulator, in place of every Xero host.
+    /// The simulator, in place of every host of the vendor.
     pub simulator: Option<Url>,
 }
 
-impl Xero {
-    /// Reads it.
+/// The apps of all ledgers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerApps {
+    /// One each.
+    pub apps: Vec<LedgerApp>,
+    /// QuickBooks companies are sandbox companies (R11).
+    pub quickbooks_sandbox: bool,
+}
+
+impl LedgerApps {
+    /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let client_id_parameter = reader.text(&table::XERO_CLIENT_ID_PARAMETER);
-        let client_secret_parameter = reader.text(&table::XERO_CLIENT_SECRET_PARAMETER);
-        let availability = match reader.text(&table::XERO_AVAILABILITY) {
-            Some("available") => Some(Availability::Available),
-            Some("pending_approval") => Some(Availability::PendingApproval),
+        let apps: Vec<Option<LedgerApp>> = table::LEDGERS.iter().map(|variables| LedgerApp::read(reader, variables)).collect();
+        let quickbooks_sandbox = match reader.text(&table::QUICKBOOKS_ENVIRONMENT) {
+            Some("production") => Some(false),
+            Some("sandbox") => Some(true),
             Some(_) | None => {
-                reader.wrong(&table::XERO_AVAILABILITY, "available or pending_approval");
+                reader.wrong(&table::QUICKBOOKS_ENVIRONMENT, "production or sandbox");
                 None
             }
         };
-        let simulator = reader.local_origin(&table::XERO_URL);
+        Some(Self { apps: apps.into_iter().collect::<Option<_>>()?, quickbooks_sandbox: quickbooks_sandbox? })
+    }
+}
+
+impl LedgerApp {
+    fn read(reader: &mut Reader<'_>, variables: &table::LedgerVariables) -> Option<Self> {
+        let client_id_parameter = reader.text(&variables.client_id).map(str::to_owned);
+        let client_secret_parameter = reader.text(&variables.client_secret).map(str::to_owned);
+        let availability = match reader.text(&variables.availability) {
+            Some("available") => Some(Availability::Available),
+            Some("pending_approval") => Some(Availability::PendingApproval),
+            Some(_) | None => {
+                reader.wrong(&variables.availability, "available or pending_approval");
+                None
+            }
+        };
+        let simulator = reader.local_origin(&variables.url);
         Some(Self {
-            client_id_parameter: client_id_parameter?.to_owned(),
-            client_secret_parameter: client_secret_parameter?.to_owned(),
+            ledger: variables.ledger,
+            client_id_parameter: client_id_parameter?,
+            client_secret_parameter: client_secret_parameter?,
             availability: availability?,
             simulator: simulator?,
         })
@@ -387,20 +415,24 @@ mod tests {
             .collect()
     }
 
-    fn everything(variables: Vec<(&'static str, String)>) -> Result<(Aws, Database, Tokens, Door, Pages, Xero), InvalidConfiguration> {
+    fn everything(
+        variables: Vec<(&'static str, String)>,
+    ) -> Result<(Aws, Database, Tokens, Door, Pages, LedgerApps), InvalidConfiguration> {
         read(&Environment::of(variables), |r| {
-            (Aws::read(r), Database::read(r), Tokens::read(r), Door::read(r), Pages::read(r), Xero::read(r))
+            (Aws::read(r), Database::read(r), Tokens::read(r), Door::read(r), Pages::read(r), LedgerApps::read(r))
         })
     }
 
     #[test]
     fn every_example_is_accepted() {
-        let (aws, database, _, door, pages, xero) = everything(complete()).unwrap();
+        let (aws, database, _, door, pages, apps) = everything(complete()).unwrap();
         assert_eq!(aws.endpoint, None);
         assert_eq!(database.table, "coportal-Table-1A2B3C");
         assert_eq!(door.issuers.first().unwrap().issuer, "https://id.example.com");
         assert_eq!(pages.app_url.as_str(), "https://app.coportal.example/");
-        assert_eq!(xero.availability, Availability::PendingApproval);
+        assert_eq!(apps.apps.iter().map(|app| app.ledger).collect::<Vec<_>>(), Ledger::ALL);
+        assert!(apps.apps.iter().all(|app| app.availability == Availability::PendingApproval));
+        assert!(apps.quickbooks_sandbox, "R11: the sandbox is a setting");
         read(&Environment::of(complete()), Telemetry::read).unwrap();
     }
 
@@ -428,6 +460,7 @@ mod tests {
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"),
             ("COPORTAL_XERO_URL", "http://127.0.0.1:1"),
+            ("COPORTAL_BUSINESS_CENTRAL_URL", "http://127.0.0.1:1"),
             ("COPORTAL_ISSUERS", "http://id.example.com=http://id.example.com/jwks"),
             ("COPORTAL_ISSUERS", "https://id.example.com=http://id.example.com/jwks"),
             ("COPORTAL_PUBLIC_URL", "http://api.example.com"),
@@ -454,6 +487,8 @@ mod tests {
             ("COPORTAL_ISSUERS", "https://id.example.com"),
             ("COPORTAL_ISSUERS", "https://id.example.com=https://id.example.com/jwks,"),
             ("COPORTAL_XERO_AVAILABILITY", "soon"),
+            ("COPORTAL_SAGE_AVAILABILITY", ""),
+            ("COPORTAL_QUICKBOOKS_ENVIRONMENT", "live"),
         ] {
             let mut variables = complete();
             variables.retain(|(known, _)| *known != name);

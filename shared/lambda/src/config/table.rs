@@ -1,5 +1,7 @@
 //! The variables: one constant each, so that what is read and what is documented cannot differ.
 
+use coportal_core::ledger::Ledger;
+
 /// An environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
@@ -77,26 +79,69 @@ pub const APP_URL: Variable = deployed(
     None,
     "https://app.coportal.example",
 );
-/// Where the Xero client id is kept.
-pub const XERO_CLIENT_ID_PARAMETER: Variable = deployed(
-    "COPORTAL_XERO_CLIENT_ID_PARAMETER",
-    "SSM parameter that holds the OAuth client id of the Xero app.",
-    Some("/coportal/xero/client-id"),
-    "/coportal/xero/client-id",
-);
-/// Where the Xero client secret is kept.
-pub const XERO_CLIENT_SECRET_PARAMETER: Variable = deployed(
-    "COPORTAL_XERO_CLIENT_SECRET_PARAMETER",
-    "SSM SecureString parameter that holds the OAuth client secret of the Xero app.",
-    Some("/coportal/xero/client-secret"),
-    "/coportal/xero/client-secret",
-);
-/// Whether Xero approved the app.
-pub const XERO_AVAILABILITY: Variable = deployed(
-    "COPORTAL_XERO_AVAILABILITY",
-    "What the integrations page says about the Xero app's approval: `available` or `pending_approval` (R9).",
-    Some("available"),
-    "pending_approval",
+/// The variables of one ledger's app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerVariables {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Where the OAuth client id is kept.
+    pub client_id: Variable,
+    /// Where the OAuth client secret is kept.
+    pub client_secret: Variable,
+    /// Whether the vendor approved the app.
+    pub availability: Variable,
+    /// Another address, for local running.
+    pub url: Variable,
+}
+
+macro_rules! ledger_variables {
+    ($ledger:expr, $name:literal, $slug:literal, $label:literal) => {
+        LedgerVariables {
+            ledger: $ledger,
+            client_id: deployed(
+                concat!("COPORTAL_", $name, "_CLIENT_ID_PARAMETER"),
+                concat!("SSM parameter that holds the OAuth client id of the ", $label, " app."),
+                Some(concat!("/coportal/", $slug, "/client-id")),
+                concat!("/coportal/", $slug, "/client-id"),
+            ),
+            client_secret: deployed(
+                concat!("COPORTAL_", $name, "_CLIENT_SECRET_PARAMETER"),
+                concat!("SSM SecureString parameter that holds the OAuth client secret of the ", $label, " app."),
+                Some(concat!("/coportal/", $slug, "/client-secret")),
+                concat!("/coportal/", $slug, "/client-secret"),
+            ),
+            availability: deployed(
+                concat!("COPORTAL_", $name, "_AVAILABILITY"),
+                concat!("What the integrations page says about the ", $label, " app's approval: `available` or `pending_approval` (R9)."),
+                Some("available"),
+                "pending_approval",
+            ),
+            url: local(
+                concat!("COPORTAL_", $name, "_URL"),
+                concat!("Address of the ", $label, " simulator, instead of the vendor's own hosts."),
+                "http://127.0.0.1:8789",
+            ),
+        }
+    };
+}
+
+/// Xero's app.
+pub const XERO: LedgerVariables = ledger_variables!(Ledger::Xero, "XERO", "xero", "Xero");
+/// QuickBooks Online's app.
+pub const QUICKBOOKS: LedgerVariables = ledger_variables!(Ledger::Quickbooks, "QUICKBOOKS", "quickbooks", "QuickBooks");
+/// Sage's app.
+pub const SAGE: LedgerVariables = ledger_variables!(Ledger::Sage, "SAGE", "sage", "Sage");
+/// Business Central's app.
+pub const BUSINESS_CENTRAL: LedgerVariables =
+    ledger_variables!(Ledger::BusinessCentral, "BUSINESS_CENTRAL", "business-central", "Business Central");
+/// The apps of all ledgers.
+pub const LEDGERS: [LedgerVariables; 4] = [XERO, QUICKBOOKS, SAGE, BUSINESS_CENTRAL];
+/// Which QuickBooks.
+pub const QUICKBOOKS_ENVIRONMENT: Variable = deployed(
+    "COPORTAL_QUICKBOOKS_ENVIRONMENT",
+    "`production`, or `sandbox`: then companies are sandbox companies, and their cards say so (R11).",
+    Some("production"),
+    "sandbox",
 );
 /// The service name in logs.
 pub const SERVICE_NAME: Variable =
@@ -124,10 +169,6 @@ pub const LOCAL: Variable = local(
 /// Another AWS endpoint.
 pub const AWS_ENDPOINT: Variable =
     local("AWS_ENDPOINT_URL", "Address of the local cloud, instead of AWS's own endpoints.", "http://127.0.0.1:8788");
-/// Another Xero.
-pub const XERO_URL: Variable =
-    local("COPORTAL_XERO_URL", "Address of the Xero simulator, instead of Xero's own hosts.", "http://127.0.0.1:8789");
-
 /// Every variable that any function reads, in the order of the README's configuration table.
 pub const TABLE: &[Variable] = &[
     DATABASE_TABLE,
@@ -136,9 +177,19 @@ pub const TABLE: &[Variable] = &[
     AUDIENCE,
     PUBLIC_URL,
     APP_URL,
-    XERO_CLIENT_ID_PARAMETER,
-    XERO_CLIENT_SECRET_PARAMETER,
-    XERO_AVAILABILITY,
+    XERO.client_id,
+    XERO.client_secret,
+    XERO.availability,
+    QUICKBOOKS.client_id,
+    QUICKBOOKS.client_secret,
+    QUICKBOOKS.availability,
+    QUICKBOOKS_ENVIRONMENT,
+    SAGE.client_id,
+    SAGE.client_secret,
+    SAGE.availability,
+    BUSINESS_CENTRAL.client_id,
+    BUSINESS_CENTRAL.client_secret,
+    BUSINESS_CENTRAL.availability,
     SERVICE_NAME,
     METRICS_NAMESPACE,
     LOG_LEVEL,
@@ -148,7 +199,10 @@ pub const TABLE: &[Variable] = &[
     SESSION_TOKEN,
     LOCAL,
     AWS_ENDPOINT,
-    XERO_URL,
+    XERO.url,
+    QUICKBOOKS.url,
+    SAGE.url,
+    BUSINESS_CENTRAL.url,
 ];
 
 /// The table as Markdown, for the README; a test compares the two.
