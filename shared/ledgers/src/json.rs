@@ -1,10 +1,11 @@
-//! JSON of the vendors: decimals that never pass through a float, and fields that may be null, absent or blank.
+//! JSON as vendors write it, for all ledgers. Numbers never pass through a float: they are read from and written as their own digits.
 
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// A decimal exactly as it is written in JSON, as a number or as text.
@@ -62,7 +63,7 @@ pub(crate) fn maybe_decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     serde_json::from_str::<WireDecimal>(raw.get()).map(|decimal| Some(decimal.0)).map_err(D::Error::custom)
 }
 
-/// Text; null, absent and blank are none: reads fill unset fields with empty strings.
+/// Text; null, absent and blank are none.
 pub(crate) fn maybe_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.filter(|text| !text.trim().is_empty()))
@@ -73,45 +74,50 @@ pub(crate) fn maybe_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deseria
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn decimals_are_exact_and_take_numbers_and_text() {
-        for (json, expected) in [
-            ("12.50", "12.50"),
-            ("0.1", "0.1"),
-            ("\"1908.396\"", "1908.396"),
-            ("-3", "-3"),
-            ("1e2", "100"),
-            ("1.25E-2", "0.0125"),
-            ("9007199254740993", "9007199254740993"),
-            ("0.30000000000000004", "0.30000000000000004"),
-        ] {
-            let decimal: WireDecimal = serde_json::from_str(json).unwrap();
-            assert_eq!(decimal.0, expected.parse().unwrap(), "{json}");
-        }
-        for json in ["1e400", "1e-400", "\"\"", "\"a\"", "true", "{}", "\"1,000\"", "0.12345678901234567890123456789012"] {
-            assert!(serde_json::from_str::<WireDecimal>(json).is_err(), "{json}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_decimal_survives_the_wire(mantissa in any::<i64>(), scale in 0u32..=18) {
-            let decimal = Decimal::new(mantissa, scale);
-            let json = serde_json::to_string(&WireDecimal(decimal)).unwrap();
-            prop_assert_eq!(serde_json::from_str::<WireDecimal>(&json).unwrap().0, decimal);
-            let text = serde_json::to_string(&decimal.to_string()).unwrap();
-            prop_assert_eq!(serde_json::from_str::<WireDecimal>(&text).unwrap().0, decimal);
-        }
-
-        #[test]
-        fn no_text_makes_the_reader_panic(text in ".{0,40}") {
-            let _ = exact(&text);
-        }
-    }
+/// A body as bytes. Bodies hold text, dates and decimals under fixed names: writing them to memory cannot fail.
+pub(crate) fn bytes(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
 }
+
+/// The decimal that a raw piece of JSON writes.
+pub(crate) fn decimal_of(raw: &RawValue) -> Option<Decimal> {
+    serde_json::from_str::<WireDecimal>(raw.get()).ok().map(|decimal| decimal.0)
+}
+
+/// A field that was kept from a vendor's answer ([`keep`]), as the characters it came in.
+pub(crate) fn kept(kept: &Value, name: &str) -> Option<Box<RawValue>> {
+    kept.get(name).and_then(Value::as_str).and_then(|raw| RawValue::from_string(raw.to_owned()).ok())
+}
+
+/// What must be handed back to a vendor unchanged: each field's JSON as text, since a JSON value in memory would turn its numbers into
+/// floats. Fields that say nothing (`null`, `""`, `[]`, `{}`) are left out; null when none is left.
+pub(crate) fn keep<'a>(fields: impl IntoIterator<Item = (&'a str, &'a Option<Box<RawValue>>)>) -> Value {
+    let said = fields.into_iter().filter_map(|(name, raw)| raw.as_deref().map(|raw| (name, compact(raw.get()))));
+    let told = said.filter(|(_, text)| !matches!(text.as_str(), "null" | "\"\"" | "[]" | "{}"));
+    let kept: serde_json::Map<String, Value> = told.map(|(name, text)| (name.to_owned(), Value::String(text))).collect();
+    if kept.is_empty() { Value::Null } else { Value::Object(kept) }
+}
+
+/// JSON without the white space between its tokens: the same field gives the same bytes however the vendor indents it.
+pub(crate) fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in json.chars() {
+        if in_string {
+            out.push(c);
+            (in_string, escaped) = match c {
+                _ if escaped => (true, false),
+                '\\' => (true, true),
+                '"' => (false, false),
+                _ => (true, false),
+            };
+        } else if !c.is_whitespace() {
+            in_string = c == '"';
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

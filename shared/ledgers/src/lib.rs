@@ -5,7 +5,10 @@
 //! are the traits below; they have no default bodies, so that a ledger which cannot do a thing has no way to pretend.
 
 pub mod exec;
+mod fixit;
 mod json;
+mod judge;
+mod oauth;
 pub mod profile;
 mod xero;
 

@@ -8,18 +8,19 @@ mod against_the_simulator {
     use bytes::Bytes;
     use coportal_core::client::Address;
     use coportal_core::contact::{Contact, ContactContent, ContactStatus};
-    use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument, WriteLine};
+    use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument, Removal, WriteLine};
     use coportal_core::facts::AccountUse;
     use coportal_core::failure::{Disposition, Failure};
     use coportal_core::invoice::TaxMode;
     use coportal_core::ledger::Ledger;
     use coportal_core::oauth::TokenSet;
+    use coportal_core::pricing::Totals;
     use coportal_core::secret::Secret;
     use coportal_core::sync::row::Look;
     use coportal_ledgers::exec::{Meter, Transport, TransportError};
     use coportal_ledgers::profile::Lane;
     use coportal_ledgers::{
-        Access, Answered, AuthorizeRequest, ClientCredentials, Endpoints, LedgerApi, Ledgers, RefreshFailure, pkce_challenge,
+        Access, Answered, AuthorizeRequest, ClientCredentials, Endpoints, Held, LedgerApi, Ledgers, RefreshFailure, pkce_challenge,
     };
     use futures_util::future::BoxFuture;
     use http::{Request, Response};
@@ -103,11 +104,11 @@ mod against_the_simulator {
 
         async fn exchange(&self, code: &Secret) -> Result<TokenSet, Failure> {
             let verifier = Secret::new(VERIFIER.to_owned());
-            self.ledger.sign_in.exchange_code(&self.credentials, code, &verifier, REDIRECT, self.simulator.clock().now()).await
+            self.ledger.sign_in.exchange_code(&self.credentials, code, &verifier, REDIRECT, None, self.simulator.clock().now()).await
         }
 
         async fn refresh(&self, token: &Secret) -> Result<TokenSet, RefreshFailure> {
-            self.ledger.sign_in.refresh(&self.credentials, token, self.simulator.clock().now()).await
+            self.ledger.sign_in.refresh(&self.credentials, token, None, self.simulator.clock().now()).await
         }
     }
 
@@ -144,6 +145,7 @@ mod against_the_simulator {
                     ..Address::default()
                 }),
                 our_mark: Some(mark.to_owned()),
+                currency: None,
             };
             let contacts = &self.world.ledger.contacts;
             let body = contacts.contact_body(&content, None);
@@ -170,6 +172,8 @@ mod against_the_simulator {
             unit_price: Some(unit_price.parse().unwrap()),
             tax_code: Some("OUTPUT2".to_owned()),
             account: Some("200".to_owned()),
+            rate: None,
+            tax: None,
             kept: serde_json::Value::Null,
         }
     }
@@ -188,7 +192,15 @@ mod against_the_simulator {
             status: DocumentStatus::Draft,
             native_status: None,
             lines: vec![line("Design", "3", "10.0333"), line("Print", "2.5", "4.1")],
+            removed: Vec::new(),
+            version: None,
+            totals: Totals::default(),
+            kept: serde_json::Value::Null,
         }
+    }
+
+    fn mark(look: &str) -> Look {
+        Look { mark: Some(look.to_owned()), ..Look::default() }
     }
 
     fn number(look: &str) -> Look {
@@ -219,8 +231,8 @@ mod against_the_simulator {
 
         let link = links[0].link_id.as_deref().unwrap();
         let token = grace.unwrap_or_else(|failure| panic!("{failure:?}")).access_token;
-        world.ledger.sign_in.unlink(&token, link).await.unwrap();
-        world.ledger.sign_in.unlink(&token, link).await.unwrap();
+        world.ledger.sign_in.unlink(&world.credentials, Held { access: &token, refresh: None }, link).await.unwrap();
+        world.ledger.sign_in.unlink(&world.credentials, Held { access: &token, refresh: None }, link).await.unwrap();
         assert!(!world.simulator.state().organisations[0].connected);
     }
 
@@ -249,8 +261,10 @@ mod against_the_simulator {
         assert_eq!(sales, [Some("200")]);
         assert_eq!(facts.accounts_for(AccountUse::Rounding).count(), 1);
         assert_eq!(facts.rate_of("OUTPUT2").map(|rate| rate.percent()), Some("20".parse().unwrap()));
-        let url = connected.world.ledger.documents.document_url(&facts, "id-1").unwrap();
-        assert!(url.starts_with("https://go.xero.com/app/%21") && url.ends_with("/invoicing/view/id-1"), "{url}");
+        let contact = connected.make_contact("Acme", "ann@acme.example", "coportal:cl_1").await.unwrap().value;
+        let made = connected.create(&write(&contact.external_id, "CP-1"), "key-1").await.unwrap().value;
+        let url = connected.world.ledger.documents.document_url(&facts, &connected.organisation, &made).unwrap();
+        assert!(url.starts_with("https://go.xero.com/app/%21") && url.ends_with(&format!("/invoicing/view/{}", made.external_id)), "{url}");
     }
 
     #[tokio::test]
@@ -271,14 +285,14 @@ mod against_the_simulator {
         let quoted = connected.make_contact("The \"Best\" Bakery", "b@best.example", "coportal:cl_2").await.unwrap().value;
         let found = contacts.search(connected.access(), None, Some("The \"Best\" Bakery")).await.unwrap().value;
         assert_eq!(found, [quoted]);
-        let marked = contacts.find_by_mark(connected.access(), "coportal:cl_1").await.unwrap().value;
+        let marked = contacts.look_contact(connected.access(), &mark("coportal:cl_1")).await.unwrap().value;
         assert_eq!(marked.as_slice(), std::slice::from_ref(&made));
         assert_eq!(contacts.read_contact(connected.access(), &made.external_id).await.unwrap().value, Some(made.clone()));
         let missing = contacts.read_contact(connected.access(), "99999999-9999-4999-8999-999999999999").await.unwrap();
         assert_eq!(missing.value, None);
 
         let change = ContactContent { email: Some("new@acme.example".to_owned()), ..blank() };
-        let body = contacts.contact_body(&change, Some(&made.external_id));
+        let body = contacts.contact_body(&change, Some(&made));
         let changed = contacts.write_contact(connected.access(), Some(&made.external_id), &body, "update-1").await.unwrap().value;
         assert_eq!(changed, Contact { email: Some("new@acme.example".to_owned()), ..made.clone() });
 
@@ -295,7 +309,7 @@ mod against_the_simulator {
     }
 
     fn blank() -> ContactContent {
-        ContactContent { name: None, email: None, phone: None, billing_address: None, our_mark: None }
+        ContactContent { name: None, email: None, phone: None, billing_address: None, our_mark: None, currency: None }
     }
 
     #[tokio::test]
@@ -367,7 +381,7 @@ mod against_the_simulator {
         assert_eq!((approved.status, approved.native_status.as_str()), (DocumentStatus::Approved, "AUTHORISED"));
 
         let documents = &connected.world.ledger.documents;
-        let body = documents.void_body(&made.external_id, approved.status);
+        let body = documents.void_body(&approved, Removal::Void);
         let voided = documents.void_document(connected.access(), &made.external_id, &body, "key-4").await.unwrap().value;
         assert!(voided.status.is_gone());
         let again = connected.create(&approve, "key-5").await.unwrap_err();
@@ -423,10 +437,10 @@ mod against_the_simulator {
     async fn a_hit_limit_says_when_to_come_back() {
         let connected = connected().await;
         let contacts = &connected.world.ledger.contacts;
-        let mut outcome = contacts.find_by_mark(connected.access(), "coportal:cl_1").await;
+        let mut outcome = contacts.look_contact(connected.access(), &mark("coportal:cl_1")).await;
         for _ in 0..60 {
             if outcome.is_ok() {
-                outcome = contacts.find_by_mark(connected.access(), "coportal:cl_1").await;
+                outcome = contacts.look_contact(connected.access(), &mark("coportal:cl_1")).await;
             }
         }
         let limited = outcome.unwrap_err();

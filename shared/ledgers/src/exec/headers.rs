@@ -16,7 +16,7 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The vendor's id of the request: short visible text, or nothing. A foreign header reaches logs and timelines.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
-    ["xero-correlation-id", "x-correlation-id", "x-request-id", "request-id"]
+    ["xero-correlation-id", "intuit_tid", "x-correlation-id", "x-request-id", "request-id"]
         .into_iter()
         .find_map(|name| text(headers, name))
         .filter(|id| id.len() <= 100 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:|".contains(&byte)))

@@ -1,5 +1,7 @@
 //! Sending: one transport for all ledgers, counted and traced, never retried and never redirected here.
 
+mod address;
+pub(crate) mod call;
 pub mod egress;
 pub(crate) mod headers;
 pub mod http_transport;
@@ -16,6 +18,7 @@ use coportal_core::ledger::Ledger;
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
 
+pub(crate) use self::address::encoded;
 pub use self::egress::{Egress, EgressError};
 pub use self::http_transport::HttpTransport;
 use crate::LimitsSeen;

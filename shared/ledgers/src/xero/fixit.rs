@@ -1,9 +1,12 @@
-//! Xero's fix-it catalogue: for each cause a stable code, what a user reads, what to do, where, and whether trying again helps. None of
-//! these texts repeats the vendor's words.
+//! Xero's fix-it catalogue.
 
-use std::borrow::Cow;
+use bytes::Bytes;
+use coportal_core::failure::Failure;
+use http::Response;
 
-use coportal_core::problem::Fix;
+use super::outcome;
+use crate::fixit::{Catalogue, Common, Entry, WAIT, entry};
+use crate::judge::Asked;
 
 /// Why a call failed, as a user can understand it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,30 +50,7 @@ pub(super) enum Cause {
     AppRefused,
 }
 
-/// An entry of the catalogue.
-pub(super) struct Entry {
-    /// Stable code.
-    pub(super) code: &'static str,
-    /// What happened.
-    pub(super) detail: &'static str,
-    what: &'static str,
-    place: &'static str,
-    retry_helps: bool,
-}
-
-impl Entry {
-    pub(super) fn fix(&self) -> Fix {
-        Fix { what: Cow::Borrowed(self.what), place: Cow::Borrowed(self.place), retry_helps: self.retry_helps }
-    }
-}
-
 const CARD: &str = "Settings > Integrations > Xero";
-const WAIT: &str = "no click needed";
-
-const fn entry(code: &'static str, detail: &'static str, what: &'static str, place: &'static str, retry_helps: bool) -> Entry {
-    Entry { code, detail, what, place, retry_helps }
-}
-
 impl Cause {
     /// All of them, for the tests that hold the catalogue complete.
     #[cfg(test)]
@@ -113,9 +93,31 @@ impl Cause {
         Self::CodeRefused,
         Self::AppRefused,
     ];
+}
 
-    /// Its entry.
-    pub(super) fn entry(self) -> Entry {
+impl Catalogue for Cause {
+    fn common(common: Common) -> Self {
+        match common {
+            Common::Unreachable => Self::Unreachable,
+            Common::NoAnswer => Self::NoAnswer,
+            Common::OutcomeUnknown => Self::OutcomeUnknown,
+            Common::AnswerUnreadable => Self::AnswerUnreadable,
+            Common::AnswerUnexpected => Self::AnswerUnexpected,
+            Common::RequestMalformed => Self::RequestMalformed,
+            Common::CodeRefused => Self::CodeRefused,
+            Common::AppRefused => Self::AppRefused,
+        }
+    }
+
+    fn facts_stale(self) -> bool {
+        matches!(self, Self::AccountRefused | Self::TaxRefused | Self::PeriodLocked | Self::CurrencyMissing)
+    }
+
+    fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
+        outcome::failure(asked, answer)
+    }
+
+    fn entry(self) -> Entry {
         match self {
             Self::Unreachable => entry(
                 "xero_unreachable",

@@ -11,8 +11,7 @@ use coportal_core::pricing::Totals;
 use coportal_core::text;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 use uuid::Uuid;
@@ -20,8 +19,9 @@ use uuid::Uuid;
 use super::fixit::Cause;
 use super::wire::{
     AddressBody, ContactBody, ContactIdBody, ContactsBody, EndBody, InvoiceBody, InvoicesBody, LineBody, Link, OrganisationFacts,
-    PhoneBody, WireAccount, WireAddress, WireContact, WireCurrency, WireDecimal, WireInvoice, WireLine, WirePhone, WireTaxRate, day,
+    PhoneBody, WireAccount, WireAddress, WireContact, WireCurrency, WireInvoice, WireLine, WirePhone, WireTaxRate, day,
 };
+use crate::json::{self, WireDecimal, kept};
 
 /// A contact's name as Xero takes it: no angle brackets, no blanks at the ends or doubled, at most 255 characters ("Contacts").
 pub(super) fn contact_name(name: &str) -> String {
@@ -68,12 +68,7 @@ pub(super) fn contact_body(content: &ContactContent, is_update: bool) -> Vec<u8>
             }),
         }],
     };
-    json(&body)
-}
-
-/// These bodies hold text, dates and decimals under fixed names: writing them to memory cannot fail.
-fn json(body: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).unwrap_or_default()
+    json::bytes(&body)
 }
 
 /// A contact as CoPortal sees it.
@@ -267,7 +262,7 @@ pub(super) fn document_body(write: &DocumentWrite) -> Vec<u8> {
             line_items: write.lines.iter().map(|line| line_body(line, write.tax_mode.is_some())).collect(),
         }],
     };
-    json(&body)
+    json::bytes(&body)
 }
 
 /// A line as written. A document without tax names no tax rate.
@@ -275,7 +270,7 @@ fn line_body(line: &WriteLine, has_tax: bool) -> LineBody<'_> {
     // Account codes have at most ten characters, so a UUID can only be an id.
     let is_id = line.account.as_deref().is_some_and(|account| Uuid::try_parse(account).is_ok());
     let rate = kept(&line.kept, "DiscountRate");
-    let counts = rate.as_deref().is_some_and(|raw| decimal_of(raw).is_some_and(|rate| !rate.is_zero()));
+    let counts = rate.as_deref().is_some_and(|raw| json::decimal_of(raw).is_some_and(|rate| !rate.is_zero()));
     LineBody {
         id: line.line_id.as_deref(),
         description: Some(line.description.as_str()).filter(|text| !text.is_empty()),
@@ -294,56 +289,16 @@ fn line_body(line: &WriteLine, has_tax: bool) -> LineBody<'_> {
     }
 }
 
-fn decimal_of(raw: &RawValue) -> Option<Decimal> {
-    serde_json::from_str::<WireDecimal>(raw.get()).ok().map(|decimal| decimal.0)
-}
-
-/// A kept field, as the characters it came in.
-fn kept(kept: &Value, name: &str) -> Option<Box<RawValue>> {
-    kept.get(name).and_then(Value::as_str).and_then(|raw| RawValue::from_string(raw.to_owned()).ok())
-}
-
-/// What must be handed back unchanged: each field's JSON as text, since a JSON value in memory would turn its numbers into floats.
+/// What must be handed back unchanged of a line.
 fn kept_of(line: &WireLine) -> Value {
-    let fields = [
+    json::keep([
         ("Tracking", &line.tracking),
         ("ItemCode", &line.item_code),
         ("DiscountRate", &line.discount_rate),
         ("DiscountAmount", &line.discount_amount),
         ("Taxability", &line.taxability),
         ("SalesTaxCodeId", &line.sales_tax_code_id),
-    ];
-    let mut kept = Map::new();
-    for (name, raw) in fields {
-        if let Some(raw) = raw {
-            let compact = compact(raw.get());
-            if !matches!(compact.as_str(), "null" | "\"\"" | "[]") {
-                kept.insert(name.to_owned(), Value::String(compact));
-            }
-        }
-    }
-    if kept.is_empty() { Value::Null } else { Value::Object(kept) }
-}
-
-/// JSON without the white space between its tokens: the same field gives the same bytes however the vendor indents it.
-fn compact(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for c in json.chars() {
-        if in_string {
-            out.push(c);
-            (in_string, escaped) = match c {
-                _ if escaped => (true, false),
-                '\\' => (true, true),
-                '"' => (false, false),
-                _ => (true, false),
-            };
-        } else if !c.is_whitespace() {
-            in_string = c == '"';
-            out.push(c);
-        }
-    }
-    out
+    ])
 }
 
 /// The body that ends a document: drafts are deleted, approved ones voided ("Invoices", status codes).
@@ -352,12 +307,12 @@ pub(super) fn void_body(external_id: &str, stands: DocumentStatus) -> Vec<u8> {
         DocumentStatus::Draft | DocumentStatus::Deleted => "DELETED",
         DocumentStatus::Approved | DocumentStatus::Paid | DocumentStatus::Voided => "VOIDED",
     };
-    json(&InvoicesBody { invoices: [EndBody { id: external_id, status }] })
+    json::bytes(&InvoicesBody { invoices: [EndBody { id: external_id, status }] })
 }
 
 /// The body that approves a draft: every field that it leaves out stays as it is ("Invoices", "POST Invoices").
 pub(super) fn approve_body(external_id: &str) -> Vec<u8> {
-    json(&InvoicesBody { invoices: [EndBody { id: external_id, status: "AUTHORISED" }] })
+    json::bytes(&InvoicesBody { invoices: [EndBody { id: external_id, status: "AUTHORISED" }] })
 }
 
 /// Whether the wire's invoice is a sales invoice; bills share the endpoint.

@@ -1,14 +1,15 @@
 //! Xero: the calls.
 
+mod claims;
 mod filter;
 mod fixit;
 mod map;
 mod outcome;
 mod profile;
 mod sign_in;
-mod tokens;
 mod wire;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,24 +17,32 @@ use coportal_core::contact::{Contact, ContactContent};
 use coportal_core::document::{DocumentWrite, RemoteDocument, Removal};
 use coportal_core::facts::Facts;
 use coportal_core::failure::Failure;
-use coportal_core::secret::Secret;
 use coportal_core::sync::row::Look;
 use coportal_core::text;
 use futures_util::future;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::Method;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use self::outcome::{Asked, Effect, Subject};
+use self::fixit::Cause;
 pub use self::profile::XeroEndpoints;
-use self::profile::{KEY_HEADER, KEYS, PROFILE, RULES};
+use self::profile::{KEYS, PROFILE, RULES};
 use self::wire::{Accounts, ContactsAnswer, Currencies, InvoicesAnswer, Organisations, TaxRates, WireContact, WireInvoice};
-use crate::exec::{Executor, Operation, headers};
+use crate::exec::call::{Call, Caller, Reply, Tenancy, nothing};
+use crate::exec::{Executor, Operation, encoded, headers};
+use crate::judge::{self, Subject};
 use crate::{Access, Answered, Called, Contacts, Documents, Drafts, LedgerApi, ReadFacts};
 
 /// Xero, sending through `executor`.
 pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
-    let calls = Arc::new(Xero { executor: executor.clone(), base: endpoints.api.as_str().trim_end_matches('/').to_owned() });
+    let caller = Caller {
+        executor: executor.clone(),
+        base: endpoints.api.as_str().trim_end_matches('/').to_owned(),
+        tenancy: Tenancy::Header("xero-tenant-id"),
+        idempotency: Some(KEYS),
+        always: &[],
+        catalogue: PhantomData,
+    };
+    let calls = Arc::new(Xero { caller });
     LedgerApi {
         rules: RULES,
         profile: &PROFILE,
@@ -50,134 +59,38 @@ pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
 
 /// The Accounting API.
 struct Xero {
-    executor: Executor,
-    base: String,
+    caller: Caller<Cause>,
 }
 
-/// One call, before it is a request.
-struct Call<'a> {
-    operation: Operation,
-    method: Method,
-    path: String,
-    query: Vec<(&'static str, String)>,
-    write: Option<Write<'a>>,
-    subject: Subject,
-}
-
-/// What a writing call carries.
-struct Write<'a> {
-    body: &'a [u8],
+/// A create by PUT, which can only make; an update by POST to the id, which can only change this one ("Invoices", "Contacts").
+fn write<'a>(
+    names: [&'static str; 2],
+    routes: [&'static str; 2],
+    external_id: Option<&str>,
+    body: &[u8],
     key: &'a str,
-}
-
-impl<'a> Call<'a> {
-    fn read(name: &'static str, route: &'static str, path: String, subject: Subject) -> Self {
-        Self { operation: Operation { name, route }, method: Method::GET, path, query: Vec::new(), write: None, subject }
-    }
-
-    /// A create by PUT, which can only make; an update by POST to the id, which can only change this one ("Invoices", "Contacts").
-    fn write(names: [&'static str; 2], routes: [&'static str; 2], external_id: Option<&str>, write: Write<'a>, subject: Subject) -> Self {
-        let [create, update] = names;
-        let [all, one] = routes;
-        let (operation, method, path) = match external_id {
-            None => (Operation { name: create, route: all }, Method::PUT, all.to_owned()),
-            Some(id) => (Operation { name: update, route: one }, Method::POST, format!("{all}/{}", filter::encoded(id))),
-        };
-        let subject = if external_id.is_some() { subject } else { Subject::Place };
-        // Said always: the published default and the vendor's prose disagree.
-        let query = vec![("summarizeErrors", "true".to_owned())];
-        Self { operation, method, path, query, write: Some(write), subject }
-    }
-
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
-        self
-    }
-
-    fn effect(&self) -> Effect {
-        if self.write.is_some() { Effect::Write } else { Effect::Read }
-    }
-}
-
-/// `Authorization: Bearer …`, marked so that no layer below prints it.
-fn bearer(token: &Secret) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// An answer with the question it is judged against.
-struct Reply<'a> {
-    asked: Asked<'a>,
-    answer: Response<Bytes>,
-}
-
-impl Reply<'_> {
-    fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        outcome::read(&self.asked, &self.answer)
-    }
-
-    fn unexpected(&self, why: &str) -> Failure {
-        outcome::unexpected(&self.asked, &self.answer, why)
-    }
-
-    fn answered<T>(&self, value: T) -> Answered<T> {
-        let headers = self.answer.headers();
-        Answered { value, vendor_request_id: headers::request_id(headers), limits: headers::limits(headers), at: headers::date(headers) }
-    }
+    subject: Subject,
+) -> Call<'a> {
+    let [create, update] = names;
+    let [all, one] = routes;
+    let body = Bytes::copy_from_slice(body);
+    let call = match external_id {
+        None => Call::write(Operation { name: create, route: all }, Method::PUT, all.to_owned(), body, key, Subject::Place),
+        Some(id) => Call::write(Operation { name: update, route: one }, Method::POST, format!("{all}/{}", encoded(id)), body, key, subject),
+    };
+    // Said always: the published default and the vendor's prose disagree.
+    call.with("summarizeErrors", "true")
 }
 
 impl Xero {
-    /// Sends one call; anything but a success is a failure. A 404 of a named object is the caller's when it asks for it.
-    async fn send<'a>(&self, access: Access<'a>, call: Call<'_>) -> Result<Reply<'a>, Failure> {
-        let reply = self.exchange(access, call).await?;
-        if reply.answer.status().is_success() { Ok(reply) } else { Err(outcome::failure(&reply.asked, &reply.answer)) }
-    }
-
-    async fn exchange<'a>(&self, access: Access<'a>, call: Call<'_>) -> Result<Reply<'a>, Failure> {
-        let asked = Asked { effect: call.effect(), subject: call.subject, now: access.now, token: access.token.expose() };
-        let operation = call.operation;
-        let request = self.request(access, call).map_err(|why| outcome::unbuildable(&asked, why))?;
-        let sent = self.executor.send(operation, request, access.timeout, Some(access.meter)).await;
-        let answer = sent.map_err(|error| outcome::unanswered(&asked, &error))?;
-        Ok(Reply { asked, answer })
-    }
-
-    fn request(&self, access: Access<'_>, call: Call<'_>) -> Result<Request<Bytes>, &'static str> {
-        let query: Vec<String> = call.query.iter().map(|(name, value)| format!("{name}={}", filter::encoded(value))).collect();
-        let mark = if query.is_empty() { "" } else { "?" };
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(format!("{}{}{mark}{}", self.base, call.path, query.join("&")))
-            .header(header::AUTHORIZATION, bearer(access.token).ok_or("the access token is no header")?)
-            // Every call names its organisation: a token may reach several.
-            .header("xero-tenant-id", access.organisation)
-            .header(header::ACCEPT, "application/json");
-        let mut body = Bytes::new();
-        if let Some(write) = call.write {
-            if write.key.is_empty() || write.key.len() > KEYS.key_max {
-                return Err("the idempotency key is empty or too long");
-            }
-            request = request.header(KEY_HEADER, write.key).header(header::CONTENT_TYPE, "application/json");
-            body = Bytes::copy_from_slice(write.body);
-        }
-        request.body(body).map_err(|_| "a header or the address is not valid")
-    }
-
-    async fn list<'a, T: DeserializeOwned>(&self, access: Access<'a>, call: Call<'_>) -> Result<(Reply<'a>, T), Failure> {
-        let reply = self.send(access, call).await?;
-        let value = reply.read()?;
-        Ok((reply, value))
-    }
-
     async fn read_facts(&self, access: Access<'_>) -> Result<Answered<Facts>, Failure> {
         let place = |name, route: &'static str| Call::read(name, route, route.to_owned(), Subject::Place);
         // Four in flight, below the vendor's five; every answer is awaited, so that a failure leaves nothing running.
         let (organisations, rates, accounts, currencies) = future::join4(
-            self.list::<Organisations>(access, place("read_organisation", "/Organisation")),
-            self.list::<TaxRates>(access, place("list_tax_rates", "/TaxRates")),
-            self.list::<Accounts>(access, place("list_accounts", "/Accounts").with("where", r#"Status=="ACTIVE""#)),
-            self.list::<Currencies>(access, place("list_currencies", "/Currencies")),
+            self.caller.list::<Organisations>(access, place("read_organisation", "/Organisation")),
+            self.caller.list::<TaxRates>(access, place("list_tax_rates", "/TaxRates")),
+            self.caller.list::<Accounts>(access, place("list_accounts", "/Accounts").with("where", r#"Status=="ACTIVE""#)),
+            self.caller.list::<Currencies>(access, place("list_currencies", "/Currencies")),
         )
         .await;
         let ((reply, organisations), (rates_reply, rates)) = (organisations?, rates?);
@@ -187,7 +100,7 @@ impl Xero {
             return Err(reply.unexpected("the answer is about another organisation"));
         }
         let facts = map::facts(organisation, rates.tax_rates, accounts.accounts, currencies.currencies, access.now)
-            .map_err(|cause| outcome::unusable(&reply.asked, cause, &reply.answer))?;
+            .map_err(|cause| judge::unusable(&reply.asked, cause, &reply.answer))?;
         let mut answered = reply.answered(facts);
         for other in [&rates_reply, &accounts_reply, &currencies_reply] {
             answered.limits = answered.limits.tighter(headers::limits(other.answer.headers()));
@@ -196,7 +109,7 @@ impl Xero {
     }
 
     /// Contacts of an answer that must all have an id.
-    fn contacts(reply: &Reply<'_>, answer: ContactsAnswer) -> Result<Vec<Contact>, Failure> {
+    fn contacts(reply: &Reply<'_, Cause>, answer: ContactsAnswer) -> Result<Vec<Contact>, Failure> {
         if answer.contacts.iter().any(|contact| !is_id(&contact.id)) {
             return Err(reply.unexpected("a contact without an id"));
         }
@@ -219,7 +132,7 @@ impl Xero {
             .with("includeArchived", "true")
             .with("page", "1")
             .with("pageSize", "100");
-        let (reply, answer) = self.list(access, call).await?;
+        let (reply, answer) = self.caller.list(access, call).await?;
         let (email, name) = (email.map(text::email_key), name.as_deref().map(text::name_key));
         let fits = |contact: &Contact| {
             let by_email = email.is_some() && contact.email.as_deref().map(text::email_key) == email;
@@ -238,21 +151,21 @@ impl Xero {
             .with("includeArchived", "true")
             .with("page", "1")
             .with("pageSize", "100");
-        let (reply, answer) = self.list(access, call).await?;
+        let (reply, answer) = self.caller.list(access, call).await?;
         let found = Self::contacts(&reply, answer)?.into_iter().filter(|contact| contact.our_mark.as_deref() == Some(mark)).collect();
         Ok(reply.answered(found))
     }
 
     async fn contact(&self, access: Access<'_>, external_id: &str) -> Result<Answered<Option<Contact>>, Failure> {
-        let path = format!("/Contacts/{}", filter::encoded(external_id));
-        let reply = self.exchange(access, Call::read("read_contact", "/Contacts/{id}", path, Subject::Contact)).await?;
+        let path = format!("/Contacts/{}", encoded(external_id));
+        let reply = self.caller.exchange(access, Call::read("read_contact", "/Contacts/{id}", path, Subject::Contact)).await?;
         match reply.answer.status().as_u16() {
             404 => Ok(reply.answered(None)),
             200..=299 => {
                 let contact = one_contact(&reply, Some(external_id))?;
                 Ok(reply.answered(Some(contact)))
             }
-            _ => Err(outcome::failure(&reply.asked, &reply.answer)),
+            _ => Err(reply.failure()),
         }
     }
 
@@ -263,22 +176,16 @@ impl Xero {
         body: &[u8],
         key: &str,
     ) -> Result<Answered<Contact>, Failure> {
-        let call = Call::write(
-            ["create_contact", "update_contact"],
-            ["/Contacts", "/Contacts/{id}"],
-            external_id,
-            Write { body, key },
-            Subject::Contact,
-        );
-        let reply = self.send(access, call).await?;
+        let call = write(["create_contact", "update_contact"], ["/Contacts", "/Contacts/{id}"], external_id, body, key, Subject::Contact);
+        let reply = self.caller.send(access, call).await?;
         let contact = one_contact(&reply, external_id)?;
         Ok(reply.answered(contact))
     }
 
     async fn document(&self, access: Access<'_>, external_id: &str) -> Result<Answered<Option<RemoteDocument>>, Failure> {
-        let path = format!("/Invoices/{}", filter::encoded(external_id));
+        let path = format!("/Invoices/{}", encoded(external_id));
         let call = Call::read("read_invoice", "/Invoices/{id}", path, Subject::Document).with("unitdp", "4");
-        let reply = self.exchange(access, call).await?;
+        let reply = self.caller.exchange(access, call).await?;
         match reply.answer.status().as_u16() {
             404 => Ok(reply.answered(None)),
             200..=299 => {
@@ -287,7 +194,7 @@ impl Xero {
                 let document = map::is_sales(&wire).then(|| map::document(wire)).transpose().map_err(|why| reply.unexpected(why))?;
                 Ok(reply.answered(document))
             }
-            _ => Err(outcome::failure(&reply.asked, &reply.answer)),
+            _ => Err(reply.failure()),
         }
     }
 
@@ -310,7 +217,7 @@ impl Xero {
             },
         };
         // Without a page the vendor leaves the lines out.
-        let (reply, answer): (_, InvoicesAnswer) = self.list(access, call.with("page", "1").with("unitdp", "4")).await?;
+        let (reply, answer): (_, InvoicesAnswer) = self.caller.list(access, call.with("page", "1").with("unitdp", "4")).await?;
         let mut found = Vec::new();
         for wire in answer.invoices.into_iter().filter(map::is_sales) {
             if !is_id(&wire.id) {
@@ -336,14 +243,8 @@ impl Xero {
         body: &[u8],
         key: &str,
     ) -> Result<Answered<RemoteDocument>, Failure> {
-        let call = Call::write(
-            ["create_invoice", "update_invoice"],
-            ["/Invoices", "/Invoices/{id}"],
-            external_id,
-            Write { body, key },
-            Subject::Document,
-        );
-        let reply = self.send(access, call.with("unitdp", "4")).await?;
+        let call = write(["create_invoice", "update_invoice"], ["/Invoices", "/Invoices/{id}"], external_id, body, key, Subject::Document);
+        let reply = self.caller.send(access, call.with("unitdp", "4")).await?;
         let wire = one_invoice(&reply, external_id)?;
         if !map::is_sales(&wire) {
             return Err(reply.unexpected("the answer is about a bill"));
@@ -371,18 +272,13 @@ fn number_of(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<Body>(body).ok()?.invoices.into_iter().next()?.number
 }
 
-/// What a look-up without anything to look for comes to: no call, nothing found.
-fn nothing<T>() -> Answered<Vec<T>> {
-    Answered { value: Vec::new(), vendor_request_id: None, limits: crate::LimitsSeen::default(), at: None }
-}
-
 /// Refused elements come with no id, or one of zeros only.
 fn is_id(id: &str) -> bool {
     id.bytes().any(|byte| byte.is_ascii_alphanumeric() && byte != b'0')
 }
 
 /// The one contact that an answer must be about.
-fn one_contact(reply: &Reply<'_>, external_id: Option<&str>) -> Result<Contact, Failure> {
+fn one_contact(reply: &Reply<'_, Cause>, external_id: Option<&str>) -> Result<Contact, Failure> {
     let answer: ContactsAnswer = reply.read()?;
     let mut contacts: Vec<WireContact> = answer.contacts;
     if let [only] = contacts.as_mut_slice() {
@@ -398,7 +294,7 @@ fn one_contact(reply: &Reply<'_>, external_id: Option<&str>) -> Result<Contact, 
 }
 
 /// The one invoice that an answer must be about.
-fn one_invoice(reply: &Reply<'_>, external_id: Option<&str>) -> Result<WireInvoice, Failure> {
+fn one_invoice(reply: &Reply<'_, Cause>, external_id: Option<&str>) -> Result<WireInvoice, Failure> {
     let answer: InvoicesAnswer = reply.read()?;
     let mut invoices = answer.invoices;
     if let [only] = invoices.as_mut_slice() {
@@ -480,7 +376,7 @@ impl Documents for Xero {
 
     fn document_url(&self, facts: &Facts, _organisation: &str, document: &RemoteDocument) -> Option<String> {
         let code = facts.short_code.as_deref().filter(|code| !code.is_empty())?;
-        let (code, id) = (filter::encoded(code), filter::encoded(&document.external_id));
+        let (code, id) = (encoded(code), encoded(&document.external_id));
         Some(format!("https://go.xero.com/app/{code}/invoicing/view/{id}"))
     }
 }

@@ -1,134 +1,17 @@
 //! Status, headers and body to a [`Failure`]: what happened, and what follows from it. Sources: developer.xero.com "HTTP Response Codes &
 //! Errors", "OAuth 2.0 API Limits", "Idempotent requests", and replies reported by integrators.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use coportal_core::failure::{Disposition, Failure, Question};
 use coportal_core::problem::Issue;
 use http::Response;
-use jiff::{SignedDuration, Timestamp};
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use jiff::SignedDuration;
 
 use super::fixit::Cause;
 use super::wire::{ElementState, ErrorEnvelope};
-use crate::exec::{TransportError, headers, redact};
-
-/// What a call does at the vendor when its answer is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// Nothing, or the same however often it is done.
-    Read,
-    /// Something that must not be done twice.
-    Write,
-}
-
-/// What a call is about, which decides what "not found" means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
-    /// An invoice named by id.
-    Document,
-    /// A contact named by id.
-    Contact,
-    /// Anything else: an address that exists always.
-    Place,
-}
-
-/// The question that an answer is judged against.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) effect: Effect,
-    pub(super) subject: Subject,
-    pub(super) now: Timestamp,
-    /// The call's access token, which an answer may echo and a log must not hold.
-    pub(super) token: &'a str,
-}
-
-/// Puts a failure together from its cause.
-fn failed(asked: &Asked<'_>, cause: Cause, disposition: Disposition, answer: Option<&Response<Bytes>>, internal: &str) -> Failure {
-    let entry = cause.entry();
-    Failure {
-        code: Cow::Borrowed(entry.code),
-        disposition,
-        detail: Cow::Borrowed(entry.detail),
-        fix: entry.fix(),
-        status: answer.map(|answer| answer.status().as_u16()),
-        vendor_request_id: answer.and_then(|answer| headers::request_id(answer.headers())),
-        internal: redact::line(internal, &[asked.token]),
-        facts_stale: matches!(cause, Cause::AccountRefused | Cause::TaxRefused | Cause::PeriodLocked | Cause::CurrencyMissing),
-    }
-}
-
-const RETRY: Disposition = Disposition::Retry { not_before: None };
-
-/// The failure of a call that got no answer.
-pub(super) fn unanswered(asked: &Asked<'_>, error: &TransportError) -> Failure {
-    let internal = error.to_string();
-    match (error, asked.effect) {
-        (TransportError::NotSent(_), _) => failed(asked, Cause::Unreachable, RETRY, None, &internal),
-        (TransportError::MaybeSent(_), Effect::Read) => failed(asked, Cause::NoAnswer, RETRY, None, &internal),
-        (TransportError::MaybeSent(_), Effect::Write) => failed(asked, Cause::OutcomeUnknown, Disposition::LookFirst, None, &internal),
-    }
-}
-
-/// The failure of a request that could not even be built.
-pub(super) fn unbuildable(asked: &Asked<'_>, why: &str) -> Failure {
-    failed(asked, Cause::RequestMalformed, Disposition::Defect, None, why)
-}
-
-/// A success whose body arrived damaged. A write with such an answer has very probably been done.
-fn unreadable(asked: &Asked<'_>, answer: &Response<Bytes>, why: &str) -> Failure {
-    match asked.effect {
-        Effect::Read => failed(asked, Cause::AnswerUnreadable, RETRY, Some(answer), why),
-        Effect::Write => failed(asked, Cause::OutcomeUnknown, Disposition::LookFirst, Some(answer), why),
-    }
-}
-
-/// A success whose body is whole but not about what was asked for.
-pub(super) fn unexpected(asked: &Asked<'_>, answer: &Response<Bytes>, why: &str) -> Failure {
-    match asked.effect {
-        Effect::Read => failed(asked, Cause::AnswerUnexpected, Disposition::Defect, Some(answer), why),
-        Effect::Write => failed(asked, Cause::OutcomeUnknown, Disposition::LookFirst, Some(answer), why),
-    }
-}
-
-/// An organisation that cannot be used, found out by reading it.
-pub(super) fn unusable(asked: &Asked<'_>, cause: Cause, answer: &Response<Bytes>) -> Failure {
-    failed(asked, cause, Disposition::Reject { issues: Vec::new() }, Some(answer), "")
-}
-
-/// The failure of an exchange at the token endpoint: the user starts again, we correct our registration, or nobody knows what happened.
-pub(super) fn sign_in(asked: &Asked<'_>, cause: Cause, answer: Option<&Response<Bytes>>, internal: &str) -> Failure {
-    let disposition = if cause == Cause::CodeRefused {
-        Disposition::Reject { issues: Vec::new() }
-    } else if cause == Cause::AppRefused {
-        Disposition::Defect
-    } else {
-        Disposition::LookFirst
-    };
-    failed(asked, cause, disposition, answer, internal)
-}
-
-/// Reads a success.
-///
-/// # Errors
-/// The failure that a damaged or foreign body is.
-pub(super) fn read<T: DeserializeOwned>(asked: &Asked<'_>, answer: &Response<Bytes>) -> Result<T, Failure> {
-    if let Some(kind) = headers::text(answer.headers(), "content-type") {
-        let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if !media.ends_with("json") {
-            return Err(unreadable(asked, answer, &format!("the answer is {media}, not JSON")));
-        }
-    }
-    if answer.body().is_empty() {
-        return Err(unreadable(asked, answer, "the answer is empty"));
-    }
-    serde_json::from_slice(answer.body()).map_err(|error| match error.classify() {
-        Category::Io | Category::Syntax | Category::Eof => unreadable(asked, answer, &format!("the answer is no JSON: {error}")),
-        Category::Data => unexpected(asked, answer, &format!("the answer has another shape: {error}")),
-    })
-}
+use crate::exec::headers;
+use crate::fixit::Catalogue as _;
+use crate::judge::{Asked, REFUSED, Subject, failed, lost};
 
 /// The failure of an element that was refused inside a success.
 pub(super) fn refused(asked: &Asked<'_>, answer: &Response<Bytes>, state: &ElementState) -> Failure {
@@ -141,17 +24,12 @@ pub(super) fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
     let body = String::from_utf8_lossy(answer.body());
     let envelope: ErrorEnvelope = serde_json::from_slice(answer.body()).unwrap_or_default();
     let with = |cause, disposition| failed(asked, cause, disposition, Some(answer), &body);
-    let lost = |cause| match asked.effect {
-        Effect::Read => with(cause, Disposition::Retry { not_before: headers::retry_after(answer.headers(), asked.now) }),
-        Effect::Write => with(Cause::OutcomeUnknown, Disposition::LookFirst),
-    };
+    let lost = |cause| lost(asked, cause, answer, &body);
     match answer.status().as_u16() {
         400 => bad_request(asked, answer, &envelope, &body),
-        401 | 403 if lacks_scope(answer) => with(Cause::ScopeMissing, Disposition::Reject { issues: Vec::new() }),
+        401 | 403 if lacks_scope(answer) => with(Cause::ScopeMissing, REFUSED),
         401 => match envelope.detail.as_deref() {
-            Some(detail) if detail.starts_with("AuthorizationUnsuccessful") => {
-                with(Cause::PermissionMissing, Disposition::Reject { issues: Vec::new() })
-            }
+            Some(detail) if detail.starts_with("AuthorizationUnsuccessful") => with(Cause::PermissionMissing, REFUSED),
             _ => with(Cause::TokenRefused, Disposition::Reauthorize),
         },
         403 => with(Cause::OrganisationNotLinked, Disposition::Reauthorize),

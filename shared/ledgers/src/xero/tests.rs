@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use coportal_core::failure::Disposition;
 use coportal_core::ledger::Ledger;
+use coportal_core::secret::Secret;
 
 use super::*;
 use crate::exec::scripted::{Scripted, Scripting, answer, json};
@@ -249,7 +250,8 @@ async fn nothing_to_look_for_makes_no_call() {
 async fn a_mark_is_compared_exactly() {
     let list = [contact("c-1", "A", "", "coportal:cl_1"), contact("c-2", "B", "", "COPORTAL:CL_1")];
     let transport = Scripted::new([contacts(&list)]);
-    let (found, _) = with_access!(|access| xero(&transport).contacts.find_by_mark(access, "coportal:cl_1"));
+    let look = Look { mark: Some("coportal:cl_1".to_owned()), ..Look::default() };
+    let (found, _) = with_access!(|access| xero(&transport).contacts.look_contact(access, &look));
     let ids: Vec<_> = found.unwrap().value.into_iter().map(|contact| contact.external_id).collect();
     assert_eq!(ids, ["c-1"]);
     assert!(transport.lines()[0].contains("where=ContactNumber%3D%3D%22coportal%3Acl_1%22&includeArchived=true"));
@@ -264,7 +266,7 @@ async fn a_look_takes_the_narrowest_way_and_compares_here() {
         number: number.map(str::to_owned),
         reference: reference.map(str::to_owned),
         contact: contact.map(str::to_owned),
-        mark: None,
+        ..Look::default()
     };
     let base = "GET /api.xro/2.0/Invoices";
     let table = [
@@ -338,10 +340,16 @@ async fn facts_are_four_calls_and_belong_to_the_organisation_asked_for() {
     assert_eq!(on_sales, [("OUTPUT2", true), ("TAX002", false)]);
     let accounts_kept: Vec<_> = facts.accounts.iter().map(|account| (account.id.as_str(), account.uses.len())).collect();
     assert_eq!(accounts_kept, [("a-1", 1), ("a-2", 1), ("a-3", 2)]);
-    assert_eq!(ledger.documents.document_url(&facts, ID), Some(format!("https://go.xero.com/app/%21mB%20tL/invoicing/view/{ID}")));
+    let transport = Scripted::new([invoices(&[invoice(ID, "CP-1", "")])]);
+    let (document, _) = with_access!(|access| xero(&transport).documents.read_document(access, ID));
+    let document = document.unwrap().value.unwrap();
+    assert_eq!(
+        ledger.documents.document_url(&facts, ORGANISATION, &document),
+        Some(format!("https://go.xero.com/app/%21mB%20tL/invoicing/view/{ID}"))
+    );
     let mut without = facts.clone();
     without.short_code = None;
-    assert_eq!(ledger.documents.document_url(&without, ID), None);
+    assert_eq!(ledger.documents.document_url(&without, ORGANISATION, &document), None);
 
     for (id, edition, currency, code) in [
         (OTHER, "BUSINESS", "GBP", "xero_answer_unexpected"),

@@ -1,4 +1,4 @@
-//! Xero's JSON. Numbers never pass through a float: they are read from and written as their own digits.
+//! Xero's JSON. Reads fill unset fields with empty strings (`xero_accounting.yaml`, examples of Contacts), which count as absent.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -7,8 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub(super) use crate::json::WireDecimal;
-use crate::json::{maybe_decimal, maybe_list, maybe_text};
+use crate::json::{WireDecimal, maybe_decimal, maybe_list, maybe_text};
 
 /// An instant as Xero writes it, `/Date(1658880000000+0000)/`. The milliseconds are UTC; the offset after them only says how to show
 /// them ("Requests and Responses", JSON responses).

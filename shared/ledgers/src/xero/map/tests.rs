@@ -40,6 +40,8 @@ fn line(description: &str, quantity: &str, unit_price: &str) -> WriteLine {
         unit_price: Some(unit_price.parse().unwrap()),
         tax_code: Some("OUTPUT2".to_owned()),
         account: Some("200".to_owned()),
+        rate: None,
+        tax: None,
         kept: Value::Null,
     }
 }
@@ -58,6 +60,10 @@ fn write() -> DocumentWrite {
         status: DocumentStatus::Draft,
         native_status: None,
         lines: vec![line("Design \"phase 1\"", "2.5", "1250.00"), line("Hosting", "1", "0.0001")],
+        removed: Vec::new(),
+        version: None,
+        totals: Totals::default(),
+        kept: Value::Null,
     }
 }
 
@@ -126,6 +132,7 @@ fn content() -> ContactContent {
             ..Address::default()
         }),
         our_mark: Some("coportal:cl_1".to_owned()),
+        currency: None,
     }
 }
 
@@ -257,6 +264,8 @@ fn the_body_follows_the_content_that_was_hashed() {
         unit_price: "10.5000".parse().unwrap(),
         rate: Rate::ZERO,
         tax_code: "ZERORATEDOUTPUT".to_owned(),
+        item: None,
+        tax: None,
     };
     let write = DocumentWrite { lines: vec![line(&content.description, "1.0000", "10.5000")], ..write() };
     let body = String::from_utf8(document_body(&write)).unwrap();

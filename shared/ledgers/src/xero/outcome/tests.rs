@@ -1,5 +1,7 @@
 use super::*;
+use crate::exec::TransportError;
 use crate::exec::scripted::{answer, json};
+use crate::judge::{Effect, unanswered};
 
 type Headers = &'static [(&'static str, &'static str)];
 /// Status, headers, body; the disposition of a read and of a write; the code of a read.
@@ -23,6 +25,7 @@ fn word(disposition: &Disposition) -> String {
         Disposition::Reauthorize => "reauthorize".to_owned(),
         Disposition::Reject { issues } => format!("reject/{}", issues.len()),
         Disposition::LookFirst => "look_first".to_owned(),
+        Disposition::Stale => "stale".to_owned(),
         Disposition::Hold { question } => format!("hold:{}", question.code()),
         Disposition::Defect => "defect".to_owned(),
     }
@@ -32,9 +35,12 @@ fn word(disposition: &Disposition) -> String {
 fn check_public(failure: &Failure, vendor_words: &[&str]) {
     let issues = match &failure.disposition {
         Disposition::Reject { issues } => issues.iter().map(|issue| issue.detail.to_string()).collect::<Vec<_>>().join(" "),
-        Disposition::Retry { .. } | Disposition::Reauthorize | Disposition::LookFirst | Disposition::Hold { .. } | Disposition::Defect => {
-            String::new()
-        }
+        Disposition::Retry { .. }
+        | Disposition::Reauthorize
+        | Disposition::LookFirst
+        | Disposition::Hold { .. }
+        | Disposition::Stale
+        | Disposition::Defect => String::new(),
     };
     let public = format!("{} {} {} {issues}", failure.detail, failure.fix.what, failure.fix.place);
     for words in vendor_words {
@@ -241,7 +247,7 @@ fn a_call_without_an_answer_is_judged_by_how_far_it_came() {
         (&maybe, Effect::Read, "retry"),
         (&maybe, Effect::Write, "look_first"),
     ] {
-        let failure = unanswered(&asked(effect, Subject::Document), error);
+        let failure = unanswered::<Cause>(&asked(effect, Subject::Document), error);
         assert_eq!(word(&failure.disposition), expected);
         check_public(&failure, &[]);
     }

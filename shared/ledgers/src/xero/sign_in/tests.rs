@@ -6,6 +6,7 @@ use coportal_core::failure::Disposition;
 use coportal_core::ledger::Ledger;
 
 use super::*;
+use crate::exec::TransportError;
 use crate::exec::scripted::{Scripted, Scripting, answer, json};
 use crate::profile::Lane;
 
@@ -79,7 +80,7 @@ fn the_consent_page_is_asked_for_exactly_what_the_lanes_need() {
 async fn a_code_becomes_tokens_with_secret_and_verifier() {
     let transport = Scripted::new([tokens()]);
     let set = sign_in(&transport)
-        .exchange_code(&credentials(), &secret("code-1"), &secret(VERIFIER), "https://api.coportal.example/cb", now())
+        .exchange_code(&credentials(), &secret("code-1"), &secret(VERIFIER), "https://api.coportal.example/cb", None, now())
         .await
         .unwrap_or_else(|failure| panic!("{failure:?}"));
     assert_eq!(set.access_token.expose(), access_token());
@@ -99,7 +100,8 @@ async fn a_code_becomes_tokens_with_secret_and_verifier() {
 #[tokio::test]
 async fn a_set_without_refresh_token_is_a_set() {
     let transport = Scripted::new([Ok(json(200, r#"{"access_token":"opaque"}"#))]);
-    let set = sign_in(&transport).refresh(&credentials(), &secret("r-1"), now()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let set =
+        sign_in(&transport).refresh(&credentials(), &secret("r-1"), None, now()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
     assert!(set.refresh_token.is_none() && set.refresh_expires_at.is_none() && set.auth_event.is_none());
     assert_eq!(set.access_expires_at, "2026-11-21T10:30:00Z".parse().unwrap());
 }
@@ -135,7 +137,7 @@ async fn i11_a_refresh_is_dead_only_when_the_vendor_says_so() {
     for (scripted, expected) in table {
         let told = format!("{scripted:?}");
         let transport = Scripted::new([scripted]);
-        let failure = match sign_in(&transport).refresh(&credentials(), &secret("r-old-1"), now()).await {
+        let failure = match sign_in(&transport).refresh(&credentials(), &secret("r-old-1"), None, now()).await {
             Ok(_) => panic!("tokens out of {told}"),
             Err(failure) => failure,
         };
@@ -156,7 +158,7 @@ async fn i11_a_refresh_is_dead_only_when_the_vendor_says_so() {
 #[tokio::test]
 async fn a_limit_at_the_token_endpoint_says_when_to_come_back() {
     let transport = Scripted::new([Ok(answer(429, &[("retry-after", "30")], ""))]);
-    let Err(RefreshFailure::NotDone(failure)) = sign_in(&transport).refresh(&credentials(), &secret("r-1"), now()).await else {
+    let Err(RefreshFailure::NotDone(failure)) = sign_in(&transport).refresh(&credentials(), &secret("r-1"), None, now()).await else {
         panic!("not a plain refusal");
     };
     assert_eq!(failure.disposition, Disposition::Retry { not_before: Some("2026-11-21T10:00:30Z".parse().unwrap()) });
@@ -173,14 +175,15 @@ async fn a_code_that_fails_sends_the_user_back_to_the_start() {
         (Ok(json(200, "{")), "xero_outcome_unknown"),
     ] {
         let transport = Scripted::new([scripted]);
-        let outcome =
-            sign_in(&transport).exchange_code(&credentials(), &secret("code-1"), &secret(VERIFIER), "https://a.example/cb", now()).await;
+        let outcome = sign_in(&transport)
+            .exchange_code(&credentials(), &secret("code-1"), &secret(VERIFIER), "https://a.example/cb", None, now())
+            .await;
         let failure = outcome.err().unwrap();
         assert_eq!(failure.code, code);
         assert!(!failure.internal.contains("code-1"), "{}", failure.internal);
     }
     let transport = Scripted::new([]);
-    let outcome = sign_in(&transport).exchange_code(&credentials(), &secret("c"), &secret(VERIFIER), "not a url", now()).await;
+    let outcome = sign_in(&transport).exchange_code(&credentials(), &secret("c"), &secret(VERIFIER), "not a url", None, now()).await;
     assert_eq!(outcome.err().unwrap().disposition, Disposition::Defect);
 }
 
@@ -219,12 +222,12 @@ async fn a_limit_on_the_list_counts_from_the_vendors_clock() {
 async fn unlinking_is_done_when_the_link_is_gone() {
     for (status, done) in [(204, true), (404, true), (403, false), (500, false)] {
         let transport = Scripted::new([Ok(json(status, ""))]);
-        let outcome = sign_in(&transport).unlink(&secret("a-1"), "l/1").await;
+        let outcome = sign_in(&transport).unlink(&credentials(), Held { access: &secret("a-1"), refresh: None }, "l/1").await;
         assert_eq!(outcome.is_ok(), done, "{status}");
         assert_eq!(transport.lines(), ["DELETE /connections/l%2F1"]);
         assert_eq!(transport.header(0, "authorization").as_deref(), Some("Bearer a-1"));
     }
     let transport = Scripted::new([Err(TransportError::MaybeSent("reset".to_owned()))]);
-    let failure = sign_in(&transport).unlink(&secret("a-1"), "l-1").await.unwrap_err();
+    let failure = sign_in(&transport).unlink(&credentials(), Held { access: &secret("a-1"), refresh: None }, "l-1").await.unwrap_err();
     assert_eq!(failure.disposition, Disposition::Retry { not_before: None });
 }

@@ -3,45 +3,52 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::profile::PROFILE;
-
-/// A life beyond a day is not believed: the vendor's access tokens live 30 minutes, and a too long life means calls with a dead token.
+/// A life beyond a day is not believed: no vendor's access tokens live longer than 90 minutes, and a too long life means calls with a dead
+/// token.
 const LIFE_MAX: i64 = 24 * 3600;
 
-/// A token answer. Its `Debug` shows no token: the token types of the OAuth library redact themselves.
+/// A token answer; `E` are the fields that this ledger adds to the standard's. Its `Debug` shows no token: the token types of the OAuth
+/// library redact themselves.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Tokens {
-    pub(super) access_token: AccessToken,
+#[serde(bound(serialize = "E: Serialize", deserialize = "E: DeserializeOwned"))]
+pub(crate) struct Tokens<E> {
+    pub(crate) access_token: AccessToken,
     #[serde(default, deserialize_with = "maybe_token")]
-    pub(super) refresh_token: Option<RefreshToken>,
+    pub(crate) refresh_token: Option<RefreshToken>,
     #[serde(default)]
     expires_in: Seconds,
     #[serde(skip, default = "bearer")]
     token_type: BasicTokenType,
+    #[serde(flatten)]
+    pub(crate) extra: E,
 }
+
+/// No fields beyond the standard's.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct NoExtra {}
 
 fn bearer() -> BasicTokenType {
     BasicTokenType::Bearer
 }
 
-impl Tokens {
-    /// Seconds that the access token lives: the answer's own figure, else the token's `exp`, else the documented life.
-    pub(super) fn life(&self, exp: Option<i64>, now: Timestamp) -> i64 {
+impl<E> Tokens<E> {
+    /// How long the access token lives: the answer's own figure, else until `exp` (seconds since 1970) where the token itself told that,
+    /// else `documented`.
+    pub(crate) fn life(&self, exp: Option<i64>, documented: SignedDuration, now: Timestamp) -> SignedDuration {
         let believable = |seconds: &i64| (1..=LIFE_MAX).contains(seconds);
         let by_claim = exp.and_then(|exp| exp.checked_sub(now.as_second()));
-        self.expires_in.0.filter(believable).or(by_claim.filter(believable)).unwrap_or(PROFILE.access_token_life.as_secs())
+        let told = self.expires_in.0.filter(believable).or(by_claim.filter(believable));
+        told.map_or(documented, SignedDuration::from_secs)
     }
 }
 
-impl TokenResponse for Tokens {
+impl<E: fmt::Debug + Serialize + DeserializeOwned> TokenResponse for Tokens<E> {
     type TokenType = BasicTokenType;
 
     fn access_token(&self) -> &AccessToken {
@@ -71,8 +78,8 @@ fn maybe_token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Refr
 }
 
 /// Whole seconds as a number or as text; anything else counts as not said.
-#[derive(Debug, Default, Serialize)]
-struct Seconds(Option<i64>);
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+pub(crate) struct Seconds(pub(crate) Option<i64>);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -124,35 +131,11 @@ impl<'de> Visitor<'de> for SecondsVisitor {
     }
 }
 
-/// What is read from an access token.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Claims {
-    /// The consent that the token came from.
-    #[serde(default)]
-    pub(super) authentication_event_id: Option<String>,
-    /// When it ends, in seconds since 1970.
-    #[serde(default)]
-    pub(super) exp: Option<i64>,
-}
-
-/// The claims of an access token, read **without verifying its signature**. That is sound here because nothing is granted on them: the
-/// token came straight from the vendor's token endpoint over TLS, only the vendor decides what it opens, and both claims are hints. The
-/// event id only narrows a list that the vendor itself answers with under this very token, and `exp` only stands in for a missing
-/// `expires_in`. A claim that lies costs one call or one early refresh.
-pub(super) fn claims(token: &str) -> Claims {
-    token
-        .split('.')
-        .nth(1)
-        .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
-        .and_then(|json| serde_json::from_slice(&json).ok())
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tokens(expires_in: &str) -> Tokens {
+    fn tokens(expires_in: &str) -> Tokens<NoExtra> {
         serde_json::from_str(&format!(r#"{{"access_token":"a","token_type":"bearer"{expires_in}}}"#)).unwrap()
     }
 
@@ -160,6 +143,7 @@ mod tests {
     fn a_life_is_always_sane() {
         let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
         let exp = now.as_second() + 900;
+        let life = |json: &str, exp| tokens(json).life(exp, SignedDuration::from_mins(30), now).as_secs();
         for (json, with_exp, without) in [
             (r#","expires_in":1800"#, 1800, 1800),
             (r#","expires_in":"1200""#, 1200, 1200),
@@ -174,11 +158,11 @@ mod tests {
             (r#","expires_in":[1,2]"#, 900, 1800),
             (r#","expires_in":99999999999999999999"#, 900, 1800),
         ] {
-            assert_eq!(tokens(json).life(Some(exp), now), with_exp, "{json}");
-            assert_eq!(tokens(json).life(None, now), without, "{json}");
+            assert_eq!(life(json, Some(exp)), with_exp, "{json}");
+            assert_eq!(life(json, None), without, "{json}");
         }
-        assert_eq!(tokens("").life(Some(now.as_second() - 1), now), 1800);
-        assert_eq!(tokens("").life(Some(i64::MIN), now), 1800);
+        assert_eq!(life("", Some(now.as_second() - 1)), 1800);
+        assert_eq!(life("", Some(i64::MIN)), 1800);
     }
 
     #[test]
@@ -187,15 +171,5 @@ mod tests {
             assert!(tokens(json).refresh_token.is_none(), "{json}");
         }
         assert!(tokens(r#","refresh_token":"r""#).refresh_token.is_some());
-    }
-
-    #[test]
-    fn claims_are_hints_and_nonsense_is_none() {
-        let token = |payload: &str| format!("h.{}.s", URL_SAFE_NO_PAD.encode(payload));
-        let read = claims(&token(r#"{"authentication_event_id":"ev-1","exp":1800000000,"other":[1]}"#));
-        assert_eq!((read.authentication_event_id.as_deref(), read.exp), (Some("ev-1"), Some(1_800_000_000)));
-        for nonsense in ["", "opaque", "a.!!.c", &token("[]"), &token(r#"{"exp":"x"}"#)] {
-            assert!(claims(nonsense).authentication_event_id.is_none(), "{nonsense}");
-        }
     }
 }
