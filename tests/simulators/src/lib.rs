@@ -6,6 +6,7 @@
 //! A simulator is called in process ([`Simulator::handle`](skeleton::simulator::Simulator::handle): no socket, no sleep, one history gives
 //! one set of answers) or over real HTTP ([`Simulator::serve`](skeleton::simulator::Simulator::serve)), where scripted faults really cut the connection.
 
+pub mod sage;
 pub mod skeleton;
 pub mod xero;
 

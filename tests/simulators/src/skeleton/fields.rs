@@ -105,6 +105,14 @@ impl Fields {
         self.read(name, "an object")
     }
 
+    /// A list of strings; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Malformed> {
+        self.read(name, "a list of strings")
+    }
+
     /// A list of objects; `None` when absent or null.
     ///
     /// # Errors
