@@ -487,7 +487,7 @@ mod tests {
             ("COPORTAL_ISSUERS", "https://id.example.com"),
             ("COPORTAL_ISSUERS", "https://id.example.com=https://id.example.com/jwks,"),
             ("COPORTAL_XERO_AVAILABILITY", "soon"),
-            ("COPORTAL_SAGE_AVAILABILITY", ""),
+            ("COPORTAL_SAGE_AVAILABILITY", "never"),
             ("COPORTAL_QUICKBOOKS_ENVIRONMENT", "live"),
         ] {
             let mut variables = complete();
