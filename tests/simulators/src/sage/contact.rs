@@ -144,7 +144,7 @@ impl Contacts {
         self.positions.get(&id).and_then(|position| self.all.get(*position))
     }
 
-    /// Who has a reference, deleted contacts included (byte8 documentation, "troubleshooting").
+    /// Who has a reference, deleted contacts included (byte8 documentation, "troubleshooting"). Case is ignored: the stricter reading.
     pub(crate) fn by_reference(&self, reference: &str) -> Option<&Contact> {
         self.all.iter().find(|contact| contact.reference.as_deref().is_some_and(|one| one.eq_ignore_ascii_case(reference)))
     }

@@ -8,6 +8,7 @@ use super::business::Business;
 use super::contact::{self, word};
 use super::invoice::{Invoice, Line, Status};
 use super::json::{Json, Members, amount, base};
+use super::payment;
 use super::price::Discount;
 use super::query::{Key, Query, contains, id};
 use super::reply::{self, Refusal};
@@ -87,7 +88,7 @@ fn allocations(business: &Business, invoice: &Invoice) -> Json {
             ("amount", amount(allocated)),
             ("discount", amount(Decimal::ZERO)),
             ("artefact", own()),
-            ("contact_payment", payment.base()),
+            ("contact_payment", payment::view(business, payment)),
             ("displayed_as", "Customer Receipt".into()),
         ])
     });

@@ -139,8 +139,13 @@ pub(crate) fn authorize(world: &mut World, call: &Incoming, config: &Config, now
     }
 }
 
-fn grant(world: &mut World, asked: &Asked, mut businesses: Vec<Uuid>, now: Timestamp) -> Reply {
-    businesses.dedup();
+fn grant(world: &mut World, asked: &Asked, named: Vec<Uuid>, now: Timestamp) -> Reply {
+    let mut businesses: Vec<Uuid> = Vec::with_capacity(named.len());
+    for id in named {
+        if !businesses.contains(&id) {
+            businesses.push(id);
+        }
+    }
     let Some(lead) = businesses.first().copied() else {
         return redirect(asked, &[("error", "access_denied")]);
     };

@@ -42,13 +42,8 @@ pub(crate) struct Allocation {
 
 const DISPLAYED: &str = "Customer Receipt";
 
-impl Payment {
-    pub(crate) fn base(&self) -> Json {
-        base(&self.id.simple().to_string(), DISPLAYED, "contact_payments")
-    }
-}
-
-fn view(business: &Business, payment: &Payment) -> Json {
+/// A payment, whole.
+pub(crate) fn view(business: &Business, payment: &Payment) -> Json {
     let bank = business.bank_accounts.iter().find(|account| account.id == payment.bank_account);
     let contact = business.contacts.known(payment.contact);
     let currency = contact.map_or(business.currency.as_str(), |contact| contact.currency.as_str());

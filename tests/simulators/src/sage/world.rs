@@ -76,14 +76,12 @@ impl World {
     /// The checks before a route, in this order (not documented): token, business, subscription, limits, scope.
     fn gate(&mut self, call: &Incoming, now: Timestamp) -> Result<Uuid, Reply> {
         let (access, user) = oauth::bearer(self, call, now)?;
-        let business = match call.header("x-business") {
-            // Guide "Multi Business": without the header the lead business answers.
-            None => user.lead,
-            // Not documented: a business that the user does not reach.
-            Some(named) => id(named)
-                .filter(|id| user.businesses.contains(id))
-                .ok_or_else(|| error(403, "AccessDenied", "You do not have access to this business."))?,
-        };
+        // Guide "Multi Business": without the header the lead business answers.
+        let named = call.header("x-business").map_or(Some(user.lead), id);
+        // Not documented: a business that the user does not reach.
+        let business = named
+            .filter(|id| user.businesses.contains(id))
+            .ok_or_else(|| error(403, "AccessDenied", "You do not have access to this business."))?;
         if !self.business(business).is_some_and(|business| business.subscribed) {
             return Err(error(401, "AuthorizationFailure", "No active subscription. (MSE)"));
         }

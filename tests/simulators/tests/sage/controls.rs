@@ -126,3 +126,18 @@ async fn the_same_seed_gives_the_same_ids() {
     assert_eq!(one.access, two.access);
     assert_eq!(one.invoice().await, two.invoice().await);
 }
+
+/// A harness that does not know the ledger drives it in JSON.
+#[tokio::test]
+async fn the_bookkeeper_is_reached_through_http() {
+    let simulator = simulator();
+    let seed = json!({ "documents": [{ "status": "approved", "total": "12", "tax": "2" }] });
+    let (_, put_in) = control(&simulator, "POST", "seed", &seed).await;
+    let document = &put_in["documents"][0];
+    assert_eq!((&document["subtotal"], &document["tax"], &document["vendor_status"]), (&json!("10.00"), &json!("2.00"), &json!("UNPAID")));
+    let action = json!({ "action": "void", "document_id": document["id"] });
+    let (status, state) = control(&simulator, "POST", "bookkeeper", &action).await;
+    assert_eq!((status, &state["documents"][0]["status"]), (200, &json!("voided")));
+    assert_eq!(control(&simulator, "POST", "bookkeeper", &action).await.0, 422);
+    assert_eq!(control(&simulator, "POST", "bookkeeper", &json!({ "action": "dance" })).await.0, 422);
+}

@@ -36,6 +36,21 @@ async fn a_draft_has_no_number_until_it_is_released() {
     assert_eq!(caller.refused("POST", "/sales_invoices/00000000000000000000000000000000/release", &Value::Null).await.0, 404);
 }
 
+/// A draft can be changed in everything.
+#[tokio::test]
+async fn a_draft_can_be_rewritten() {
+    let caller = connected().await;
+    let draft = caller.draft().await;
+    let zenith = caller.contact("Zenith").await;
+    let mut body = caller.body(&zenith, &[("1", "10", "2"), ("3", "5", "3")]).await;
+    body["sales_invoice"]["date"] = json!("2026-04-01");
+    body["sales_invoice"]["status_id"] = json!("DRAFT");
+    let now = caller.put(&at(&draft), &body).await;
+    assert_eq!((&now["status"]["id"], &now["contact_name"], &now["date"]), (&json!("DRAFT"), &json!("Zenith"), &json!("2026-04-01")));
+    assert_eq!((&now["total_amount"], &now["invoice_number"]), (&json!("30.0"), &Value::Null));
+    assert_eq!(caller.simulator.state().documents.len(), 1);
+}
+
 #[tokio::test]
 async fn an_update_changes_what_it_names() {
     let caller = connected().await;

@@ -293,3 +293,14 @@ async fn two_consents_live_side_by_side() {
     assert_eq!(one["requested_by_id"], two["requested_by_id"]);
     assert_ne!(one["refresh_token"], two["refresh_token"]);
 }
+
+#[tokio::test]
+async fn who_reaches_nothing_is_refused_everywhere() {
+    let caller = connected().await;
+    for business in caller.simulator.state().organisations {
+        caller.simulator.bookkeeper(Action::RemoveUsers { organisation: business.id }).unwrap();
+    }
+    assert_eq!(caller.get("/businesses").await["$total"], 0);
+    assert_eq!(caller.aimed("").refused("GET", "/contacts", &Value::Null).await.0, 403);
+    assert_eq!(caller.refused("GET", "/businesses/lead", &Value::Null).await.0, 404);
+}

@@ -37,6 +37,7 @@ async fn a_receipt_pays_an_invoice_in_parts_and_in_full() {
     );
     let allocations = paid["payments_allocations"].as_array().unwrap();
     assert_eq!((allocations.len(), &allocations[1]["contact_payment"]["id"]), (2, &second["id"]));
+    assert_eq!(allocations[1]["contact_payment"]["reference"], "CP-pay-1", "with nested_attributes=all");
     assert!(caller.get(&format!("/sales_invoices/{}?mark_as_sent=false", id(&invoice))).await.get("payments_allocations").is_none());
     let state = caller.simulator.state();
     assert_eq!((state.payments.len(), state.documents[0].status.as_str()), (2, "paid"));
@@ -56,6 +57,26 @@ async fn a_repeated_payment_is_a_second_payment_until_nothing_is_open() {
     caller.post("/contact_payments", &body).await;
     assert_eq!(caller.simulator.state().payments.len(), 2);
     assert_eq!(caller.invalid("POST", "/contact_payments", &body).await, "allocated_artefacts.amount");
+}
+
+#[tokio::test]
+async fn one_receipt_can_pay_two_invoices_and_leaves_with_both() {
+    let caller = connected().await;
+    let contact = caller.contact("Acme Ltd").await;
+    let body = caller.body(&contact, &[("2", "50", "20")]).await;
+    let (one, two) = (caller.post("/sales_invoices", &body).await, caller.post("/sales_invoices", &body).await);
+    let mut both = receipt(&caller, &one, "150").await;
+    both["contact_payment"]["allocated_artefacts"] =
+        json!([{ "artefact_id": one["id"], "amount": 120 }, { "artefact_id": two["id"], "amount": 30 }]);
+    let payment = caller.post("/contact_payments", &both).await;
+    let status = async |invoice: &Value| caller.read(&id(invoice)).await["status"]["id"].clone();
+    assert_eq!((status(&one).await, status(&two).await), (json!("PAID"), json!("PART_PAID")));
+    assert_eq!(caller.simulator.state().payments.len(), 2, "one entry for each invoice");
+    caller.send("DELETE", &format!("/contact_payments/{}", id(&payment)), &Value::Null).await;
+    assert_eq!((status(&one).await, status(&two).await), (json!("UNPAID"), json!("UNPAID")));
+    both["contact_payment"]["allocated_artefacts"] =
+        json!([{ "artefact_id": one["id"], "amount": 75 }, { "artefact_id": one["id"], "amount": 75 }]);
+    assert_eq!(caller.refused("POST", "/contact_payments", &both).await.0, 501, "the same invoice twice");
 }
 
 #[tokio::test]
