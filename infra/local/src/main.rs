@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use coportal_core::ledger::Ledger;
 use coportal_local::run::{LocalRun, RunOptions, Stderr};
 
-/// The whole of CoPortal Integrations on one machine: the API and its pages, a Xero simulator, and a local AWS.
+/// The whole of CoPortal Integrations on one machine: the API and its pages, the simulated ledgers, and a local AWS.
 #[derive(Parser)]
 #[command(name = "coportal-local", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -76,15 +77,27 @@ async fn run(options: Run) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A ledger's name where there is little room.
+fn short(ledger: Ledger) -> &'static str {
+    match ledger {
+        Ledger::Xero => "Xero",
+        Ledger::Quickbooks => "QuickBooks",
+        Ledger::Sage => "Sage",
+        Ledger::BusinessCentral => "Business Central",
+    }
+}
+
 fn greet(local: &LocalRun, kept: Option<&std::path::Path>) -> anyhow::Result<()> {
-    let LocalRun { origin, xero_origin, aws_endpoint, .. } = local;
+    let LocalRun { origin, ledgers, aws_endpoint, .. } = local;
     let mut out = std::io::stdout().lock();
     writeln!(out, "CoPortal Integrations is running.\n")?;
     writeln!(out, "  API and pages    {origin}")?;
     if let Some(link) = local.sign_in_link() {
         writeln!(out, "  Sign in          {link}")?;
     }
-    writeln!(out, "  Xero simulator   {xero_origin}")?;
+    for ledger in ledgers {
+        writeln!(out, "  {:<16} {} (simulator)", short(ledger.ledger), ledger.origin)?;
+    }
     writeln!(out, "  AWS endpoint     {aws_endpoint}")?;
     match kept {
         Some(folder) => writeln!(out, "  Kept in          {}\n", folder.display())?,

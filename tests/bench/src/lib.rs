@@ -1,6 +1,7 @@
 //! What a sync costs, measured from the outside: a studio clicks over real HTTP, the local cloud counts AWS calls and the simulator counts
 //! vendor calls. `make bench` prints it; `tests/e2e` holds the numbers that are promised.
 
+use coportal_core::ledger::Ledger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -46,9 +47,9 @@ impl Bench {
     pub async fn start() -> anyhow::Result<Self> {
         let local = LocalRun::start(RunOptions::default()).await?;
         let studio = Studio::open(&local, "Harbour Lane Studio").await?;
-        studio.connect_xero().await?;
+        studio.at(Ledger::Xero).connect().await?;
         let limits = json!({"minute": 100_000, "day": 1_000_000, "concurrent": 1_000, "app_minute": 1_000_000});
-        studio.xero(Method::POST, "limits", Some(&limits)).await?;
+        studio.at(Ledger::Xero).control(Method::POST, "limits", Some(&limits)).await?;
         Ok(Self { local, studio })
     }
 
@@ -86,17 +87,17 @@ impl Bench {
     /// # Errors
     /// When the sync does not end there and then.
     pub async fn sync(&self, invoice: &Value) -> anyhow::Result<Cost> {
-        let before = self.studio.xero_calls("api").await?.len();
+        let before = self.studio.at(Ledger::Xero).calls("api").await?.len();
         self.local.cloud.cloud.forget_calls();
         let began = Instant::now();
-        let answer = self.studio.synced(invoice).await?;
+        let answer = self.studio.at(Ledger::Xero).synced(invoice).await?;
         let took = began.elapsed();
         let mut aws = self.local.cloud.cloud.calls();
         // Who asks is read in one batch, whatever is asked for.
         let authentication = aws.get_mut("dynamodb:BatchGetItem").context("the sync did not authenticate")?;
         *authentication = authentication.saturating_sub(1);
         aws.retain(|_, count| *count > 0);
-        let calls = self.studio.xero_calls("api").await?.split_off(before);
+        let calls = self.studio.at(Ledger::Xero).calls("api").await?.split_off(before);
         let vendor = calls.iter().map(|call| {
             let path = text(call, "/path").split('?').next().unwrap_or_default();
             format!("{} {path}", text(call, "/method"))

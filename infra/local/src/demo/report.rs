@@ -28,7 +28,13 @@ pub struct LedgerReport {
     pub second: SyncReport,
     /// The third, after an edit.
     pub third: SyncReport,
-    /// Documents in the ledger at the end, by its own count.
+    /// The click after a payment, with payments pushed.
+    pub payment: SyncReport,
+    /// The click after a second invoice was voided, with voids pushed.
+    pub void: SyncReport,
+    /// Payments in the ledger, by its own count.
+    pub payments: usize,
+    /// Documents in the ledger after the third click, by its own count.
     pub documents: usize,
     /// Contacts in it.
     pub contacts: usize,

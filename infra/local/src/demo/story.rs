@@ -31,11 +31,20 @@ impl Story {
     }
 
     /// The opening lines.
-    pub(super) fn open(&mut self) {
-        let title = self.styled(Style::Bold, "CoPortal Integrations: from nothing to an invoice in Xero");
+    pub(super) fn open(&mut self, ledgers: &[&str]) {
+        let title = self.styled(Style::Bold, "CoPortal Integrations: from nothing to an invoice in every ledger");
         self.line(&title);
-        let note = self.styled(Style::Dim, "Real HTTP, real conditions and encryption, on this machine. Xero is a simulator.");
+        let note = format!("Real HTTP, real conditions and encryption, on this machine. Simulated: {}.", ledgers.join(", "));
+        let note = self.styled(Style::Dim, &note);
         self.line(&note);
+    }
+
+    /// Another ledger's story begins.
+    pub(super) fn ledger(&mut self, label: &str) {
+        self.step = 0;
+        let title = self.styled(Style::Bold, &format!("=== {label}"));
+        self.line("");
+        self.line(&title);
     }
 
     /// A new step.
@@ -58,16 +67,16 @@ impl Story {
     }
 
     /// A click on "Sync" and what came of it.
-    pub(super) fn synced(&mut self, sync: &SyncReport) {
+    pub(super) fn synced(&mut self, label: &str, sync: &SyncReport) {
         let word = self.styled(Style::Green, &sync.changed);
         match sync.changed.as_str() {
-            "nothing" => self.say(&format!("{word} to do: what Xero has is what CoPortal has.")),
+            "nothing" => self.say(&format!("{word} to do: what {label} has is what CoPortal has.")),
             _ => self.say(&format!("{word}: number {}, id {}", sync.external_number, sync.external_id)),
         }
         match sync.seen.len() {
-            0 => self.say("Xero was not called."),
-            1 => self.say("Xero was called once:"),
-            count => self.say(&format!("Xero was called {count} times:")),
+            0 => self.say(&format!("{label} was not called.")),
+            1 => self.say(&format!("{label} was called once:")),
+            count => self.say(&format!("{label} was called {count} times:")),
         }
         for call in &sync.seen {
             self.detail(call);
@@ -75,11 +84,11 @@ impl Story {
     }
 
     /// Both totals, side by side.
-    pub(super) fn totals(&mut self, coportal: &Totals, ledger: &Totals) {
+    pub(super) fn totals(&mut self, label: &str, coportal: &Totals, ledger: &Totals) {
         let verdict =
             if coportal == ledger { self.styled(Style::Green, "equal to the cent") } else { self.styled(Style::Red, "DIFFERENT") };
         self.say(&format!("Totals: {verdict}"));
-        for (name, totals) in [("CoPortal", coportal), ("Xero", ledger)] {
+        for (name, totals) in [("CoPortal", coportal), (label, ledger)] {
             let Totals { subtotal, tax, total, currency } = totals;
             let (subtotal, tax, total) = (grouped(*subtotal), grouped(*tax), grouped(*total));
             self.detail(&format!("{name:<9} {subtotal:>10} + {tax:>8} tax = {total:>10} {currency}"));
@@ -91,7 +100,7 @@ impl Story {
         self.line("");
         if report.ok {
             let took = seconds(self.began.elapsed());
-            let text = self.styled(Style::Green, "One document, one contact, everything as promised.");
+            let text = self.styled(Style::Green, "One document, one contact, one payment in each; everything as promised.");
             self.line(&format!("{text} It took {took} s."));
         }
         for failure in &report.failures {

@@ -7,6 +7,7 @@ use coportal_lambda::boot::{Boot, BootError, Machine};
 use coportal_lambda::config::{Environment, table};
 
 use super::RunError;
+use super::ledgers::SimulatedLedger;
 use crate::assembly::LocalCloud;
 use crate::aws_json::REGION;
 
@@ -25,8 +26,8 @@ const FUNCTIONS: [(&str, Mount); 5] = [
 pub(super) struct Addresses<'a> {
     /// DynamoDB, KMS and SSM.
     pub(super) aws: &'a str,
-    /// The Xero simulator.
-    pub(super) xero: &'a str,
+    /// The simulators.
+    pub(super) ledgers: &'a [SimulatedLedger],
 }
 
 /// The routers by binary name.
@@ -56,8 +57,8 @@ pub(super) fn environment(local: &LocalCloud, at: &Addresses<'_>, binary: &str) 
         (table::SECRET_ACCESS_KEY, "local"),
         (table::LOCAL, "1"),
         (table::AWS_ENDPOINT, at.aws),
-        (table::XERO.url, at.xero),
     ];
     variables.extend(added.map(|(variable, value)| (variable.name.to_owned(), value.to_owned())));
+    variables.extend(at.ledgers.iter().map(|ledger| (ledger.variables.url.name.to_owned(), ledger.origin.clone())));
     Ok(variables)
 }

@@ -1,19 +1,22 @@
-//! What the simulator and the clock know, kept under `--data`.
+//! What the simulators and the clock know, kept under `--data`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use coportal_core::ledger::Ledger;
 use http::{Method, Request};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use simulators::skeleton::answer::Answer;
 use simulators::skeleton::limits::Ticket;
 use simulators::skeleton::serve::Vendor;
-use simulators::xero::Simulator;
+use simulators::skeleton::simulator::AnyLedger;
 
 use super::RunError;
 use crate::clock::Clock;
+
+const CLOCK_FILE: &str = "clock.json";
 
 /// How far the clock was moved; the wall clock runs on by itself.
 #[derive(Serialize, Deserialize)]
@@ -21,13 +24,12 @@ struct KeptClock {
     moved: SignedDuration,
 }
 
-/// Writes simulator and clock into a folder. Clones share it.
+/// Writes simulators and clock into a folder. Clones share it.
 #[derive(Clone)]
 pub(super) struct Keeper(Arc<Inner>);
 
 struct Inner {
-    clock_file: PathBuf,
-    xero_file: PathBuf,
+    folder: PathBuf,
     clock: Clock,
     /// Held while a snapshot is taken and written, so that the newest one is written last.
     writing: Mutex<()>,
@@ -36,28 +38,31 @@ struct Inner {
 impl Keeper {
     /// Opens the folder and moves the clock to where it was.
     pub(super) fn open(folder: &Path, clock: &Clock) -> Result<Self, RunError> {
-        let clock_file = folder.join("clock.json");
-        if let Some(kept) = read::<KeptClock>(&clock_file)? {
+        if let Some(kept) = read::<KeptClock>(&folder.join(CLOCK_FILE))? {
             clock.advance(kept.moved);
         }
-        let xero_file = folder.join("xero.json");
-        Ok(Self(Arc::new(Inner { clock_file, xero_file, clock: clock.clone(), writing: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { folder: folder.to_owned(), clock: clock.clone(), writing: Mutex::default() })))
     }
 
-    /// Takes the simulator back to what was kept of it, if anything was.
-    pub(super) fn restore(&self, xero: &Simulator) -> Result<(), RunError> {
-        match read(&self.0.xero_file)? {
-            Some(snapshot) => xero.restore(snapshot).map_err(|_| RunError::Damaged { path: self.0.xero_file.clone() }),
+    /// Takes a simulator back to what was kept of it, if anything was.
+    pub(super) fn restore(&self, ledger: Ledger, simulator: &dyn AnyLedger) -> Result<(), RunError> {
+        let file = self.file_of(ledger);
+        match read(&file)? {
+            Some(snapshot) => simulator.restore(snapshot).map_err(|_| RunError::Damaged { path: file }),
             None => Ok(()),
         }
     }
 
+    fn file_of(&self, ledger: Ledger) -> PathBuf {
+        self.0.folder.join(format!("{ledger}.json"))
+    }
+
     /// Writes what is so now.
-    pub(super) fn save(&self, xero: &Simulator) -> Result<(), RunError> {
-        let Inner { clock_file, xero_file, clock, writing } = &*self.0;
+    pub(super) fn save(&self, ledger: Ledger, simulator: &dyn AnyLedger) -> Result<(), RunError> {
+        let Inner { folder, clock, writing } = &*self.0;
         let _writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
-        write(xero_file, &xero.snapshot())?;
-        write(clock_file, &KeptClock { moved: clock.moved() })
+        write(&self.file_of(ledger), &simulator.snapshot())?;
+        write(&folder.join(CLOCK_FILE), &KeptClock { moved: clock.moved() })
     }
 }
 
@@ -74,18 +79,19 @@ fn write(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
 /// The simulator as it is served: what changed it is kept before it is answered, so that a killed process forgets nothing that the
 /// product was told.
 #[derive(Clone)]
-pub(super) struct KeptXero {
-    pub(super) xero: Simulator,
+pub(super) struct Kept {
+    pub(super) ledger: Ledger,
+    pub(super) simulator: Arc<dyn AnyLedger>,
     pub(super) keeper: Option<Keeper>,
 }
 
-impl Vendor for KeptXero {
+impl Vendor for Kept {
     fn answer(&self, request: &Request<Bytes>) -> Answer {
-        let answer = Vendor::answer(&self.xero, request);
-        let path = request.uri().path();
-        let only_reads = request.method() == Method::GET && (path.starts_with("/__sim") || path.starts_with("/api.xro/"));
+        let answer = AnyLedger::answer(&*self.simulator, request);
+        // A plain read can change a ledger too (a consent page, limits used up): only the operator's own reads surely do not.
+        let only_reads = request.method() == Method::GET && request.uri().path().starts_with("/__sim");
         if let Some(keeper) = self.keeper.as_ref().filter(|_| !only_reads)
-            && let Err(error) = keeper.save(&self.xero)
+            && let Err(error) = keeper.save(self.ledger, &*self.simulator)
         {
             tracing::error!(%error, "the simulator could not be kept");
         }
@@ -93,6 +99,6 @@ impl Vendor for KeptXero {
     }
 
     fn release(&self, ticket: Ticket) {
-        Vendor::release(&self.xero, ticket);
+        AnyLedger::release(&*self.simulator, ticket);
     }
 }

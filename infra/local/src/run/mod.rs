@@ -1,8 +1,9 @@
-//! The whole on one machine, in one process: table, keys and parameters behind one AWS endpoint, the Xero simulator, every function
-//! behind the gateway, and the local routes. Each of the three listens on an address of its own, and everything between them is HTTP.
+//! The whole on one machine, in one process: table, keys and parameters behind one AWS endpoint, the simulated ledgers, every
+//! function behind the gateway, and the local routes. Each of them listens on an address of its own, and everything between them is HTTP.
 
 mod functions;
 mod keeper;
+mod ledgers;
 mod machine;
 mod people;
 mod routes;
@@ -16,13 +17,13 @@ use std::time::Duration;
 
 use axum::Router;
 use coportal_core::ctx::Random;
+use coportal_core::ledger::Ledger;
 use coportal_lambda::authn::token::HttpKeys;
 use coportal_lambda::boot::{BootError, Machine};
 use coportal_lambda::config::table;
 use coportal_lambda::system::SystemRandom;
 use coportal_lambda::telemetry::Sink;
 use jiff::SignedDuration;
-use simulators::xero::{Config, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,17 +35,16 @@ use crate::gateway::{Gateway, GatewayError};
 use crate::template::TemplateError;
 
 use functions::Addresses;
-use keeper::{Keeper, KeptXero};
+use keeper::{Keeper, Kept};
 use machine::ProductClock;
 use routes::Local;
 
+pub use ledgers::SimulatedLedger;
 pub(crate) use machine::is_info;
 pub use machine::{KeptLines, Stderr};
 pub use people::{NewWorkspace, OpenedWorkspace};
 pub use seed::DemoWorkspace;
 
-/// Our app's client id at the simulator.
-const XERO_CLIENT_ID: &str = "coportal-local";
 /// How long requests under way are waited for when the process is to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -152,12 +152,10 @@ pub struct LocalRun {
     pub origin: String,
     /// Address of DynamoDB, KMS and SSM.
     pub aws_endpoint: String,
-    /// Address of the Xero simulator.
-    pub xero_origin: String,
+    /// The simulated ledgers.
+    pub ledgers: Vec<SimulatedLedger>,
     /// Table, doubles, issuer, mailbox.
     pub cloud: LocalCloud,
-    /// The simulator itself.
-    pub xero: Simulator,
     /// The gateway, for its access log.
     pub gateway: Gateway,
     /// The demo workspace, when one was asked for.
@@ -165,7 +163,7 @@ pub struct LocalRun {
     local: Local,
     keeper: Option<Keeper>,
     front: Server,
-    back: [Server; 2],
+    back: Vec<Server>,
     /// Held for as long as the folder is ours.
     _lock: Option<File>,
 }
@@ -182,28 +180,21 @@ impl LocalRun {
         })?;
         let port = front.local_addr()?.port();
         let origin = origin(&front)?;
-        let (aws, xero_listener) = (listen_near(port, 1).await?, listen_near(port, 2).await?);
-        let (aws_endpoint, xero_origin) = (self::origin(&aws)?, self::origin(&xero_listener)?);
+        let aws = listen_near(port, 1).await?;
+        let aws_endpoint = self::origin(&aws)?;
 
         let lock = data.as_deref().map(lock).transpose()?;
         let cloud = LocalCloud::open(&origin, data.as_deref(), clock.clone())?;
         let keeper = data.as_deref().map(|folder| Keeper::open(folder, &clock)).transpose()?;
-        let at = Addresses { aws: &aws_endpoint, xero: &xero_origin };
-        let client_secret = hex(random.as_ref());
-        let xero = Simulator::new(Config {
-            clock: clock.clone(),
-            client_id: XERO_CLIENT_ID.to_owned(),
-            client_secret: client_secret.clone(),
-            redirect_uris: vec![format!("{origin}/v1/oauth/xero/callback")],
-            seed: seed_of(random.as_ref()),
-        });
-        if let Some(keeper) = &keeper {
-            keeper.restore(&xero)?;
-        }
+        let opened = ledgers::open(port, &origin, &clock, random.as_ref(), keeper.as_ref()).await?;
+        let (ledgers, listeners): (Vec<SimulatedLedger>, Vec<TcpListener>) = opened.into_iter().unzip();
+        let at = Addresses { aws: &aws_endpoint, ledgers: &ledgers };
         let environment = functions::environment(&cloud, &at, "oauth-callback")?;
         let named = |variable: table::Variable| environment.get(variable.name).map(String::as_str).or(variable.default).unwrap_or_default();
-        cloud.cloud.ssm().put_text(named(table::XERO.client_id), XERO_CLIENT_ID);
-        cloud.cloud.ssm().put_secure(named(table::XERO.client_secret), &client_secret);
+        for ledger in &ledgers {
+            cloud.cloud.ssm().put_text(named(ledger.variables.client_id), ledgers::CLIENT_ID);
+            cloud.cloud.ssm().put_secure(named(ledger.variables.client_secret), &ledger.client_secret);
+        }
 
         let keys = Arc::new(HttpKeys::new()?);
         let machine = Machine { clock: Arc::new(ProductClock(clock.clone())), random, sink, keys };
@@ -213,21 +204,20 @@ impl LocalRun {
         let local = Local::new(routes::Parts {
             origin: origin.clone(),
             aws_endpoint: aws_endpoint.clone(),
-            xero_origin: xero_origin.clone(),
+            ledgers: ledgers.clone(),
             audience: audience.to_owned(),
             cloud: cloud.clone(),
             gateway: gateway.clone(),
-            xero: xero.clone(),
             keeper: keeper.clone(),
             shell,
             keys: machine.keys,
         })?;
 
-        let vendor = KeptXero { xero: xero.clone(), keeper: keeper.clone() };
-        let back = [
-            Server::start(|stop| cloud.cloud.clone().serve(aws, stop)),
-            Server::start(|stop| simulators::skeleton::serve::serve(vendor, xero_listener, stop)),
-        ];
+        let mut back = vec![Server::start(|stop| cloud.cloud.clone().serve(aws, stop))];
+        for (SimulatedLedger { ledger, simulator, .. }, listener) in ledgers.iter().zip(listeners) {
+            let vendor = Kept { ledger: *ledger, simulator: simulator.clone(), keeper: keeper.clone() };
+            back.push(Server::start(|stop| simulators::skeleton::serve::serve(vendor, listener, stop)));
+        }
         let public = public(local.router(), gateway.clone().into_router());
         let front = Server::start(|stop| async move {
             let service = public.into_make_service_with_connect_info::<SocketAddr>();
@@ -235,7 +225,7 @@ impl LocalRun {
         });
         let demo = if demo_workspace { Some(seed::plant(&local).await?) } else { None };
         local.set_demo(demo.clone());
-        Ok(Self { origin, aws_endpoint, xero_origin, cloud, xero, gateway, demo, local, keeper, front, back, _lock: lock })
+        Ok(Self { origin, aws_endpoint, ledgers, cloud, gateway, demo, local, keeper, front, back, _lock: lock })
     }
 
     /// Makes a workspace with an owner, an admin and a member, through the service routes of the API.
@@ -244,6 +234,12 @@ impl LocalRun {
     /// When the API refuses it.
     pub async fn open_workspace(&self, new: &NewWorkspace) -> Result<OpenedWorkspace, RunError> {
         self.local.open_workspace(new).await?.into_result("open a workspace")
+    }
+
+    /// One of the simulated ledgers; `None` when this build has none of it.
+    #[must_use]
+    pub fn ledger(&self, ledger: Ledger) -> Option<&SimulatedLedger> {
+        self.ledgers.iter().find(|simulated| simulated.ledger == ledger)
     }
 
     /// The sign-in link of the demo workspace's owner.
@@ -255,7 +251,9 @@ impl LocalRun {
     /// Moves product, doubles and simulator together.
     pub fn advance(&self, by: SignedDuration) {
         self.cloud.clock.advance(by);
-        self.xero.settle();
+        for ledger in &self.ledgers {
+            ledger.simulator.settle();
+        }
     }
 
     /// Stops: first what people call, then what that stands on. Requests under way are finished, for five seconds at most.
@@ -267,10 +265,12 @@ impl LocalRun {
         for server in self.back {
             server.stop().await?;
         }
-        match self.keeper {
-            Some(keeper) => keeper.save(&self.xero),
-            None => Ok(()),
+        if let Some(keeper) = &self.keeper {
+            for SimulatedLedger { ledger, simulator, .. } in &self.ledgers {
+                keeper.save(*ledger, &**simulator)?;
+            }
         }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the local gateway adds under `/__local`. None of it is part of a function, so none of it can be deployed (design decision 17).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{FromRef, Request, State};
@@ -23,10 +24,10 @@ use http::{HeaderMap, StatusCode, Uri};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use simulators::xero::Simulator;
 
 use super::RunError;
 use super::keeper::Keeper;
+use super::ledgers::SimulatedLedger;
 use super::people::{NewWorkspace, OpenedWorkspace, Stated, user_id};
 use super::seed::DemoWorkspace;
 use crate::assembly::LocalCloud;
@@ -55,12 +56,11 @@ struct Inner {
 pub(super) struct Parts {
     pub(super) origin: String,
     pub(super) aws_endpoint: String,
-    pub(super) xero_origin: String,
+    pub(super) ledgers: Vec<SimulatedLedger>,
     /// `aud` of a member's tokens.
     pub(super) audience: String,
     pub(super) cloud: LocalCloud,
     pub(super) gateway: Gateway,
-    pub(super) xero: Simulator,
     pub(super) keeper: Option<Keeper>,
     pub(super) shell: Shell,
     pub(super) keys: Arc<dyn KeySource>,
@@ -136,7 +136,7 @@ fn failed(error: &RunError) -> Refusal {
 struct Overview<'a> {
     api: &'a str,
     aws_endpoint: &'a str,
-    simulators: Value,
+    simulators: BTreeMap<String, String>,
     mailbox: String,
     now: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,7 +151,7 @@ async fn overview(State(local): State<Local>) -> Response {
     Json(Overview {
         api: &parts.origin,
         aws_endpoint: &parts.aws_endpoint,
-        simulators: json!({"xero": parts.xero_origin}),
+        simulators: parts.ledgers.iter().map(|ledger| (ledger.ledger.slug().replace('-', "_"), ledger.origin.clone())).collect(),
         mailbox: format!("{}/__local/mailbox", parts.origin),
         now: parts.cloud.clock.now(),
         demo,
@@ -249,9 +249,11 @@ async fn advance(State(local): State<Local>, body: JsonBody<Advance>) -> Answer<
     }
     let parts = local.parts();
     parts.cloud.clock.advance(SignedDuration::from_secs(seconds));
-    parts.xero.settle();
-    if let Some(keeper) = &parts.keeper {
-        keeper.save(&parts.xero).map_err(|error| failed(&error))?;
+    for SimulatedLedger { ledger, simulator, .. } in &parts.ledgers {
+        simulator.settle();
+        if let Some(keeper) = &parts.keeper {
+            keeper.save(*ledger, &**simulator).map_err(|error| failed(&error))?;
+        }
     }
     Ok(Json(Now { now: parts.cloud.clock.now() }))
 }

@@ -1,5 +1,6 @@
 //! The whole, started as `cargo run` starts it, over real HTTP.
 
+use coportal_core::ledger::Ledger;
 use coportal_core::workspace::Plan;
 use coportal_local::caller::{Caller, Reply};
 use coportal_local::run::{LocalRun, NewWorkspace, RunError, RunOptions};
@@ -51,7 +52,7 @@ async fn the_demo_workspace_has_a_client_and_a_sent_invoice_and_no_connection() 
     let local = start().await;
     let anybody = Caller::new(&local.origin).unwrap();
     let overview = anybody.get("/__local").await.unwrap().json();
-    assert_eq!(overview["simulators"], json!({"xero": local.xero_origin}));
+    assert_eq!(overview["simulators"], json!({"xero": local.ledger(Ledger::Xero).unwrap().origin}));
     let owner = anybody.with_token(&anybody.get("/__local/demo/token").await.unwrap().text());
     let demo = local.demo.as_ref().unwrap();
     let invoice = owner.get(&format!("/v1/invoices/{}", demo.invoice_id)).await.unwrap().json();
@@ -98,7 +99,7 @@ async fn one_clock_moves_product_doubles_and_simulator() {
     let anybody = Caller::new(&local.origin).unwrap();
     let moved = anybody.post("/__local/clock", &json!({"advance_seconds": 3600})).await.unwrap().json();
     assert_eq!(moved["now"], "2026-03-01T10:00:00Z");
-    let simulator = anybody.get(&format!("{}/__sim/clock", local.xero_origin)).await.unwrap().json();
+    let simulator = anybody.get(&format!("{}/__sim/clock", local.ledger(Ledger::Xero).unwrap().origin)).await.unwrap().json();
     assert_eq!(simulator["now"], "2026-03-01T10:00:00Z");
     // Twelve hours on, the product's own view of a token's life is over.
     let token = anybody.get("/__local/demo/token").await.unwrap().text();

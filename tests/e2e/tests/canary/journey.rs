@@ -1,5 +1,6 @@
 //! The run: everything that handles a secret, gone through well and badly.
 
+use coportal_core::ledger::Ledger;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -128,16 +129,16 @@ impl Run {
     }
 
     async fn decide(&self, decision: &str) {
-        self.studio.xero(Method::POST, "consent", Some(&json!({"decision": decision}))).await.unwrap();
+        self.studio.at(Ledger::Xero).control(Method::POST, "consent", Some(&json!({"decision": decision}))).await.unwrap();
     }
 
     async fn fault(&self, fault: Value) {
-        self.studio.xero(Method::POST, "faults", Some(&json!([fault]))).await.unwrap();
+        self.studio.at(Ledger::Xero).control(Method::POST, "faults", Some(&json!([fault]))).await.unwrap();
     }
 
     /// Codes, access and refresh tokens, from the simulator's own memory.
     fn gather_vendor_secrets(&mut self) {
-        let tokens = self.local.xero.snapshot()["tokens"].clone();
+        let tokens = self.local.ledger(Ledger::Xero).unwrap().simulator.snapshot()["tokens"].clone();
         for kind in ["codes", "access"] {
             for secret in tokens[kind].as_object().unwrap().keys() {
                 self.canaries.add(kind, secret);
@@ -190,11 +191,11 @@ impl Run {
         }
 
         // The well-behaved way, then the same callback again.
-        self.studio.xero(Method::POST, "reset", None).await.unwrap();
+        self.studio.at(Ledger::Xero).control(Method::POST, "reset", None).await.unwrap();
         let authorize = self.begin().await;
         let callback = self.consent(&owner, &authorize).await;
         self.ask(&owner, Method::GET, &callback, None, &[]).await;
-        assert_eq!(self.studio.connection().await.unwrap()["status"], "connected");
+        assert_eq!(self.studio.at(Ledger::Xero).connection().await.unwrap()["status"], "connected");
 
         // Syncs: done, refused, cut, unauthorised; a refresh, a lost one, and one that the vendor refuses.
         let client = self.studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
@@ -290,7 +291,15 @@ async fn i12_no_secret_is_logged_answered_stored_or_put_into_an_address() {
     for (at, bytes) in stored::items(&run.local).await {
         search("items", &at, &bytes);
     }
-    for call in run.local.xero.calls().iter().filter(|call| !call.path.starts_with("/identity/connect/authorize")) {
+    for call in run
+        .local
+        .ledger(Ledger::Xero)
+        .unwrap()
+        .simulator
+        .calls()
+        .iter()
+        .filter(|call| !call.path.starts_with("/identity/connect/authorize"))
+    {
         search("addresses called", "", call.path.as_bytes());
     }
     println!("searched {searched:?}");

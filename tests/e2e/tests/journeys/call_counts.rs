@@ -1,5 +1,6 @@
 //! What a sync costs at Xero, from the simulator's own log.
 
+use coportal_core::ledger::Ledger;
 use coportal_local::studio::{Studio, text};
 use serde_json::{Value, json};
 
@@ -7,10 +8,10 @@ use crate::support::{connected, is_fact, lines};
 
 /// The business calls of one sync, method and path, facts apart.
 async fn calls_of(studio: &Studio, invoice: &Value, changed: &str) -> Vec<String> {
-    let before = studio.xero_calls("api").await.unwrap().len();
-    let answer = studio.synced(invoice).await.unwrap();
+    let before = studio.at(Ledger::Xero).calls("api").await.unwrap().len();
+    let answer = studio.at(Ledger::Xero).synced(invoice).await.unwrap();
     assert_eq!(text(&answer, "/changed"), changed);
-    let calls = studio.xero_calls("api").await.unwrap().split_off(before);
+    let calls = studio.at(Ledger::Xero).calls("api").await.unwrap().split_off(before);
     assert_eq!(answer["vendor_calls"], json!(calls.len()), "the answer counts what Xero saw");
     let path = |call: &Value| text(call, "/path").split('?').next().unwrap_or_default().replace("/api.xro/2.0", "");
     calls.iter().filter(|call| !is_fact(call)).map(|call| format!("{} {}", text(call, "/method"), path(call))).collect()

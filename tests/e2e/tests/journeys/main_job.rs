@@ -1,5 +1,6 @@
 //! Connect, sync, sync again, edit, sync: what the demo tells, looked at from every side.
 
+use coportal_core::ledger::Ledger;
 use coportal_local::run::{LocalRun, RunOptions};
 use coportal_local::studio::{Studio, text};
 use serde_json::json;
@@ -14,27 +15,27 @@ async fn r10_r38_r39_r64_an_invoice_is_created_once_and_updated_in_place() {
     let client = studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
     let invoice = studio.send_invoice(&client, &lines()).await.unwrap();
 
-    let before = studio.sync(&invoice).await.unwrap();
+    let before = studio.at(Ledger::Xero).sync(&invoice).await.unwrap();
     assert_eq!((before.status.as_u16(), text(&before.json(), "/code")), (409, "not_connected"), "{}", before.text());
-    assert_eq!(count(&studio.in_xero().await.unwrap(), "documents"), 0);
+    assert_eq!(count(&studio.at(Ledger::Xero).state().await.unwrap(), "documents"), 0);
 
     connect(&studio).await;
-    let first = studio.synced(&invoice).await.unwrap();
+    let first = studio.at(Ledger::Xero).synced(&invoice).await.unwrap();
     assert_eq!((text(&first, "/state"), text(&first, "/changed")), ("synced", "created"));
-    let document = studio.in_xero().await.unwrap()["documents"][0].clone();
+    let document = studio.at(Ledger::Xero).state().await.unwrap()["documents"][0].clone();
     assert_eq!(document["id"], first["external_id"]);
     assert_eq!(document["number"], first["external_number"]);
     let page = text(&document, "/url");
     assert_eq!(page, format!("{}/invoices/{}", local.origin, text(&invoice, "/id")), "the mark that says whose it is");
     assert_eq!((text(&document, "/status"), text(&document, "/currency")), ("draft", "GBP"));
 
-    let second = studio.synced(&invoice).await.unwrap();
+    let second = studio.at(Ledger::Xero).synced(&invoice).await.unwrap();
     assert_eq!((text(&second, "/changed"), &second["vendor_calls"]), ("nothing", &json!(0)));
 
     let edited = studio.edit_line(&invoice, "/lines/0/unit_price", json!("150.00")).await.unwrap();
-    let third = studio.synced(&edited).await.unwrap();
+    let third = studio.at(Ledger::Xero).synced(&edited).await.unwrap();
     assert_eq!((text(&third, "/changed"), &third["external_id"]), ("updated", &first["external_id"]));
-    let state = studio.in_xero().await.unwrap();
+    let state = studio.at(Ledger::Xero).state().await.unwrap();
     assert_eq!((count(&state, "documents"), count(&state, "contacts")), (1, 1));
     assert_eq!(text(&state, "/documents/0/total"), "180.00");
 

@@ -1,5 +1,6 @@
 //! `--data` keeps everything, also when the process is killed.
 
+use coportal_core::ledger::Ledger;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
@@ -59,7 +60,7 @@ fn a_killed_process_forgets_nothing() {
         connect(&studio).await;
         let client = studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
         let invoice = studio.send_invoice(&client, &lines()).await.unwrap();
-        let first = studio.synced(&invoice).await.unwrap();
+        let first = studio.at(Ledger::Xero).synced(&invoice).await.unwrap();
         studio.owner.post("/__local/clock", &json!({"advance_seconds": 7200})).await.unwrap();
         let port: u16 = local.origin.rsplit(':').next().unwrap().parse().unwrap();
         let now = local.cloud.clock.now();
@@ -70,11 +71,11 @@ fn a_killed_process_forgets_nothing() {
         let (studio, invoice) = (studio.clone(), invoice.clone());
         async move |local: LocalRun| {
             assert!(local.cloud.clock.now() >= moved_to, "the clock went back");
-            assert_eq!(studio.connection().await.unwrap()["status"], "connected");
+            assert_eq!(studio.at(Ledger::Xero).connection().await.unwrap()["status"], "connected");
             // The tokens of people, the sealed tokens of Xero, and what Xero holds: all from before.
-            let again = studio.synced(&invoice).await.unwrap();
+            let again = studio.at(Ledger::Xero).synced(&invoice).await.unwrap();
             let edited = studio.edit_line(&invoice, "/lines/0/quantity", json!("3")).await.unwrap();
-            let edited = studio.synced(&edited).await.unwrap();
+            let edited = studio.at(Ledger::Xero).synced(&edited).await.unwrap();
             (local, (again, edited))
         }
     });
@@ -82,7 +83,7 @@ fn a_killed_process_forgets_nothing() {
     assert_eq!((text(&edited, "/changed"), &edited["external_id"]), ("updated", &first["external_id"]));
 
     killed_after(&folder.0, port, async move |local: LocalRun| {
-        let state = serde_json::to_value(local.xero.state()).unwrap();
+        let state = serde_json::to_value(local.ledger(Ledger::Xero).unwrap().simulator.state()).unwrap();
         assert_eq!((count(&state, "documents"), count(&state, "contacts")), (1, 1));
         assert_eq!(text(&state, "/documents/0/total"), "360.00");
         local.advance(SignedDuration::from_secs(1));

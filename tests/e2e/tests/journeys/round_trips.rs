@@ -1,6 +1,7 @@
 //! What a warm sync costs at AWS: the first push of an invoice whose client is linked, with facts, access token and data key fresh.
 
 use crate::support::{connected, lines};
+use coportal_core::ledger::Ledger;
 
 #[tokio::test]
 async fn a_warm_sync_makes_at_most_four_round_trips_to_the_table_and_none_to_kms() {
@@ -8,10 +9,10 @@ async fn a_warm_sync_makes_at_most_four_round_trips_to_the_table_and_none_to_kms
     let client = studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
     let cold = studio.send_invoice(&client, &lines()).await.unwrap();
     let warm = studio.send_invoice(&client, &lines()).await.unwrap();
-    studio.synced(&cold).await.unwrap();
+    studio.at(Ledger::Xero).synced(&cold).await.unwrap();
 
     local.cloud.cloud.forget_calls();
-    let answer = studio.synced(&warm).await.unwrap();
+    let answer = studio.at(Ledger::Xero).synced(&warm).await.unwrap();
     assert_eq!(answer["changed"], "created");
     let calls = local.cloud.cloud.call_log();
     let operations: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();

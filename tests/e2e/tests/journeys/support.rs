@@ -1,5 +1,6 @@
 //! What the journeys share.
 
+use coportal_core::ledger::Ledger;
 use coportal_local::run::{LocalRun, RunOptions};
 use coportal_local::studio::{Studio, text};
 use jiff::SignedDuration;
@@ -14,8 +15,8 @@ pub(crate) async fn connected() -> (LocalRun, Studio) {
 }
 
 pub(crate) async fn connect(studio: &Studio) {
-    let hops = studio.connect_xero().await.unwrap();
-    assert_eq!(studio.connection().await.unwrap()["status"], "connected", "{:?}", hops.last().map(|hop| hop.url.as_str()));
+    let hops = studio.at(Ledger::Xero).connect().await.unwrap();
+    assert_eq!(studio.at(Ledger::Xero).connection().await.unwrap()["status"], "connected", "{:?}", hops.last().map(|hop| hop.url.as_str()));
 }
 
 /// One line of 100.00 plus 20%.
@@ -26,7 +27,7 @@ pub(crate) fn lines() -> Value {
 /// Syncs until it is done, however long the clock must be moved for that.
 pub(crate) async fn settled(local: &LocalRun, studio: &Studio, invoice: &Value) -> Value {
     for _ in 0..40 {
-        let reply = studio.sync(invoice).await.unwrap();
+        let reply = studio.at(Ledger::Xero).sync(invoice).await.unwrap();
         match reply.status.as_u16() {
             200 => return reply.json(),
             202 | 409 => local.advance(SignedDuration::from_secs(30)),

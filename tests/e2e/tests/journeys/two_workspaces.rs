@@ -1,5 +1,6 @@
 //! Two workspaces: every route with the other's ids answers as for ids that are nobody's. The list of routes is the template's.
 
+use coportal_core::ledger::Ledger;
 use coportal_local::caller::Reply;
 use coportal_local::run::{LocalRun, RunOptions};
 use coportal_local::studio::{Studio, text};
@@ -92,11 +93,11 @@ async fn furnished(local: &LocalRun, name: &str) -> (Studio, Ids) {
     connect(&studio).await;
     let client = studio.add_client(&format!("Client of {name}"), &format!("accounts@{name}.example").to_lowercase()).await.unwrap();
     let invoice = studio.send_invoice(&client, &lines()).await.unwrap();
-    studio.synced(&invoice).await.unwrap();
+    studio.at(Ledger::Xero).synced(&invoice).await.unwrap();
     // Xero's organisation has no tax rate of 17%: the sync asks.
     let odd = json!([{"description": "Work", "quantity": "1", "unit_price": "10.00", "tax_rate": "17"}]);
     let held = studio.send_invoice(&client, &odd).await.unwrap();
-    let question = studio.sync(&held).await.unwrap();
+    let question = studio.at(Ledger::Xero).sync(&held).await.unwrap();
     let hold = text(&question.json(), "/hold/id").to_owned();
     assert!(hold.starts_with("hld_"), "{}", question.text());
     let user = format!("owner@{}", studio.workspace_id);
@@ -121,7 +122,7 @@ async fn every_route_with_the_other_workspaces_ids_answers_as_for_a_missing_id()
     let ours = Studio::open(&local, "Ours").await.unwrap();
     connect(&ours).await;
     let nobodys = Ids::nobodys(&their_ids);
-    let (before, in_xero) = (seen(&theirs).await, theirs.in_xero().await.unwrap());
+    let (before, in_xero) = (seen(&theirs).await, theirs.at(Ledger::Xero).state().await.unwrap());
 
     let mut compared_routes = 0;
     for route in local.cloud.template.routes.iter().filter(|route| names_a_record(route)) {
@@ -159,7 +160,7 @@ async fn every_route_with_the_other_workspaces_ids_answers_as_for_a_missing_id()
     assert!(read >= 8, "only {read} routes were read");
 
     assert_eq!(seen(&theirs).await, before, "something of theirs has changed");
-    assert_eq!(theirs.in_xero().await.unwrap()["documents"][0], in_xero["documents"][0]);
+    assert_eq!(theirs.at(Ledger::Xero).state().await.unwrap()["documents"][0], in_xero["documents"][0]);
     local.shutdown().await.unwrap();
 }
 

@@ -1,0 +1,68 @@
+//! The simulated ledgers: one each, on an address of its own.
+
+use std::sync::Arc;
+
+use coportal_core::ctx::Random;
+use coportal_core::ledger::Ledger;
+use coportal_lambda::config::table::{self, LedgerVariables};
+use simulators::skeleton::config::Config;
+use simulators::skeleton::simulator::AnyLedger;
+use tokio::net::TcpListener;
+
+use super::keeper::Keeper;
+use super::{RunError, hex, listen_near, origin, seed_of};
+use crate::clock::Clock;
+
+/// Our app's client id at every simulator.
+pub(super) const CLIENT_ID: &str = "coportal-local";
+
+/// A ledger of one's own.
+#[derive(Clone)]
+pub struct SimulatedLedger {
+    /// Which.
+    pub ledger: Ledger,
+    /// Its address, `http://127.0.0.1:8789`.
+    pub origin: String,
+    /// The simulator itself.
+    pub simulator: Arc<dyn AnyLedger>,
+    pub(super) variables: LedgerVariables,
+    pub(super) client_secret: String,
+}
+
+/// A simulator of the ledger; `None` while there is none of it.
+fn simulator(ledger: Ledger, config: Config) -> Option<Arc<dyn AnyLedger>> {
+    match ledger {
+        Ledger::Xero => Some(Arc::new(simulators::xero::Simulator::new(config))),
+        Ledger::Quickbooks | Ledger::Sage | Ledger::BusinessCentral => None,
+    }
+}
+
+/// Starts listening for each ledger, beside the API's own port, and takes up what was kept of it.
+pub(super) async fn open(
+    port: u16,
+    api: &str,
+    clock: &Clock,
+    random: &dyn Random,
+    keeper: Option<&Keeper>,
+) -> Result<Vec<(SimulatedLedger, TcpListener)>, RunError> {
+    let mut opened = Vec::new();
+    for (above, variables) in (2..).zip(table::LEDGERS) {
+        let ledger = variables.ledger;
+        let client_secret = hex(random);
+        let config = Config {
+            clock: clock.clone(),
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: client_secret.clone(),
+            redirect_uris: vec![format!("{api}/v1/oauth/{ledger}/callback")],
+            seed: seed_of(random),
+        };
+        let Some(simulator) = simulator(ledger, config) else { continue };
+        if let Some(keeper) = keeper {
+            keeper.restore(ledger, &*simulator)?;
+        }
+        let listener = listen_near(port, above).await?;
+        let origin = origin(&listener)?;
+        opened.push((SimulatedLedger { ledger, origin, simulator, variables, client_secret }, listener));
+    }
+    Ok(opened)
+}
