@@ -17,7 +17,7 @@
 //! - A draft has no number and is displayed as `Draft`.
 //! - New addresses and contact persons need their type.
 //! - 429 has no `Retry-After`; calls of `/businesses` are not counted.
-//! - Inactive and system contacts are refused on invoices; a business that the user does not reach is 403.
+//! - Inactive and system contacts are refused on invoices (a seed and the state call the latter's status `system`); a business that the user does not reach is 403.
 //!
 //! The third business out of the box is South African. The vendor's API serves none: it is there because a 15% sales rate has to be shown,
 //! and its tax ids are invented.

@@ -96,7 +96,13 @@ fn person(business: &Business, contact: &Contact) -> state::Contact {
         organisation: business.id.simple().to_string(),
         name: contact.name.clone(),
         email: contact.email().map(str::to_owned),
-        status: if contact.is_active { "active" } else { "archived" }.to_owned(),
+        status: match (contact.system, contact.is_active) {
+            // Sage's own; no other ledger has the word.
+            (true, _) => "system",
+            (false, true) => "active",
+            (false, false) => "archived",
+        }
+        .to_owned(),
         number: contact.reference.clone(),
         merged_into: None,
         supplier: contact.is_vendor && !contact.is_customer,
@@ -191,9 +197,10 @@ fn plant_contact(business: &mut Business, ids: &mut Ids, seed: &SeedContact, now
         let (email, telephone) = (seed.email.clone(), seed.phone.clone());
         contact.person = Some(Person { id: ids.uuid(), types: vec!["ACCOUNTS".to_owned()], email, telephone, ..Person::default() });
     }
-    contact.is_active = match seed.status.as_deref() {
-        None | Some("active") => true,
-        Some("archived") => false,
+    (contact.is_active, contact.system) = match seed.status.as_deref() {
+        None | Some("active") => (true, false),
+        Some("archived") => (false, false),
+        Some("system") => (true, true),
         Some(other) => return Err(Refused(format!("there is no contact status {other} here"))),
     };
     if contact.reference.as_deref().is_some_and(|reference| business.contacts.by_reference(reference).is_some()) {

@@ -234,3 +234,24 @@ async fn defaults_have_to_exist() {
         assert_eq!(caller.refused("POST", "/contacts", &customer(wrong)).await.0, 404);
     }
 }
+
+/// A contact that Sage made for itself is there to be left alone.
+#[tokio::test]
+async fn system_contacts_are_not_for_use() {
+    let caller = connected().await;
+    let seed = json!({ "contacts": [{ "name": "Revenue & Customs", "status": "system" }] });
+    let made = caller.simulator.seed(&serde_json::from_value(seed).unwrap()).unwrap().contacts.remove(0);
+    assert_eq!(caller.get("/contacts").await["$total"], 1);
+    assert_eq!(caller.get("/contacts?exclude_system=true").await["$total"], 0);
+    let path = format!("/contacts/{}", made.id);
+    let shown = caller.get(&path).await;
+    assert_eq!((&shown["system"], &shown["deletable"]), (&json!(true), &json!(false)));
+    assert_eq!(caller.refused("PUT", &path, &json!({ "contact": { "name": "x" } })).await.0, 422);
+    assert_eq!(caller.refused("DELETE", &path, &Value::Null).await.0, 422);
+    let body = caller.body(&made.id, &[("1", "10", "2")]).await;
+    assert_eq!(caller.invalid("POST", "/sales_invoices", &body).await, "contact");
+    let before = caller.simulator.state();
+    caller.simulator.reset();
+    caller.simulator.seed(&serde_json::from_value(serde_json::to_value(&before).unwrap()).unwrap()).unwrap();
+    assert_eq!(caller.simulator.state(), before);
+}
