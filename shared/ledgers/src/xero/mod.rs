@@ -5,6 +5,7 @@ mod filter;
 mod fixit;
 mod map;
 mod outcome;
+mod payments;
 mod profile;
 mod sign_in;
 mod wire;
@@ -50,9 +51,9 @@ pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
         facts: calls.clone(),
         contacts: calls.clone(),
         documents: calls.clone(),
-        drafts: Some(calls),
+        drafts: Some(calls.clone()),
         stepwise: None,
-        payments: None,
+        payments: Some(calls),
         notice: None,
     }
 }

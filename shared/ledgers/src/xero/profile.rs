@@ -48,7 +48,7 @@ pub(super) const RULES: LedgerRules = LedgerRules {
 pub(super) const PROFILE: Profile = Profile {
     ledger: Ledger::Xero,
     // Apps registered from 2026-03-02 get granular scopes only ("Granular Scopes"); the broad `accounting.transactions` fails there.
-    push_scopes: &["offline_access", "accounting.contacts", "accounting.invoices", "accounting.settings.read"],
+    push_scopes: &["offline_access", "accounting.contacts", "accounting.invoices", "accounting.payments", "accounting.settings.read"],
     import_scopes: &["offline_access", "accounting.contacts.read"],
     view_scopes: &["offline_access", "accounting.contacts.read", "accounting.invoices.read"],
     // "OAuth 2.0": access token 30 minutes, refresh token 60 unused days, 30 minutes to try again when the answer was lost.
