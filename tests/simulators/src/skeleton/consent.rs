@@ -82,6 +82,15 @@ fn page(title: &str, body: &Markup) -> String {
 
 /// The consent page; its form posts `decision` and `organisation` (repeated) back to `action`.
 pub(crate) fn consent_page(vendor: &str, client: &str, action: &str, scopes: &[String], choices: &[Choice]) -> String {
+    choice_page(vendor, client, action, scopes, choices, "checkbox")
+}
+
+/// The same where a consent is for exactly one organisation: `organisation` is posted once.
+pub(crate) fn consent_page_for_one(vendor: &str, client: &str, action: &str, scopes: &[String], choices: &[Choice]) -> String {
+    choice_page(vendor, client, action, scopes, choices, "radio")
+}
+
+fn choice_page(vendor: &str, client: &str, action: &str, scopes: &[String], choices: &[Choice], input: &str) -> String {
     page(
         &format!("{vendor} simulator: allow access"),
         &html! {
@@ -92,7 +101,7 @@ pub(crate) fn consent_page(vendor: &str, client: &str, action: &str, scopes: &[S
                     legend { "Organisations" }
                     @for (position, choice) in choices.iter().enumerate() {
                         label {
-                            input type="checkbox" name="organisation" value=(choice.id) checked[position == 0];
+                            input type=(input) name="organisation" value=(choice.id) checked[position == 0];
                             " " (choice.name) " " small { (choice.detail) }
                         }
                     }
