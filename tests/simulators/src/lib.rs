@@ -4,10 +4,11 @@
 //! plausible answer. They share no code with the product, so that the two cannot agree by sharing a mistake.
 //!
 //! A simulator is called in process ([`Simulator::handle`](skeleton::simulator::Simulator::handle): no socket, no sleep, one history gives
-//! one set of answers) or over real HTTP ([`Simulator::serve`](skeleton::simulator::Simulator::serve)), where scripted faults really cut the connection.
+//! one set of answers) or over real HTTP ([`Simulator::serve`](skeleton::simulator::Simulator::serve)), where scripted faults really cut
+//! the connection.
 
-pub mod sage;
 pub mod quickbooks;
+pub mod sage;
 pub mod skeleton;
 pub mod xero;
 
