@@ -7,16 +7,15 @@ use coportal_core::client::Client;
 use coportal_core::connection::{Connection, Options};
 use coportal_core::id::{ClientId, HoldId, InvoiceId};
 use coportal_core::invoice::Invoice;
-use coportal_core::ledger::Ledger;
 use coportal_core::money::Rate;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::row::{Hold, SyncRow};
 use coportal_core::workspace::Workspace;
 use coportal_engine::sync::{SyncAnswer, SyncEnd, SyncRequest};
 use jiff::SignedDuration;
+use serde::Serialize;
 use simulators::skeleton::consent::Consent;
 use simulators::skeleton::state::{Document, Seed, State};
-use simulators::xero::Action;
 use uuid::Uuid;
 
 use crate::world::{World, written};
@@ -27,7 +26,7 @@ impl World {
     /// # Errors
     /// When there is none.
     pub async fn connection(&self) -> Result<Versioned<Connection>> {
-        self.process()?.store.connection(self.workspace, Ledger::Xero).await?.context("connected")
+        self.process()?.store.connection(self.workspace, self.ledger).await?.context("connected")
     }
 
     /// Changes the connection's options.
@@ -48,7 +47,7 @@ impl World {
     pub async fn choose_tax(&self, rate: Rate, code: &str) -> Result<()> {
         let generation = self.connection().await?.value.generation;
         let store = self.process()?.store;
-        Ok(store.put_choice(&self.ctx(), self.workspace, Ledger::Xero, generation, Choice::Tax(rate), Some(code)).await?)
+        Ok(store.put_choice(&self.ctx(), self.workspace, self.ledger, generation, Choice::Tax(rate), Some(code)).await?)
     }
 
     /// Changes the workspace.
@@ -199,9 +198,9 @@ impl World {
     ///
     /// # Errors
     /// When the ledger would not let them.
-    pub fn bookkeeper(&self, action: Action) -> Result<()> {
+    pub fn bookkeeper(&self, action: impl Serialize) -> Result<()> {
         self.clock.advance(SignedDuration::from_secs(1));
-        self.simulator.bookkeeper(action).map_err(|refused| anyhow!("{refused:?}"))
+        self.simulator.bookkeeper(&serde_json::to_value(action)?).map_err(|refused| anyhow!("{refused:?}"))
     }
 
     /// The vendor is well again: scripted faults are gone. Effects that are still to come do come.
@@ -210,9 +209,8 @@ impl World {
     /// When the simulator does not take its own snapshot back.
     pub fn heal(&self) -> Result<()> {
         self.wire.replace(None);
-        let mut snapshot = self.simulator.snapshot();
-        *snapshot.get_mut("faults").context("a snapshot has the faults")? = serde_json::Value::Array(Vec::new());
-        self.simulator.restore(snapshot).map_err(|refused| anyhow!("{refused:?}"))
+        self.simulator.clear_faults();
+        Ok(())
     }
 
     /// The documents that count: neither voided nor deleted.

@@ -15,7 +15,7 @@ use coportal_local::aws_endpoint::Cloud;
 use coportal_local::sdk;
 use futures_util::future::BoxFuture;
 use simulators::Answer;
-use simulators::xero::Simulator;
+use simulators::skeleton::simulator::AnyLedger;
 use tokio::sync::{Notify, watch};
 
 /// Who was called.
@@ -270,7 +270,7 @@ pub struct VendorSide {
     /// What the calls pass.
     pub wire: Wire,
     /// The vendor.
-    pub simulator: Simulator,
+    pub simulator: Arc<dyn AnyLedger>,
 }
 
 impl Transport for VendorSide {

@@ -23,7 +23,7 @@ use coportal_core::workspace::{Member, Plan, Role, TaxRounding, Workspace};
 use coportal_engine::connect::{CallbackQuery, ReturnPath};
 use coportal_engine::sync::{SyncEnd, SyncRequest};
 use coportal_engine::{Engine, LedgerSettings, Settings};
-use coportal_ledgers::{Endpoints as LedgerEndpoints, Ledgers, XeroEndpoints};
+use coportal_ledgers::{Endpoints as LedgerEndpoints, Ledgers};
 use coportal_local::assembly::{LocalCloud, TABLE_NAME};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,8 @@ use rust_decimal::Decimal;
 use simulators::Clock;
 use simulators::skeleton::consent::Consent;
 use simulators::skeleton::state::{Seed, State};
-use simulators::xero::{Config, Simulator};
+use simulators::skeleton::config::Config;
+use simulators::skeleton::simulator::AnyLedger;
 use url::Url;
 use uuid::Uuid;
 
@@ -39,10 +40,8 @@ use crate::wire::{VendorSide, Wire, aws_client};
 
 const CLIENT_ID: &str = "chaos-client";
 const CLIENT_SECRET: &str = "chaos-secret";
-const CLIENT_ID_PARAMETER: &str = "/coportal/xero/client-id";
-const CLIENT_SECRET_PARAMETER: &str = "/coportal/xero/client-secret";
 const ORIGIN: &str = "https://coportal.test";
-const XERO: &str = "https://xero.test";
+const VENDOR: &str = "https://ledger.test";
 /// Every world begins at this instant.
 const BEGINNING: &str = "2026-03-02T09:00:00Z";
 
@@ -73,12 +72,30 @@ impl Random for Seeded {
     }
 }
 
+fn client_id_parameter(ledger: Ledger) -> String {
+    format!("/coportal/{ledger}/client-id")
+}
+
+fn client_secret_parameter(ledger: Ledger) -> String {
+    format!("/coportal/{ledger}/client-secret")
+}
+
+fn simulator(ledger: Ledger, config: Config) -> Result<Arc<dyn AnyLedger>> {
+    Ok(match ledger {
+        Ledger::Xero => Arc::new(simulators::xero::Simulator::new(config)),
+        Ledger::Sage => Arc::new(simulators::sage::Simulator::new(config)),
+        Ledger::Quickbooks | Ledger::BusinessCentral => bail!("there is no simulator of {ledger}"),
+    })
+}
+
 /// The world. It outlives the processes that die in it.
 pub struct World {
     /// Counts calls and strikes.
     pub wire: Wire,
+    /// Which ledger it is connected to.
+    pub ledger: Ledger,
     /// The vendor.
-    pub simulator: Simulator,
+    pub simulator: Arc<dyn AnyLedger>,
     /// The clock of everything.
     pub clock: Clock,
     /// Table, keys, parameters.
@@ -104,26 +121,36 @@ pub enum Run {
 }
 
 impl World {
+    /// A world that is connected to Xero.
+    ///
+    /// # Errors
+    /// As [`World::of`].
+    pub async fn new(seed: u64) -> Result<Self> {
+        Self::of(Ledger::Xero, seed).await
+    }
+
     /// A connected world with a sent invoice that was never synced, and facts and tokens as connecting leaves them.
     ///
     /// # Errors
     /// When the world cannot be built: a defect of the harness or of connecting.
-    pub async fn new(seed: u64) -> Result<Self> {
+    pub async fn of(ledger: Ledger, seed: u64) -> Result<Self> {
         let clock = Clock::fixed(BEGINNING.parse().context("the beginning")?);
         let cloud = LocalCloud::open(ORIGIN, None, clock.clone())?;
-        cloud.cloud.ssm().put_text(CLIENT_ID_PARAMETER, CLIENT_ID);
-        cloud.cloud.ssm().put_secure(CLIENT_SECRET_PARAMETER, CLIENT_SECRET);
-        let simulator = Simulator::new(Config {
+        cloud.cloud.ssm().put_text(&client_id_parameter(ledger), CLIENT_ID);
+        cloud.cloud.ssm().put_secure(&client_secret_parameter(ledger), CLIENT_SECRET);
+        let config = Config {
             clock: clock.clone(),
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
-            redirect_uris: vec![format!("{ORIGIN}/v1/oauth/xero/callback")],
+            redirect_uris: vec![format!("{ORIGIN}/v1/oauth/{ledger}/callback")],
             seed,
-        });
+        };
+        let simulator = simulator(ledger, config)?;
         let random = Arc::new(Seeded(Mutex::new(seed)));
         let id = |n: u128| Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (u128::from(seed) << 16) | n);
         let world = Self {
             wire: Wire::default(),
+            ledger,
             simulator,
             clock,
             cloud,
@@ -214,13 +241,13 @@ impl World {
 
     pub(crate) async fn consent(&self, engine: &Engine, ctx: &Ctx, workspace: &Workspace) -> Result<()> {
         let start =
-            engine.begin_connect(ctx, workspace, &self.user, Ledger::Xero, ReturnPath::settings()).await.map_err(|p| anyhow!("{p:?}"))?;
+            engine.begin_connect(ctx, workspace, &self.user, self.ledger, ReturnPath::settings()).await.map_err(|p| anyhow!("{p:?}"))?;
         let request = http::Request::get(start.authorize_url.as_str()).body(Bytes::new())?;
         let simulators::Answer::Response(consent) = self.simulator.handle(request).await else { bail!("the consent page did not answer") };
         let location = consent.headers().get("location").context("consent leads back")?.to_str()?;
         let back = Url::parse(location)?;
         let query = CallbackQuery::parse(back.query().unwrap_or_default());
-        let end = engine.callback(ctx, Ledger::Xero, query, Some(start.browser)).await.map_err(|p| anyhow!("{p:?}"))?;
+        let end = engine.callback(ctx, self.ledger, query, Some(start.browser)).await.map_err(|p| anyhow!("{p:?}"))?;
         if end.label() != "connected" {
             bail!("connecting ended as {}", end.label());
         }
@@ -254,15 +281,16 @@ impl World {
         };
         let connected = config.connect();
         let transport = VendorSide { wire: self.wire.clone(), simulator: self.simulator.clone() };
-        let endpoints = LedgerEndpoints { xero: XeroEndpoints::at(&Url::parse(XERO)?) };
+        let mut endpoints = LedgerEndpoints::default();
+        endpoints.simulate(self.ledger, &Url::parse(VENDOR)?);
         let settings = Settings {
             public_url: ORIGIN.to_owned(),
             app_url: ORIGIN.to_owned(),
             ledgers: BTreeMap::from([(
-                Ledger::Xero,
+                self.ledger,
                 LedgerSettings {
-                    client_id_parameter: CLIENT_ID_PARAMETER.to_owned(),
-                    client_secret_parameter: CLIENT_SECRET_PARAMETER.to_owned(),
+                    client_id_parameter: client_id_parameter(self.ledger),
+                    client_secret_parameter: client_secret_parameter(self.ledger),
                     available: true,
                 },
             )]),
@@ -279,7 +307,7 @@ impl World {
     /// The request of a click.
     #[must_use]
     pub fn request(&self) -> SyncRequest {
-        SyncRequest { workspace: self.workspace, invoice: self.invoice_id, ledger: Ledger::Xero, actor: Actor::User(self.user.clone()) }
+        SyncRequest { workspace: self.workspace, invoice: self.invoice_id, ledger: self.ledger, actor: Actor::User(self.user.clone()) }
     }
 
     /// One click, in a process of its own, which may die.
@@ -360,10 +388,12 @@ impl World {
         let seeded = self.simulator.seed(&seed).map_err(|refused| anyhow!("{refused:?}"))?;
         let contact = seeded.contacts.first().context("a contact was seeded")?;
         let (engine, ctx) = (self.process()?, self.ctx());
-        let connection = engine.store.connection(self.workspace, Ledger::Xero).await?.context("connected")?.value;
+        let connection = engine.store.connection(self.workspace, self.ledger).await?.context("connected")?.value;
         let client = engine.store.client(self.workspace, self.client).await?.context("the client is there")?.value;
         let organisation = connection.organisation.context("an organisation is chosen")?;
-        let key = ContactKey { ws: self.workspace, client: self.client, ledger: Ledger::Xero, generation: connection.generation, currency: None };
+        let fixed = engine.ledgers.get(self.ledger).is_some_and(|api| api.rules.contact_has_currency);
+        let currency = if fixed { Some("GBP".parse()?) } else { None };
+        let key = ContactKey { ws: self.workspace, client: self.client, ledger: self.ledger, generation: connection.generation, currency };
         let link = ContactLink { external_id: contact.id.clone(), hash: client.contact_hash(), linked_at: self.clock.now() };
         let row = ContactRow { link: Some(link), ..ContactRow::default() };
         let claim = ContactClaim { organisation: &organisation.id, external_id: &contact.id, shared: false };

@@ -230,7 +230,7 @@ async fn i1_a_lost_create_that_was_deleted_meanwhile_asks() {
     assert!(matches!(world.click().await.unwrap(), Run::Died));
     world.wire.disarm();
     let made = world.books().documents.first().unwrap().id.clone();
-    world.simulator.bookkeeper(Action::Delete { document_id: made }).unwrap();
+    world.bookkeeper(Action::Delete { document_id: made }).unwrap();
     world.clock.advance(SignedDuration::from_mins(8));
     let end = world.settle().await.unwrap();
     assert!(matches!(&end, Ok(SyncEnd::Held(hold)) if hold.question.code() == "document_gone"), "{end:?}");
