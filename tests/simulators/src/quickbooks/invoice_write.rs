@@ -75,7 +75,7 @@ fn create(company: &mut Company, fields: &Fields, writing: Writing) -> Result<St
         deleted: false,
         created_by_app: writing.by_app,
     };
-    set(company, &mut invoice, Patch { fields, full: true }, true)?;
+    set(company, &mut invoice, Patch { fields, full: true }, true, now)?;
     company.open_on(invoice.date)?;
     let auto = !company.preferences.sales_forms_prefs.custom_txn_numbers && invoice.doc_number.is_none();
     if auto || invoice.doc_number.as_deref() == Some(AUTO) {
@@ -106,7 +106,7 @@ fn update(company: &mut Company, fields: &Fields, id: &str, writing: Writing) ->
     if after.customer != before.customer && !before.payments.is_empty() {
         return Err(Refusal::not_modelled("another customer on an invoice that has payments"));
     }
-    set(company, &mut after, Patch { fields, full }, false)?;
+    set(company, &mut after, Patch { fields, full }, false, writing.now)?;
     company.open_on(after.date)?;
     if after.doc_number.as_deref() == Some(AUTO) {
         after.doc_number = Some(next_number(company));
@@ -136,7 +136,7 @@ fn customer(company: &Company, fields: &Fields, before: Option<&Invoice>) -> Res
     }
 }
 
-fn set(company: &Company, invoice: &mut Invoice, patch: Patch<'_>, new: bool) -> Result<(), Refusal> {
+fn set(company: &Company, invoice: &mut Invoice, patch: Patch<'_>, new: bool, now: Timestamp) -> Result<(), Refusal> {
     let fields = patch.fields;
     patch.text("DocNumber", input::LONGEST_NUMBER, &mut invoice.doc_number)?;
     patch.text("PrivateNote", input::LONGEST_NOTE, &mut invoice.private_note)?;
@@ -145,8 +145,8 @@ fn set(company: &Company, invoice: &mut Invoice, patch: Patch<'_>, new: bool) ->
     patch.boolean("AllowOnlineCreditCardPayment", &mut invoice.card_payment)?;
     patch.boolean("AllowOnlineACHPayment", &mut invoice.ach_payment)?;
     if patch.speaks("TxnDate") {
-        // Nothing sent: the vendor's own day (section 3), on a full update too. `version.updated` is when a new one is made.
-        invoice.date = fields.date("TxnDate")?.unwrap_or_else(|| day(invoice.version.updated));
+        // Nothing sent: the vendor's own day (section 3), on a full update too.
+        invoice.date = fields.date("TxnDate")?.unwrap_or_else(|| day(now));
     }
     patch.date("DueDate", &mut invoice.due_date)?;
     invoice.due_date = invoice.due_date.or(Some(invoice.date));

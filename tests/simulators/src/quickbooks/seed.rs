@@ -4,6 +4,7 @@
 //! `tracking` the class as `Class: name`. An invoice's `note` is `PrivateNote`.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -350,7 +351,7 @@ fn plant_invoice(company: &mut Company, seed: &SeedDocument, now: Timestamp) -> 
         deleted: false,
         created_by_app: seed.created_by_app,
     };
-    for one in &lines(company, seed)? {
+    for one in &lines(company, seed, date)? {
         let line = line(company, &invoice, one)?;
         invoice.lines.push(line);
         invoice.next_line = invoice.next_line.saturating_add(1);
@@ -384,7 +385,7 @@ fn seeded_customer(company: &mut Company, now: Timestamp) -> String {
     })
 }
 
-fn lines(company: &Company, seed: &SeedDocument) -> Result<Vec<SeedLine>, Refused> {
+fn lines(company: &Company, seed: &SeedDocument, day: Date) -> Result<Vec<SeedLine>, Refused> {
     if !seed.lines.is_empty() {
         return Ok(seed.lines.clone());
     }
@@ -394,7 +395,6 @@ fn lines(company: &Company, seed: &SeedDocument) -> Result<Vec<SeedLine>, Refuse
     if company.is_us() || !company.taxes() {
         return Ok(vec![only]);
     }
-    let day = seed.issue_date.unwrap_or_default();
     let gives = |code: &&TaxCode| {
         let percents = company.percents(&code.id, day);
         code.active && !percents.is_empty() && percents.iter().map(|(_, percent)| price::tax(net, *percent, 2)).sum::<Decimal>() == tax
@@ -468,7 +468,7 @@ fn line(company: &Company, invoice: &Invoice, seed: &SeedLine) -> Result<Line, R
 
 /// What a payment says of itself.
 pub(crate) struct NewPaymentHead {
-    pub(crate) date: jiff::civil::Date,
+    pub(crate) date: Date,
     pub(crate) reference: Option<String>,
     pub(crate) note: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, aimed, body, gb, line, number, raw_digits, seed, text, us};
+use crate::support::{Caller, advance, aimed, body, gb, line, number, raw_digits, seed, text, us};
 
 async fn one(caller: &Caller) -> Value {
     let customer = caller.customer("Acme Ltd").await;
@@ -45,6 +45,7 @@ async fn a_sparse_update_keeps_what_is_not_sent_and_a_full_one_nulls_it() {
     let ids: Vec<&Value> = lines["Line"].as_array().unwrap().iter().map(|line| &line["Id"]).collect();
     assert_eq!(ids, [&json!("1"), &json!("3"), &Value::Null], "the array is replaced as a whole; new lines get new ids");
     assert_eq!(lines["TotalAmt"], number("126.00"));
+    advance(&caller.simulator, 1800);
     let full = aimed(&lines, json!({ "CustomerRef": lines["CustomerRef"], "Line": [line("1", "5", "5", "2")] }));
     let nulled = caller.invoice(&full).await;
     for gone in ["PrivateNote", "DocNumber"] {
@@ -55,8 +56,7 @@ async fn a_sparse_update_keeps_what_is_not_sent_and_a_full_one_nulls_it() {
     assert_eq!(caller.code("POST", "invoice", &aimed(&nulled, json!({ "Line": nulled["Line"] }))).await, "2020");
     let again = caller.invoice(&nulled).await;
     assert_eq!(again["TotalAmt"], nulled["TotalAmt"], "a whole invoice can be sent back as it was read");
-    let stranger = line("1", "5", "5", "2");
-    let mut stranger = stranger;
+    let mut stranger = line("1", "5", "5", "2");
     stranger["Id"] = json!("99");
     caller.not_modelled("POST", "invoice", &aimed(&again, json!({ "sparse": true, "Line": [stranger] }))).await;
 }
