@@ -96,6 +96,10 @@ ids! {
     IntentId = "int", "intent";
     /// A hold: a question that a person answers.
     HoldId = "hld", "hold";
+    /// A connection of a workspace to its own identity provider.
+    SsoConnectionId = "ssc", "SSO connection";
+    /// A claim of an e-mail domain by a workspace.
+    DomainId = "dom", "domain";
     /// An event (timeline, audit).
     EventId = "evt", "event";
     /// One run of a use case; the owner of the leases it takes.

@@ -1,0 +1,65 @@
+//! What a provider's answer has proved.
+
+use std::collections::BTreeSet;
+
+use coportal_core::text::digest;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Domain, Email};
+use crate::reason::{Reason, Refusal};
+
+/// A person as an identity provider has proved them. What names the person is (`issuer`, `subject`); the address is only what the
+/// provider says today, and lies in a domain that the connection's workspace has proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Who vouches. OIDC: the `iss` claim. SAML: the connection and the provider's entity id, since two workspaces may share a provider
+    /// and anybody may write any entity id.
+    pub issuer: String,
+    /// Whom: unique and lasting at the issuer. OIDC: `sub`. SAML: the name id with its format and qualifiers.
+    pub subject: String,
+    /// The address, normalised, of one of the connection's proven domains.
+    pub email: Email,
+    /// Whether the provider itself says that it has verified the address (Google always, Entra by `xms_edov`, SAML never). The domain is
+    /// proved in either case.
+    pub email_verified: bool,
+    /// How the provider names the person.
+    pub name: Option<String>,
+    /// When the provider's own session ends, if it says so: ours must not outlive it (`SessionNotOnOrAfter`).
+    pub session_ends_at: Option<Timestamp>,
+}
+
+impl Identity {
+    /// The key of the identity's row: a hash of issuer and subject, which never moves with the address.
+    #[must_use]
+    pub fn key(&self) -> String {
+        digest([self.issuer.as_bytes(), self.subject.as_bytes()])
+    }
+}
+
+/// A claim or attribute as the dry run of a connection shows it to the admin who set it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownClaim {
+    /// Its name at the provider.
+    pub name: String,
+    /// Its value as text, cut at 200 characters.
+    pub value: String,
+}
+
+impl ShownClaim {
+    pub(crate) fn new(name: impl Into<String>, value: impl AsRef<str>) -> Self {
+        Self { name: name.into(), value: value.as_ref().chars().filter(|c| !c.is_control()).take(200).collect() }
+    }
+}
+
+/// A name of a person, without control characters, cut at 200 characters.
+pub(crate) fn tidy_name(text: &str) -> Option<String> {
+    let name: String = coportal_core::text::tidy(text).chars().take(200).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// The address, if it is of one of the connection's proven domains.
+pub(crate) fn email_within(text: &str, domains: &BTreeSet<Domain>) -> Result<Email, Refusal> {
+    let email = Email::parse(text).map_err(|_| Refusal::because(Reason::EmailMissing, "the address is not of a usable form"))?;
+    if domains.contains(email.domain()) { Ok(email) } else { Err(Refusal::because(Reason::EmailOutsideDomains, email.domain())) }
+}
