@@ -34,14 +34,17 @@ impl Email {
             return Err(EmailError);
         }
         let (local, domain) = text.rsplit_once('@').ok_or(EmailError)?;
-        let plain = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
-        let dots = local.split('.').all(|atom| !atom.is_empty());
         let disguised = |c: char| !c.is_ascii() && std::iter::once(c).nfc().all(|composed| composed.is_ascii());
-        if local.is_empty() || local.len() > 64 || !dots || !local.chars().all(plain) || local.chars().any(disguised) {
+        if local.len() > 64 || local.chars().any(disguised) {
+            return Err(EmailError);
+        }
+        let local: String = local.nfc().map(|c| c.to_ascii_lowercase()).collect();
+        let plain = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+        if !local.chars().all(plain) || !local.split('.').all(|atom| !atom.is_empty()) {
             return Err(EmailError);
         }
         let domain = Domain::parse(domain).map_err(|_| EmailError)?;
-        Ok(Self { local: local.nfc().map(|c| c.to_ascii_lowercase()).collect(), domain })
+        Ok(Self { local, domain })
     }
 
     /// The domain, which alone decides where the address signs in.

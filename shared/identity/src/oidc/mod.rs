@@ -64,6 +64,3 @@ pub enum Provider {
         tenant: TenantId,
     },
 }
-
-#[cfg(test)]
-mod tests;

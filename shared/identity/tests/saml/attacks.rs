@@ -360,6 +360,7 @@ fn conditions(world: &World, list: &mut List) {
     add("no recipient", Says { recipient: None, ..says.clone() }, confirmation);
     add("another destination", Says { destination: some("https://other.example/acs"), ..says.clone() }, &[Reason::DestinationMismatch]);
     add("another issuer", Says { issuer: some("https://evil.example").unwrap(), ..says.clone() }, &[Reason::IssuerMismatch]);
+    add("no issuer on the response", Says { response_issuer: None, ..says.clone() }, &[Reason::Malformed]);
     add(
         "another issuer of the response",
         Says { response_issuer: some("https://evil.example"), ..says.clone() },

@@ -1,5 +1,6 @@
 //! The attack list against the assertion consumer's verification: every document is refused or harmless, the good ones are accepted and
 //! an independent verifier reads the same out of them.
+#![cfg(test)]
 
 mod attacks;
 mod forge;
