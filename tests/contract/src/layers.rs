@@ -52,10 +52,12 @@ pub(crate) fn links(package: &str, other: &str) -> bool {
 fn may_name(from: &str) -> &'static [&'static str] {
     match from {
         "shared/core" | "tests/simulators" => &[],
-        "shared/ledgers" | "shared/aws" => &["shared/core"],
+        "shared/ledgers" | "shared/aws" | "shared/identity" => &["shared/core"],
         "shared/engine" => &["shared/core", "shared/ledgers", "shared/aws"],
         "shared/lambda" => &["shared/core", "shared/ledgers", "shared/aws", "shared/engine"],
         "infra/local" => &["shared/", "functions/", "tests/simulators"],
+        // Sign-in at a customer's provider is one function's business.
+        "functions/sso-routing" => &["shared/core", "shared/aws", "shared/engine", "shared/lambda", "shared/identity"],
         _ if from.starts_with("functions/") => &["shared/core", "shared/aws", "shared/engine", "shared/lambda"],
         _ if from.starts_with("tests/") => &["shared/", "functions/", "infra/", "tests/simulators"],
         other => panic!("{other} has no place in the arrows of docs/architecture.md: give it one there and here"),

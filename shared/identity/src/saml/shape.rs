@@ -154,6 +154,11 @@ fn signature(parent: &Element, ecdsa: bool) -> Result<bool, Refusal> {
     if uris != [ENVELOPED, EXCLUSIVE] {
         return Err(malformed("the signature uses other transforms than enveloped and exclusive"));
     }
+    // What a transform may carry is the list of prefixes of the exclusive form, and nothing that would choose what is signed.
+    let carried = |transform: &Element| transform.children.iter().all(|child| child.is(EXCLUSIVE, "InclusiveNamespaces"));
+    if !transforms.children.iter().all(carried) || info.children.iter().any(|child| child.name != "Reference" && !carried(child)) {
+        return Err(malformed("a transform carries something of its own"));
+    }
     let method =
         |element: &Element, name: &str| element.only(SIGNATURE, name).and_then(|method| method.attribute("Algorithm")).map(str::to_owned);
     if method(info, "CanonicalizationMethod").as_deref() != Some(EXCLUSIVE) {

@@ -220,6 +220,10 @@ fn signatures(world: &World, list: &mut List) {
             "a canonical form with comments",
             format!("{}{}", transform(ENVELOPED), transform("http://www.w3.org/2001/10/xml-exc-c14n#WithComments")),
         ),
+        (
+            "an exclusive transform that carries an XPath",
+            format!("{}<ds:Transform Algorithm=\"{EXCLUSIVE}\"><ds:XPath>1</ds:XPath></ds:Transform>", transform(ENVELOPED)),
+        ),
         ("no transforms", String::new()),
         ("no enveloped transform", transform(EXCLUSIVE)),
         ("three transforms", format!("{}{}{}", transform(ENVELOPED), transform(EXCLUSIVE), transform(EXCLUSIVE))),
