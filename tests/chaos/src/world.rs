@@ -29,10 +29,10 @@ use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use simulators::Clock;
-use simulators::skeleton::consent::Consent;
-use simulators::skeleton::state::{Seed, State};
 use simulators::skeleton::config::Config;
+use simulators::skeleton::consent::Consent;
 use simulators::skeleton::simulator::AnyLedger;
+use simulators::skeleton::state::{Seed, State};
 use url::Url;
 use uuid::Uuid;
 
@@ -329,6 +329,19 @@ impl World {
             biased;
             () = self.wire.death() => Ok(Run::Died),
             end = engine.sync_invoice(&ctx, self.request()) => Ok(Run::Ended(Box::new(end))),
+        }
+    }
+
+    /// Approves the draft, in a process of its own, which may die.
+    ///
+    /// # Errors
+    /// When the harness is malformed.
+    pub async fn approve(&self) -> Result<Run> {
+        let (engine, ctx) = (self.process()?, self.ctx());
+        tokio::select! {
+            biased;
+            () = self.wire.death() => Ok(Run::Died),
+            end = engine.approve(&ctx, self.request()) => Ok(Run::Ended(Box::new(end))),
         }
     }
 

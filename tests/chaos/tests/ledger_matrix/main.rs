@@ -1,0 +1,45 @@
+//! The kill matrix of every write in every ledger (docs/architecture.md, K4 to K18): create, update, approval, void and payment, dropped
+//! before and after each call, their requests or answers lost, or taking effect long after the time-out. Always one document, one contact,
+//! one payment, and the totals that CoPortal shows.
+//!
+//! I1, I2, I5, I6, I8, I10; R61, R64, R140, R141; C1, C7, C8, C10, C29. What does not apply to a ledger is printed with its reason.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test stops where it fails, and prints how many cases it ran"
+)]
+
+mod matrix;
+mod scenario;
+
+use coportal_core::ledger::Ledger;
+
+use matrix::matrix;
+use scenario::Scenario;
+
+/// One ledger and one scenario each, so that a failure names both and the machine's cores share the work.
+macro_rules! matrices {
+    ($($name:ident: $ledger:ident, $scenario:ident, at least $least:literal;)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $name() {
+                let cases = matrix(Ledger::$ledger, Scenario::$scenario).await;
+                assert!(cases >= $least, "{cases} cases are fewer than this scenario has calls for");
+            }
+        )*
+    };
+}
+
+matrices! {
+    xero_approval: Xero, Approval, at least 40;
+    xero_void: Xero, Void, at least 30;
+    xero_payment: Xero, Payment, at least 30;
+    sage_first_sync: Sage, FirstSync, at least 100;
+    sage_update: Sage, Update, at least 60;
+    sage_approval: Sage, Approval, at least 40;
+    sage_void: Sage, Void, at least 30;
+    sage_payment: Sage, Payment, at least 30;
+    sage_expired_token: Sage, ExpiredToken, at least 100;
+}

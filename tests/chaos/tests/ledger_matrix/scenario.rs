@@ -1,0 +1,101 @@
+//! What is under way when the fault strikes.
+
+use chaos::world::{Run, World};
+use coportal_core::connection::{OnVoid, Payments};
+use coportal_core::invoice::{Invoice, InvoiceStatus, Payment};
+use coportal_core::ledger::{DraftMeaning, Ledger};
+use coportal_engine::sync::SyncEnd;
+use jiff::SignedDuration;
+use jiff::civil::date;
+use rust_decimal::Decimal;
+use simulators::skeleton::faults::{Fault, FaultKind};
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// A first sync; the client is not in the ledger yet. Approved at once where the ledger can.
+    FirstSync,
+    /// The same, with each line in a call of its own, because the ledger takes no batch.
+    FirstSyncLineByLine,
+    /// The document is there, and the invoice was changed.
+    Update,
+    /// A draft is there, and somebody approves it.
+    Approval,
+    /// The document is there, and the invoice was voided; the connection voids.
+    Void,
+    /// The document is approved, and a payment was received; the connection pushes payments.
+    Payment,
+    /// A first sync of a linked contact, with an access token that has ended.
+    ExpiredToken,
+}
+
+pub(crate) fn dearer(invoice: &mut Invoice, by: i64) {
+    if let Some(line) = invoice.lines.first_mut() {
+        line.unit_price += Decimal::new(by, 2);
+    }
+}
+
+impl Scenario {
+    /// Why a ledger has no such scenario.
+    pub(crate) fn not_applicable(self, ledger: Ledger, draft: DraftMeaning) -> Option<&'static str> {
+        match self {
+            Self::Approval if draft == DraftMeaning::Held => Some("it has no drafts: the invoice waits in CoPortal and is then created"),
+            Self::FirstSyncLineByLine if ledger != Ledger::BusinessCentral => Some("its documents are made in one call"),
+            Self::FirstSync
+            | Self::FirstSyncLineByLine
+            | Self::Update
+            | Self::Approval
+            | Self::Void
+            | Self::Payment
+            | Self::ExpiredToken => None,
+        }
+    }
+
+    /// A world in which only the click is left to be done.
+    pub(crate) async fn prepare(self, ledger: Ledger) -> World {
+        let world = World::of(ledger, 1).await.unwrap();
+        let draft = self == Self::Approval;
+        world.options(|options| options.sync_as_draft = draft).await.unwrap();
+        match self {
+            Self::FirstSync => {}
+            Self::FirstSyncLineByLine => {
+                let refused = Fault { status: Some(404), times: 999, ..Fault::on("$batch", FaultKind::Status) };
+                world.simulator.post_faults(vec![refused]);
+            }
+            Self::ExpiredToken => {
+                world.link_contact().await.unwrap();
+                world.clock.advance(SignedDuration::from_mins(61));
+            }
+            Self::Update => {
+                // A draft there: what is posted can be changed no more in some ledgers.
+                world.options(|options| options.sync_as_draft = ledger == Ledger::BusinessCentral).await.unwrap();
+                synced(&world).await;
+                world.edit(|invoice| dearer(invoice, 150)).await.unwrap();
+            }
+            Self::Approval => synced(&world).await,
+            Self::Void => {
+                world.options(|options| options.on_void = OnVoid::Void).await.unwrap();
+                synced(&world).await;
+                world.edit(|invoice| invoice.status = InvoiceStatus::Void).await.unwrap();
+            }
+            Self::Payment => {
+                world.options(|options| options.payments = Payments::Push).await.unwrap();
+                synced(&world).await;
+                let payment = Payment { payment_id: "pay-1".to_owned(), amount: Decimal::new(50_000, 2), date: date(2026, 3, 2) };
+                world.edit(|invoice| invoice.payments.push(payment)).await.unwrap();
+            }
+        }
+        world.wire.disarm();
+        world
+    }
+
+    /// The click, in a process that may die.
+    pub(crate) async fn act(self, world: &World) -> Run {
+        if self == Self::Approval { world.approve().await.unwrap() } else { world.click().await.unwrap() }
+    }
+}
+
+async fn synced(world: &World) {
+    let end = world.settle().await.unwrap();
+    assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{:?} before the fault: {end:?}", world.ledger);
+}
