@@ -4,6 +4,7 @@
 //! `outcome` (status, headers and body to a [`Failure`]), `fixit` (what a user reads), `sign_in`, and the calls. What every ledger offers
 //! are the traits below; they have no default bodies, so that a ledger which cannot do a thing has no way to pretend.
 
+mod country;
 pub mod exec;
 mod fixit;
 mod json;
