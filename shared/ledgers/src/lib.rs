@@ -11,6 +11,7 @@ mod json;
 mod judge;
 mod oauth;
 pub mod profile;
+mod sage;
 mod xero;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use url::Url;
 
 use crate::exec::{Executor, Transport};
 use crate::profile::{Lane, Profile};
+pub use crate::sage::SageEndpoints;
 pub use crate::xero::XeroEndpoints;
 
 /// What one call to a ledger's API needs besides its own arguments.
@@ -306,12 +308,14 @@ pub struct LedgerApi {
 pub struct Endpoints {
     /// Xero.
     pub xero: XeroEndpoints,
+    /// Sage.
+    pub sage: SageEndpoints,
 }
 
 impl Endpoints {
     /// All addresses that the product itself calls: what the transport's [`exec::Egress`] is made of.
     pub fn called(&self) -> impl Iterator<Item = &Url> {
-        self.xero.called().into_iter()
+        self.xero.called().into_iter().chain(self.sage.called())
     }
 }
 
@@ -320,7 +324,8 @@ impl Endpoints {
     pub fn simulate(&mut self, ledger: Ledger, origin: &Url) {
         match ledger {
             Ledger::Xero => self.xero = XeroEndpoints::at(origin),
-            Ledger::Quickbooks | Ledger::Sage | Ledger::BusinessCentral => {}
+            Ledger::Sage => self.sage = SageEndpoints::at(origin),
+            Ledger::Quickbooks | Ledger::BusinessCentral => {}
         }
     }
 }
@@ -328,7 +333,7 @@ impl Endpoints {
 impl Default for Endpoints {
     /// The vendors' production hosts.
     fn default() -> Self {
-        Self { xero: XeroEndpoints::default() }
+        Self { xero: XeroEndpoints::default(), sage: SageEndpoints::default() }
     }
 }
 
@@ -342,7 +347,8 @@ impl Ledgers {
     /// All ledgers of this build, sending through `transport` to `endpoints`.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, endpoints: Endpoints) -> Self {
-        Self::of(vec![xero::api(Executor::new(transport, Ledger::Xero), endpoints.xero)])
+        let to = |ledger| Executor::new(transport.clone(), ledger);
+        Self::of(vec![xero::api(to(Ledger::Xero), endpoints.xero), sage::api(to(Ledger::Sage), endpoints.sage)])
     }
 
     /// A registry of exactly these.

@@ -119,7 +119,12 @@ impl Catalogue for Cause {
     fn facts_stale(self) -> bool {
         matches!(
             self,
-            Self::RecordMissing | Self::AccountRefused | Self::TaxRefused | Self::PeriodLocked | Self::CurrencyRefused | Self::BankAccountRefused
+            Self::RecordMissing
+                | Self::AccountRefused
+                | Self::TaxRefused
+                | Self::PeriodLocked
+                | Self::CurrencyRefused
+                | Self::BankAccountRefused
         )
     }
 

@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::fixit::Cause;
@@ -26,7 +25,7 @@ use super::wire::{
     WireLine, WirePayment, WireTaxRate,
 };
 use crate::country;
-use crate::json::WireDecimal;
+use crate::json::{self, WireDecimal};
 
 /// Longest name of a contact.
 const NAME_MAX: usize = 100;
@@ -49,11 +48,6 @@ fn cut(text: &str, max: usize) -> String {
 
 fn present(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
-}
-
-/// These bodies hold text, dates and decimals under fixed names: writing them to memory cannot fail.
-fn json(body: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).unwrap_or_default()
 }
 
 /// A contact's name as Sage takes it: no blanks at the ends or doubled, at most 100 characters.
@@ -89,7 +83,7 @@ pub(super) fn contact_body(content: &ContactContent, there: Option<&Contact>) ->
             main_contact_person: person,
         },
     };
-    json(&body)
+    json::bytes(&body)
 }
 
 fn address_body(address: &Address, is_new: bool) -> AddressBody {
@@ -112,7 +106,8 @@ pub(super) fn contact(wire: WireContact) -> Contact {
     let email = wire.email.clone().or_else(|| person.and_then(|person| person.email.clone()));
     let phone = person.and_then(|person| person.telephone.clone().or_else(|| person.mobile.clone()));
     // Inactive ones, Sage's own, erased and deleted ones are not to be used on new documents.
-    let usable = wire.is_active != Some(false) && wire.system != Some(true) && wire.gdpr_obfuscated != Some(true) && wire.deleted_at.is_none();
+    let usable =
+        wire.is_active != Some(false) && wire.system != Some(true) && wire.gdpr_obfuscated != Some(true) && wire.deleted_at.is_none();
     Contact {
         external_id: wire.id,
         name: wire.name.or(wire.displayed_as).unwrap_or_default(),
@@ -124,6 +119,7 @@ pub(super) fn contact(wire: WireContact) -> Contact {
         merged_into: None,
         created_at: wire.created_at,
         version: wire.updated_at,
+        currency: wire.currency.and_then(|currency| currency.id.parse().ok()),
     }
 }
 
@@ -283,7 +279,7 @@ pub(super) fn document_body(write: &DocumentWrite) -> Vec<u8> {
             invoice_lines: write.lines.iter().map(|line| line_body(line, write.tax_mode.is_some(), includes_tax)).collect(),
         },
     };
-    json(&body)
+    json::bytes(&body)
 }
 
 /// A line as written; one that is left out of an update is removed. A document without tax names no tax rate.
@@ -303,7 +299,7 @@ fn line_body(line: &WriteLine, has_tax: bool, includes_tax: bool) -> LineBody<'_
 /// The body that ends a document: a draft is deleted, which takes no reason; an issued one is voided, which needs one.
 pub(super) fn void_body(stands: DocumentStatus) -> Vec<u8> {
     let is_issued = stands != DocumentStatus::Draft;
-    json(&EndBody { void_reason: is_issued.then(|| VOID_REASON.to_owned()) })
+    json::bytes(&EndBody { void_reason: is_issued.then(|| VOID_REASON.to_owned()) })
 }
 
 /// A sales invoice as CoPortal sees it.
@@ -382,7 +378,7 @@ fn line(wire: WireLine, mode: Option<TaxMode>) -> RemoteLine {
 /// The body of a payment: a customer's receipt that goes to this one document in full.
 pub(super) fn payment_body(write: &PaymentWrite) -> Vec<u8> {
     let amount = WireDecimal(write.amount);
-    json(&PaymentDocument {
+    json::bytes(&PaymentDocument {
         contact_payment: PaymentBody {
             transaction_type_id: "CUSTOMER_RECEIPT",
             contact_id: &write.contact,

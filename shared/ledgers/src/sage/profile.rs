@@ -42,6 +42,8 @@ pub(super) const RULES: LedgerRules = LedgerRules {
     reference_in_capitals: false,
     guards_versions: false,
     document_mark: DocumentMark::Evidence,
+    // A contact trades in one currency (docs/vendors/sage.md, section 2).
+    contact_has_currency: true,
     contact_mark: ContactMark::Digest { max: CONTACT_REFERENCE_MAX },
     line_target: LineTarget::Account,
     tax_codes: TaxCodes::Sent,

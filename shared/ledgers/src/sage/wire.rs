@@ -143,6 +143,8 @@ pub(super) struct WireContact {
     #[serde(default)]
     pub(super) main_address: Option<WireAddress>,
     #[serde(default)]
+    pub(super) currency: Option<Named>,
+    #[serde(default)]
     pub(super) is_active: Option<bool>,
     #[serde(default)]
     pub(super) system: Option<bool>,
