@@ -7,6 +7,7 @@
 //! one set of answers) or over real HTTP ([`Simulator::serve`](skeleton::simulator::Simulator::serve)), where scripted faults really cut
 //! the connection.
 
+pub mod business_central;
 pub mod quickbooks;
 pub mod sage;
 pub mod skeleton;

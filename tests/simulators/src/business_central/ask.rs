@@ -1,7 +1,6 @@
 //! One request to the API, alone or inside a batch, and the answers to reads (vendor notes, section 3).
 
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::cell::{Entity, Schema, Shown};
@@ -138,15 +137,9 @@ impl Ask {
         }
         let more = found.len() > options.page;
         found.truncate(options.page);
-        let shown: Vec<Shown<'_>> =
-            found.iter().map(|entity| Shown { entity, select: options.select.as_deref(), context: None }).collect();
+        let shown: Vec<Shown<'_>> = found.iter().map(|entity| Shown { entity, select: options.select.as_deref(), context: None }).collect();
         let next = found.last().filter(|_| more).map(|last| self.next(&last.id()));
-        let body = Page {
-            context: self.context(schema, company, false),
-            count: options.count.then_some(count),
-            value: shown,
-            next,
-        };
+        let body = Page { context: self.context(schema, company, false), count: options.count.then_some(count), value: shown, next };
         let reply = Reply::new(200, ODATA, text(&body)?).with("odata-version", "4.0");
         Ok(match self.header("prefer") {
             Some(preference) => reply.with("preference-applied", preference),
@@ -286,9 +279,4 @@ pub(crate) fn keyed(segment: &str) -> (&str, Option<&str>) {
 pub(crate) fn guid(key: &str) -> Result<Uuid, Refusal> {
     let hyphened = key.len() == 36;
     Uuid::parse_str(key).ok().filter(|_| hyphened).ok_or_else(Refusal::not_found)
-}
-
-/// A JSON body as the batch shows it; empty bodies have none.
-pub(crate) fn shown(body: &str) -> Option<Value> {
-    serde_json::from_str(body).ok()
 }

@@ -139,12 +139,7 @@ impl Customer {
     }
 }
 
-pub(crate) static SCHEMA: Schema = Schema {
-    set: "customers",
-    name: "customer",
-    fields: &FIELDS,
-    parts: &[],
-};
+pub(crate) static SCHEMA: Schema = Schema { set: "customers", name: "customer", fields: &FIELDS, parts: &[] };
 
 const FIELDS: [Field; 24] = [
     field("id", Kind::Guid),
@@ -232,7 +227,7 @@ pub(crate) fn create(desk: &mut Desk<'_>, ask: &Ask) -> Result<Reply, Refusal> {
     let number = match fields.text("number")?.filter(|number| !number.is_empty()) {
         None => desk.company.customer_number(),
         Some(number) => {
-            let number = code("number", &number, 20)?;
+            let number = code(&number, 20)?;
             if !desk.company.setup.manual_customer_numbers {
                 let message = "You may not enter numbers manually. If you want to enter numbers manually, please activate Manual Nos. in \
                                No. Series CUST.";
@@ -290,7 +285,7 @@ pub(crate) fn bounded(value: String, most: usize) -> Result<String, Refusal> {
 }
 
 /// A code: without blanks at its ends, in capitals.
-pub(crate) fn code(_field: &str, value: &str, most: usize) -> Result<String, Refusal> {
+pub(crate) fn code(value: &str, most: usize) -> Result<String, Refusal> {
     bounded(value.trim().to_uppercase(), most)
 }
 
@@ -362,7 +357,7 @@ fn set(company: &Company, customer: &mut Customer, fields: &Fields) -> Result<()
         }
     }
     if let Some(value) = fields.text("postalCode")? {
-        address.post_code = code("postalCode", &value, 20)?;
+        address.post_code = code(&value, 20)?;
     }
     if let Some(value) = fields.text("country")? {
         address.country = country(company, &value)?;
@@ -374,7 +369,7 @@ fn set(company: &Company, customer: &mut Customer, fields: &Fields) -> Result<()
         customer.phone = phone;
     }
     if let Some(email) = text("email", 80)? {
-        if let Some(bad) = email.split(';').map(str::trim).find(|one| !email.is_empty() && !is_address(one)) {
+        if let Some(bad) = email.trim_matches(';').split(';').map(str::trim).find(|one| !email.is_empty() && !is_address(one)) {
             return Err(Refusal::dialog(format!("The email address \"{bad}\" is not valid.")));
         }
         customer.email = email;
@@ -409,15 +404,16 @@ fn set(company: &Company, customer: &mut Customer, fields: &Fields) -> Result<()
     }
     if let Some(word) = fields.text("blocked")? {
         let plain = decoded(&word);
-        customer.blocked = Blocked::from_word(&plain)
-            .ok_or_else(|| Refusal::bad_request(format!("'{word}' is not an option. The existing options are: _x0020_,Ship,Invoice,All")))?;
+        customer.blocked = Blocked::from_word(&plain).ok_or_else(|| {
+            Refusal::bad_request(format!("'{word}' is not an option. The existing options are: _x0020_,Ship,Invoice,All"))
+        })?;
     }
     Ok(())
 }
 
 /// A country's code, which must be one of `countriesRegions`.
 pub(crate) fn country(company: &Company, value: &str) -> Result<String, Refusal> {
-    let value = code("country", value, 10)?;
+    let value = code(value, 10)?;
     if value.is_empty() || company.countries.iter().any(|country| country.code == value) {
         return Ok(value);
     }
@@ -426,7 +422,7 @@ pub(crate) fn country(company: &Company, value: &str) -> Result<String, Refusal>
 
 /// The stored code of a currency that exists.
 pub(crate) fn currency(company: &Company, value: &str) -> Result<String, Refusal> {
-    let stored = company.stored_currency(&code("currencyCode", value, 10)?);
+    let stored = company.stored_currency(&code(value, 10)?);
     if stored.is_empty() || company.currencies.iter().any(|currency| currency.code == stored) {
         return Ok(stored);
     }

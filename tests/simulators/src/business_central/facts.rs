@@ -206,8 +206,10 @@ fn set(company: &Company, name: &str) -> Option<(&'static Schema, Vec<Entity>)> 
     let at = Cell::Instant(company.created);
     Some(match name {
         "companyInformation" => {
+            // A record of its own: its id is not the company's.
+            let id = Uuid::from_u128(!company.id.as_u128());
             let cells = vec![
-                Cell::Guid(company.id),
+                Cell::Guid(id),
                 Cell::from(&company.name),
                 Cell::from("1 High Street"),
                 Cell::from(""),
@@ -223,11 +225,12 @@ fn set(company: &Company, name: &str) -> Option<(&'static Schema, Vec<Entity>)> 
                 Cell::Date(Some(jiff::civil::Date::constant(2026, 1, 1))),
                 at,
             ];
-            (&INFORMATION, vec![entity(&INFORMATION, company.id, cells)])
+            (&INFORMATION, vec![entity(&INFORMATION, id, cells)])
         }
         "generalLedgerSetup" => {
+            let id = Uuid::from_u128(!company.id.as_u128() ^ 1);
             let cells = vec![
-                Cell::Guid(company.id),
+                Cell::Guid(id),
                 Cell::Date(company.setup.allow_posting_from),
                 Cell::Date(company.setup.allow_posting_to),
                 Cell::from(""),
@@ -237,7 +240,7 @@ fn set(company: &Company, name: &str) -> Option<(&'static Schema, Vec<Entity>)> 
                 Cell::from(&company.dimension1.code),
                 Cell::from(&company.dimension2.code),
             ];
-            (&LEDGER_SETUP, vec![entity(&LEDGER_SETUP, company.id, cells)])
+            (&LEDGER_SETUP, vec![entity(&LEDGER_SETUP, id, cells)])
         }
         "accounts" => {
             let one = |account: &super::company::Account| {

@@ -5,6 +5,7 @@
 //! `VAT Identifier, VAT Calculation Type, Tax Group Code, Use Tax, Positive`): negative lines of a group are rounded by themselves.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::skeleton::number::half_up;
 use crate::skeleton::pricing::{Sale, Totals};
@@ -13,7 +14,8 @@ use crate::skeleton::pricing::{Sale, Totals};
 pub(crate) const UNIT_PLACES: u32 = 5;
 
 /// What comes off a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Discount {
     Percent(Decimal),
     Amount(Decimal),
@@ -55,8 +57,7 @@ pub(crate) fn spread(lines: &[Taxed<'_>], tax_inclusive: bool, places: u32) -> V
     let mut spread = Vec::with_capacity(lines.len());
     for line in lines {
         let positive = line.amount >= Decimal::ZERO;
-        let same =
-            |group: &Group<'_>| group.identifier == line.identifier && group.percent == line.percent && group.positive == positive;
+        let same = |group: &Group<'_>| group.identifier == line.identifier && group.percent == line.percent && group.positive == positive;
         let mut group = match groups.iter().position(same) {
             Some(position) => groups.swap_remove(position),
             None => Group {

@@ -68,17 +68,12 @@ impl Refusal {
 
     /// A record that the application itself looked for.
     pub(crate) fn no_record(message: impl Into<String>) -> Self {
-        Self::error(404, "Internal_RecordNotFound", message)
+        Self::error(400, "Internal_RecordNotFound", message)
     }
 
     /// An entity that the address names.
     pub(crate) fn not_found() -> Self {
         Self::error(404, "BadRequest_NotFound", "Bad Request - Error in query syntax")
-    }
-
-    /// A segment of the address that there is not.
-    pub(crate) fn no_segment(segment: &str) -> Self {
-        Self::error(404, "BadRequest_ResourceNotFound", format!("Resource not found for the segment '{segment}'."))
     }
 
     /// The etag sent is not the record's any more.

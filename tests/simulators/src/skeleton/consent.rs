@@ -80,7 +80,7 @@ fn page(title: &str, body: &Markup) -> String {
     .into_string()
 }
 
-/// The consent page; its form posts `decision` and `organisation` (repeated) back to `action`.
+/// The consent page, without a choice where the vendor's has none; its form posts `decision` and `organisation` (repeated) back to `action`.
 pub(crate) fn consent_page(vendor: &str, client: &str, action: &str, scopes: &[String], choices: &[Choice]) -> String {
     choice_page(vendor, client, action, scopes, choices, "checkbox")
 }
@@ -97,12 +97,14 @@ fn choice_page(vendor: &str, client: &str, action: &str, scopes: &[String], choi
             h1 { (client) " wants access to your " (vendor) " data" }
             p { "This is the " (vendor) " simulator: no real account is touched." }
             form method="post" action=(action) {
-                fieldset {
-                    legend { "Organisations" }
-                    @for (position, choice) in choices.iter().enumerate() {
-                        label {
-                            input type=(input) name="organisation" value=(choice.id) checked[position == 0];
-                            " " (choice.name) " " small { (choice.detail) }
+                @if !choices.is_empty() {
+                    fieldset {
+                        legend { "Organisations" }
+                        @for (position, choice) in choices.iter().enumerate() {
+                            label {
+                                input type=(input) name="organisation" value=(choice.id) checked[position == 0];
+                                " " (choice.name) " " small { (choice.detail) }
+                            }
                         }
                     }
                 }

@@ -13,6 +13,8 @@ pub struct Incoming {
     pub path: String,
     /// Path with query, as sent.
     pub path_and_query: String,
+    /// Scheme and authority that the caller addressed: of an absolute request URI, else `http` and the `Host` header.
+    pub origin: Option<String>,
     /// Decoded pairs, in order.
     pub query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
@@ -30,8 +32,13 @@ impl Incoming {
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
+        let host = request.headers().get(http::header::HOST).and_then(|value| value.to_str().ok());
+        let origin = match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme), Some(authority)) => Some(format!("{scheme}://{authority}")),
+            _ => host.map(|host| format!("http://{host}")),
+        };
         let path_and_query = uri.path_and_query().map_or_else(|| path.clone(), |both| both.as_str().to_owned());
-        Self { method: request.method().as_str().to_owned(), path, path_and_query, query, headers, body: request.body().to_vec() }
+        Self { method: request.method().as_str().to_owned(), path, path_and_query, query, origin, headers, body: request.body().to_vec() }
     }
 
     /// The first header of this (lower-case) name.

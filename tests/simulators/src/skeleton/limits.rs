@@ -1,6 +1,6 @@
 //! Rate limits: fixed windows per organisation, a window for the whole app, and calls in flight.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,28 @@ pub struct Throttled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket(u64);
 
+/// How a ledger counts in a sliding window and queues what it cannot serve at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Sliding {
+    /// Length of the window, which holds [`Limits::minute`] calls for each of its minutes.
+    pub minutes: u32,
+    /// Calls in flight, served ([`Limits::concurrent`] of them) and queued together.
+    pub connections: usize,
+    /// How long a call may wait in the queue.
+    pub longest_wait: SignedDuration,
+}
+
+/// Why a call under a [`Sliding`] rule was refused; nothing was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowded {
+    /// The window is full.
+    Rate,
+    /// So many calls are in flight that none more is queued.
+    Connections,
+    /// The queue would take too long.
+    Queue,
+}
+
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Window {
     index: i64,
@@ -123,6 +145,9 @@ pub struct Meter {
     limits: Limits,
     windows: BTreeMap<String, Windows>,
     app: Window,
+    /// The instants of each caller's calls, under a [`Sliding`] rule.
+    #[serde(default)]
+    sliding: BTreeMap<String, VecDeque<Timestamp>>,
     in_flight: Vec<Flight>,
     peak_in_flight: usize,
     next_ticket: u64,
@@ -140,6 +165,7 @@ impl Meter {
             limits: defaults,
             windows: BTreeMap::new(),
             app: Window::default(),
+            sliding: BTreeMap::new(),
             in_flight: Vec::new(),
             peak_in_flight: 0,
             next_ticket: 0,
@@ -213,6 +239,38 @@ impl Meter {
         Ok(Remaining { minute: left.minute - 1, day: left.day - 1, app_minute: left.app_minute - 1 })
     }
 
+    /// Counts `calls` calls of a caller in its sliding window, or refuses them all. Calls in flight are counted per organisation; those above
+    /// [`Limits::concurrent`] wait for one before them to end.
+    ///
+    /// # Errors
+    /// [`Crowded`].
+    pub fn admit_sliding(&mut self, caller: &str, organisation: &str, calls: usize, rule: &Sliding, now: Timestamp) -> Result<(), Crowded> {
+        self.in_flight.retain(|flight| flight.until > now);
+        let mut ends: Vec<Timestamp> =
+            self.in_flight.iter().filter(|flight| flight.organisation == organisation).map(|flight| flight.until).collect();
+        ends.sort_unstable();
+        let served = usize::try_from(self.limits.concurrent).unwrap_or(usize::MAX);
+        if ends.len() >= rule.connections {
+            return Err(Crowded::Connections);
+        }
+        let waits_for = ends.len().checked_sub(served).and_then(|ahead| ends.get(ahead));
+        if waits_for.is_some_and(|end| end.duration_since(now) > rule.longest_wait) {
+            return Err(Crowded::Queue);
+        }
+        let length = SignedDuration::from_mins(rule.minutes.into());
+        let most = usize::try_from(self.limits.minute.saturating_mul(rule.minutes)).unwrap_or(usize::MAX);
+        let seen = self.sliding.entry(caller.to_owned()).or_default();
+        while seen.front().is_some_and(|at| plus(*at, length) <= now) {
+            seen.pop_front();
+        }
+        if seen.len() + calls > most {
+            return Err(Crowded::Rate);
+        }
+        seen.extend(std::iter::repeat_n(now, calls));
+        self.peak_in_flight = self.peak_in_flight.max(ends.len() + 1);
+        Ok(())
+    }
+
     /// Takes a slot until `now + lasting` or [`Meter::release`].
     pub fn take_off(&mut self, organisation: &str, now: Timestamp, lasting: SignedDuration) -> Ticket {
         self.next_ticket += 1;
@@ -224,5 +282,46 @@ impl Meter {
     /// Gives a slot back; unknown and returned ones change nothing.
     pub fn release(&mut self, ticket: Ticket) {
         self.in_flight.retain(|flight| flight.ticket != ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Sliding = Sliding { minutes: 5, connections: 4, longest_wait: SignedDuration::from_mins(8) };
+
+    fn meter() -> Meter {
+        Meter::new(Limits { minute: 2, day: 1, concurrent: 2, app_minute: 1, latency_ms: 0, replay_seconds: 0 })
+    }
+
+    #[test]
+    fn a_sliding_window_frees_its_places_one_by_one() {
+        let (mut meter, start) = (meter(), Timestamp::UNIX_EPOCH);
+        let at = |seconds| plus(start, SignedDuration::from_secs(seconds));
+        for seconds in 0..10 {
+            assert_eq!(meter.admit_sliding("user", "a", 1, &RULE, at(seconds)), Ok(()));
+        }
+        assert_eq!(meter.admit_sliding("user", "b", 1, &RULE, at(299)), Err(Crowded::Rate), "per caller, not per organisation");
+        assert_eq!(meter.admit_sliding("other", "a", 1, &RULE, at(299)), Ok(()));
+        assert_eq!(meter.admit_sliding("user", "a", 1, &RULE, at(300)), Ok(()));
+        assert_eq!(meter.admit_sliding("user", "a", 1, &RULE, at(300)), Err(Crowded::Rate));
+        assert_eq!(meter.admit_sliding("user", "a", 3, &RULE, at(302)), Err(Crowded::Rate), "all or none");
+        assert_eq!(meter.admit_sliding("user", "a", 2, &RULE, at(302)), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_be_served_waits_in_a_queue_that_has_its_limits() {
+        let (mut meter, start) = (meter(), Timestamp::UNIX_EPOCH);
+        for minutes in [7, 9, 10] {
+            assert_eq!(meter.admit_sliding("user", "a", 1, &RULE, start), Ok(()));
+            meter.take_off("a", start, SignedDuration::from_mins(minutes));
+        }
+        assert_eq!(meter.admit_sliding("user", "a", 1, &RULE, start), Err(Crowded::Queue), "the second of three ends after nine minutes");
+        let later = plus(start, SignedDuration::from_mins(1));
+        assert_eq!(meter.admit_sliding("user", "a", 1, &RULE, later), Ok(()));
+        meter.take_off("a", later, SignedDuration::from_mins(1));
+        assert_eq!(meter.admit_sliding("user", "a", 1, &RULE, later), Err(Crowded::Connections));
+        assert_eq!(meter.peak_in_flight(), 4);
     }
 }
