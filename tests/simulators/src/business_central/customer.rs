@@ -115,7 +115,7 @@ impl Customer {
     }
 
     /// What a template gives; an area that was set stays.
-    pub(crate) fn from_template(&mut self, template: &Template) {
+    pub(crate) fn apply_template(&mut self, template: &Template) {
         self.customer_posting_group.clone_from(&template.customer_posting_group);
         self.gen_bus_posting_group.clone_from(&template.gen_bus_posting_group);
         if self.vat_bus_posting_group.is_empty() {
@@ -242,7 +242,7 @@ pub(crate) fn create(desk: &mut Desk<'_>, ask: &Ask) -> Result<Reply, Refusal> {
     let mut customer = Customer::blank(desk.ids.uuid(), number, &name, desk.now);
     set(desk.company, &mut customer, &fields)?;
     if let Some(template) = &desk.company.setup.customer_template {
-        customer.from_template(template);
+        customer.apply_template(template);
         if customer.payment_terms.is_none() {
             let terms = template.payment_terms.as_deref();
             customer.payment_terms = desk.company.payment_terms.iter().find(|one| Some(one.code.as_str()) == terms).map(|terms| terms.id);

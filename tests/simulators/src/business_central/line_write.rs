@@ -98,7 +98,7 @@ impl Body {
 }
 
 /// An unposted document whose lines may change.
-fn editable<'company>(company: &'company Company, document: Uuid) -> Result<&'company Invoice, Refusal> {
+fn editable(company: &Company, document: Uuid) -> Result<&Invoice, Refusal> {
     let invoice = company.invoice(document).ok_or_else(Refusal::not_found)?;
     company.permitted("salesInvoices")?;
     if invoice.status.posted() {
@@ -201,6 +201,9 @@ impl Writer<'_> {
         if fields.uuid("itemId")?.is_some_and(|id| !id.is_nil()) && fields.uuid("accountId")?.is_some_and(|id| !id.is_nil()) {
             return Err(Refusal::dialog("Both \"itemId\" and \"accountId\" are specified. Specify only one of them."));
         }
+        if fields.uuid("documentId")?.is_some_and(|id| id != self.invoice.id) {
+            return Err(Refusal::dialog("The value for \"documentId\" cannot be modified."));
+        }
         for name in &body.order.0 {
             self.field(line, fields, name)?;
         }
@@ -213,11 +216,6 @@ impl Writer<'_> {
 
     fn field(&mut self, line: &mut Line, fields: &Fields, name: &str) -> Result<(), Refusal> {
         match name {
-            "documentId" => {
-                if fields.uuid(name)?.is_some_and(|id| id != self.invoice.id) {
-                    return Err(Refusal::dialog("The value for \"documentId\" cannot be modified."));
-                }
-            }
             "lineType" => self.kind_is(fields.text(name)?.as_deref())?,
             "lineObjectNumber" => self.object(line, fields.text(name)?)?,
             "itemId" | "accountId" => self.object_id(line, name, fields.uuid(name)?)?,

@@ -317,7 +317,7 @@ fn plant_customer(desk: &mut Desk<'_>, seed: &SeedContact) -> Result<Uuid, Refus
     };
     let mut customer = Customer::blank(id, number, &seed.name, desk.now);
     if let Some(template) = &desk.company.setup.customer_template {
-        customer.from_template(template);
+        customer.apply_template(template);
     }
     customer.email = seed.email.clone().unwrap_or_default();
     customer.phone = seed.phone.clone().unwrap_or_default();
@@ -378,7 +378,12 @@ fn plant_document(desk: &mut Desk<'_>, seed: &SeedDocument) -> Result<Uuid, Refu
         "draft" => {}
         "submitted" | "in review" => invoice.status = Status::InReview,
         "approved" | "open" | "paid" | "voided" | "canceled" | "corrective" => {
+            let kept: Vec<Uuid> = invoice.lines.iter().map(|line| line.id).collect();
             invoice = posting::posted(desk, invoice).map_err(why)?;
+            // A seed names the ids that its lines have now.
+            for (line, id) in invoice.lines.iter_mut().zip(kept) {
+                line.id = id;
+            }
         }
         other => return Err(Refused(format!("there is no document status {other}"))),
     }

@@ -11,7 +11,7 @@ use crate::support::*;
 async fn status(caller: &Caller) -> u16 {
     match answer(&caller.simulator, caller.request("GET", "customers"), "").await {
         Answer::Response(response) | Answer::Slow { response, .. } => response.status().as_u16(),
-        other => panic!("{other:?}"),
+        other @ (Answer::Dropped { .. } | Answer::Refused | Answer::Truncated(_)) => panic!("{other:?}"),
     }
 }
 

@@ -275,7 +275,7 @@ pub(crate) fn ordered(value: &Value) -> String {
             format!("{{{}}}", members.join(","))
         }
         Value::Array(values) => format!("[{}]", values.iter().map(ordered).collect::<Vec<_>>().join(",")),
-        other => other.to_string(),
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain.to_string(),
     }
 }
 
