@@ -400,7 +400,7 @@ mod tests {
             field("kind", Kind::Choice),
             field("amount", Kind::Number),
             field("blocked", Kind::Flag),
-            field("day", Kind::Date),
+            field("due", Kind::Date),
             computed("left", Kind::Number),
         ],
         parts: &[],
@@ -428,7 +428,7 @@ mod tests {
             "contains(name,'Brien') and blocked eq false",
             "kind eq 'In_x0020_Review' and kind eq 'In Review'",
             "amount ge 12.5 and amount le 12.5",
-            "day eq 0001-01-01",
+            "due eq 0001-01-01",
             "id eq 00000000-0000-0000-0000-000000000007",
             "(number eq 'B' or number eq 'A1') and startswith(name,'O')",
         ] {
