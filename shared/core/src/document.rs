@@ -306,7 +306,12 @@ impl SentDocument {
     pub fn with_line_ids(self, remote: &[RemoteLine]) -> Self {
         let mut sent = self.with_ids_of(remote);
         for line in sent.lines.iter_mut().filter(|line| line.line_id.is_some()) {
-            line.account = remote.iter().find(|there| there.line_id == line.line_id).and_then(|there| there.account.clone());
+            let Some(there) = remote.iter().find(|there| there.line_id == line.line_id) else { continue };
+            line.account.clone_from(&there.account);
+            // Where no code was sent, the ledger's own choice is what a later comparison starts from.
+            if line.tax_code.is_empty() {
+                line.tax_code = there.tax_code.clone().unwrap_or_default();
+            }
         }
         sent
     }

@@ -88,6 +88,8 @@ pub enum TaxMethod {
     Line,
     /// Amounts are summed by tax code over the document, and the tax of each sum is rounded.
     Group,
+    /// The same with credits apart: the sum of a code's negative lines is taxed by itself.
+    SignedGroup,
     /// The caller states each line's tax, and the ledger sums what it was given.
     Given,
 }
@@ -101,6 +103,9 @@ pub enum InclusivePrices {
     SentNet,
 }
 
+/// [`Arithmetic::amount_decimals`] of a ledger whose amounts have the decimals of their currency: no currency has as many.
+pub const AS_THE_CURRENCY: u32 = 4;
+
 /// How a ledger computes tax and totals (C12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arithmetic {
@@ -112,15 +117,21 @@ pub struct Arithmetic {
     pub quantity_decimals: u32,
     /// Decimals it keeps of a unit price.
     pub unit_price_decimals: u32,
-    /// Most decimals it keeps of an amount, whatever the currency's own unit.
+    /// Decimals of its amounts, in every currency; [`AS_THE_CURRENCY`] or more where each currency has its own.
     pub amount_decimals: u32,
 }
 
 impl Arithmetic {
-    /// Rounds an amount as the ledger does: to the currency's unit, or to fewer decimals where it keeps no more.
+    /// Decimals of an amount in a currency.
+    #[must_use]
+    pub fn decimals(&self, currency: Currency) -> u32 {
+        if self.amount_decimals >= AS_THE_CURRENCY { currency.minor_units() } else { self.amount_decimals }
+    }
+
+    /// Rounds an amount as the ledger does.
     #[must_use]
     pub fn round(&self, amount: Decimal, currency: Currency) -> Decimal {
-        crate::money::round(amount, currency.minor_units().min(self.amount_decimals))
+        crate::money::round(amount, self.decimals(currency))
     }
 }
 

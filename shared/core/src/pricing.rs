@@ -126,17 +126,20 @@ pub fn ledger_totals<'a>(
     let round = |amount| arithmetic.round(amount, currency);
     let mut amounts = Decimal::ZERO;
     let mut tax = Decimal::ZERO;
-    let mut groups: BTreeMap<(Rate, &str), Decimal> = BTreeMap::new();
+    let mut groups: BTreeMap<(Rate, &str, bool), Decimal> = BTreeMap::new();
     for line in lines {
         let amount = round(line.quantity * line.unit_price);
         amounts += amount;
         match (method, line.tax) {
             (TaxMethod::Given, Some(given)) => tax += round(given),
             (TaxMethod::Line | TaxMethod::Given, _) => tax += round(raw_tax(amount, line.rate, mode)),
-            (TaxMethod::Group, _) => *groups.entry((line.rate, line.tax_code)).or_default() += amount,
+            (TaxMethod::Group, _) => *groups.entry((line.rate, line.tax_code, false)).or_default() += amount,
+            (TaxMethod::SignedGroup, _) => {
+                *groups.entry((line.rate, line.tax_code, amount.is_sign_negative() && !amount.is_zero())).or_default() += amount;
+            }
         }
     }
-    tax += groups.iter().map(|((rate, _), amount)| round(raw_tax(*amount, *rate, mode))).sum::<Decimal>();
+    tax += groups.iter().map(|((rate, _, _), amount)| round(raw_tax(*amount, *rate, mode))).sum::<Decimal>();
     match mode {
         TaxMode::Exclusive => Totals { subtotal: amounts, tax, total: amounts + tax },
         TaxMode::Inclusive => Totals { subtotal: amounts - tax, tax, total: amounts },
@@ -164,20 +167,21 @@ pub struct EncodedLine {
 /// "Line encoding that is always exact"): as it is; the same quantity with an exact net unit price; one unit at the line's amount.
 #[must_use]
 pub fn encode_line(line: PricedLine, currency: Currency, quantity_decimals: u32, unit_price_decimals: u32) -> EncodedLine {
-    encode_amount(line, line.amount(currency), currency, quantity_decimals, unit_price_decimals)
+    encode_amount(line, line.amount(currency), currency.minor_units(), quantity_decimals, unit_price_decimals)
 }
 
-/// The same for a line that is to come to `amount`, which need not be its own: a price with tax, sent net.
+/// The same for a line that is to come to `amount`, which need not be its own (a price with tax, sent net), in a ledger that rounds
+/// amounts to `amount_decimals`, which need not be the currency's.
 #[must_use]
 pub fn encode_amount(
     line: PricedLine,
     amount: Decimal,
-    currency: Currency,
+    amount_decimals: u32,
     quantity_decimals: u32,
     unit_price_decimals: u32,
 ) -> EncodedLine {
     let fits = |value: Decimal, decimals: u32| round(value, decimals) == value;
-    let computes = |quantity: Decimal, unit_price: Decimal| currency.round(quantity * unit_price) == amount;
+    let computes = |quantity: Decimal, unit_price: Decimal| round(quantity * unit_price, amount_decimals) == amount;
     let plain = line.discount_percent.is_zero() && computes(line.quantity, line.unit_price);
     if plain && fits(line.quantity, quantity_decimals) && fits(line.unit_price, unit_price_decimals) {
         return EncodedLine { quantity: line.quantity.normalize(), unit_price: line.unit_price.normalize(), note: None };

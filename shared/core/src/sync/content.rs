@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use crate::choices::{Choices, product_key};
 use crate::connection::{ItemPolicy, NumberPolicy, Options, Rounding};
-use crate::document::{DocumentContent, DocumentLine, RemoteDocument, SentDocument, SentLine};
+use crate::document::{DocumentContent, DocumentLine, RemoteDocument, RemoteLine, SentDocument, SentLine};
 use crate::facts::{AccountUse, Facts};
 use crate::failure::Question;
 use crate::invoice::{Invoice, TaxMode};
@@ -85,7 +85,7 @@ pub fn build(inputs: ContentInputs<'_>) -> Result<BuiltContent, Box<HoldDraft>> 
         LineTarget::Account => Some(sales_account(facts, choices, label)?),
         LineTarget::Item => None,
     };
-    let Priced { content, rounding_account, totals } = price(inputs)?;
+    let Priced { content, rounding_account, totals } = price(inputs, Items::MustServe)?;
     // Lines that are tied to items have the item's account.
     let sales_account = account.unwrap_or_default();
     Ok(BuiltContent { content, sales_account, rounding_account, totals })
@@ -96,7 +96,7 @@ pub fn build(inputs: ContentInputs<'_>) -> Result<BuiltContent, Box<HoldDraft>> 
 /// the cents differ, which the content itself rests on.
 #[must_use]
 pub fn hash_of(inputs: ContentInputs<'_>) -> Option<String> {
-    price(inputs).ok().map(|priced| priced.content.hash())
+    price(inputs, Items::AsChosen).ok().map(|priced| priced.content.hash())
 }
 
 struct Priced {
@@ -105,7 +105,16 @@ struct Priced {
     totals: Totals,
 }
 
-fn price(inputs: ContentInputs<'_>) -> Result<Priced, Box<HoldDraft>> {
+/// Whether a chosen item must still be one of the organisation's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Items {
+    /// For a write.
+    MustServe,
+    /// For the hash alone: an item that went away is no reason to ask about a document that needs no write.
+    AsChosen,
+}
+
+fn price(inputs: ContentInputs<'_>, items: Items) -> Result<Priced, Box<HoldDraft>> {
     let ContentInputs { rules, workspace, invoice, facts, contact, url, .. } = inputs;
     let mut lines = Vec::with_capacity(invoice.lines.len() + 1);
     let taxed = invoice.lines.iter().map(|line| tax_of(line.tax_rate, inputs)).collect::<Result<Vec<_>, _>>()?;
@@ -117,8 +126,9 @@ fn price(inputs: ContentInputs<'_>) -> Result<Priced, Box<HoldDraft>> {
     let tax_mode = if sent_net { TaxMode::Exclusive } else { invoice.tax_mode };
     for (((line, (rate, tax_code)), priced), tax) in invoice.lines.iter().zip(taxed).zip(priced).zip(taxes) {
         let amount = priced.amount(invoice.currency) - if sent_net { tax } else { Decimal::ZERO };
-        let encoded =
-            encode_amount(priced, amount, invoice.currency, rules.arithmetic.quantity_decimals, rules.arithmetic.unit_price_decimals);
+        let arithmetic = &rules.arithmetic;
+        let places = arithmetic.decimals(invoice.currency);
+        let encoded = encode_amount(priced, amount, places, arithmetic.quantity_decimals, arithmetic.unit_price_decimals);
         lines.push(DocumentLine {
             key: Some(line.id),
             description: line_text(&line.description, encoded.note.as_deref(), rules.description_max),
@@ -126,7 +136,7 @@ fn price(inputs: ContentInputs<'_>) -> Result<Priced, Box<HoldDraft>> {
             unit_price: encoded.unit_price,
             rate,
             tax_code,
-            item: item_of(&line.description, inputs)?,
+            item: item_of(&line.description, inputs, items)?,
             tax: (tax_method(facts, rules) == TaxMethod::Given).then_some(tax.normalize()),
         });
     }
@@ -143,8 +153,8 @@ fn price(inputs: ContentInputs<'_>) -> Result<Priced, Box<HoldDraft>> {
     }
     let (number, reference) = names(inputs);
     let content = DocumentContent {
-        number: number.map(|text| text.chars().take(rules.number_max).collect()),
-        reference: Some(reference).map(|text| text.chars().take(rules.reference_max).collect()),
+        number: number.map(|text| shortened(&text, rules.number_max)),
+        reference: Some(shortened(&reference, rules.reference_max)),
         url: url.to_owned(),
         contact: contact.to_owned(),
         currency: invoice.currency,
@@ -181,7 +191,23 @@ fn names(inputs: ContentInputs<'_>) -> (Option<String>, String) {
             (None, invoice.id.to_string())
         }
     };
-    (number, if rules.reference_in_capitals { reference.to_uppercase() } else { reference })
+    (number, if rules.reference_in_capitals { capitals(&reference) } else { reference })
+}
+
+/// As much of a name as the ledger keeps, without the blank that may have come to its end: a ledger drops that, and a look for the name
+/// would miss its document.
+fn shortened(name: &str, max: usize) -> String {
+    let kept: String = name.chars().take(max).collect();
+    kept.trim_end().to_owned()
+}
+
+/// Capitals character by character, as a ledger makes them: no name grows by it (`ß` stays `ß`).
+fn capitals(name: &str) -> String {
+    let capital = |small: char| {
+        let mut capitals = small.to_uppercase();
+        capitals.next().filter(|_| capitals.next().is_none()).unwrap_or(small)
+    };
+    name.chars().map(capital).collect()
 }
 
 /// Where the organisation rounds tax.
@@ -221,7 +247,7 @@ fn one_code(taxed: &[(Rate, String)], facts: &Facts, label: &str) -> Result<(), 
 }
 
 /// The item that a line is tied to (C13): the default sales item, or by the table of products.
-fn item_of(description: &str, inputs: ContentInputs<'_>) -> Result<Option<String>, Box<HoldDraft>> {
+fn item_of(description: &str, inputs: ContentInputs<'_>, items: Items) -> Result<Option<String>, Box<HoldDraft>> {
     let ContentInputs { rules, facts, choices, options, .. } = inputs;
     if rules.line_target != LineTarget::Item {
         return Ok(None);
@@ -231,7 +257,8 @@ fn item_of(description: &str, inputs: ContentInputs<'_>) -> Result<Option<String
         ItemPolicy::DefaultService => choices.sales_item.as_ref(),
         ItemPolicy::Mapped => choices.item_map.get(&product),
     };
-    if let Some(item) = chosen.filter(|chosen| facts.items.iter().any(|item| item.id == **chosen)) {
+    let serves = |chosen: &&String| items == Items::AsChosen || facts.items.iter().any(|item| item.id == **chosen);
+    if let Some(item) = chosen.filter(serves) {
         return Ok(Some(item.clone()));
     }
     let prefix = match options.item {
@@ -258,14 +285,39 @@ fn item_of(description: &str, inputs: ContentInputs<'_>) -> Result<Option<String
 #[must_use]
 pub fn tax_applied(sent: &SentDocument, there: &RemoteDocument, facts: &Facts, label: &str) -> Option<HoldDraft> {
     let applied = |line: &SentLine| {
-        let remote = there.lines.iter().find(|remote| remote.line_id.is_some() && remote.line_id == line.line_id)?;
-        remote.rate.filter(|rate| *rate != line.rate).map(|rate| (line.rate, rate))
+        let rate = line_there(line, there)?.rate;
+        rate.filter(|rate| *rate != line.rate).map(|rate| (line.rate, rate))
     };
-    let (wanted, applied) = sent.lines.iter().find_map(applied)?;
+    sent.lines.iter().find_map(applied).map(|(wanted, applied)| which_code(wanted, applied, facts, label))
+}
+
+/// The same before an update: a line of the draft has another percentage than the invoice, and no code was chosen since that would change
+/// it.
+#[must_use]
+pub fn tax_unanswered(
+    sent: &SentDocument,
+    there: &RemoteDocument,
+    wanted: &DocumentContent,
+    facts: &Facts,
+    label: &str,
+) -> Option<HoldDraft> {
+    let unanswered = |line: &DocumentLine| {
+        let remote = sent.lines.iter().find(|base| base.key == line.key).and_then(|base| line_there(base, there))?;
+        let tried = line.tax_code.is_empty() || remote.tax_code.as_ref() == Some(&line.tax_code);
+        remote.rate.filter(|rate| tried && *rate != line.rate).map(|rate| (line.rate, rate))
+    };
+    wanted.lines.iter().find_map(unanswered).map(|(wanted, applied)| which_code(wanted, applied, facts, label))
+}
+
+fn line_there<'a>(line: &SentLine, there: &'a RemoteDocument) -> Option<&'a RemoteLine> {
+    there.lines.iter().find(|remote| remote.line_id.is_some() && remote.line_id == line.line_id)
+}
+
+fn which_code(wanted: Rate, applied: Rate, facts: &Facts, label: &str) -> HoldDraft {
     let mut offered: Vec<Choice> =
         facts.tax_rates.iter().map(|code| Choice::new(format!("{wanted}={}", code.code), code.name.clone())).collect();
     offered.push(Choice::new("retry", format!("I have corrected the tax set-up in {label}: compare again")));
-    Some(HoldDraft {
+    HoldDraft {
         question: Question::MapTax,
         detail: format!(
             "{label} applied {applied}% to a line that has {wanted}% here. Which of its tax groups stands for {wanted}%? The document stays \
@@ -273,7 +325,7 @@ pub fn tax_applied(sent: &SentDocument, there: &RemoteDocument, facts: &Facts, l
         ),
         choices: offered,
         inputs_hash: digest([wanted.to_string().as_bytes(), applied.to_string().as_bytes()]),
-    })
+    }
 }
 
 fn sales_account(facts: &Facts, choices: &Choices, label: &str) -> Result<String, Box<HoldDraft>> {

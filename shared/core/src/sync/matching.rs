@@ -80,6 +80,9 @@ pub fn decide<'a>(
     let usable = |contact: &&Contact| contact.status == ContactStatus::Active && contact.merged_into.is_none();
     let active: Vec<&Contact> = found.iter().filter(usable).filter(fits).collect();
     let inputs_hash = inputs_hash(client, found);
+    // The client's contact in another currency has the name already, and a ledger that fixes currencies keeps names apart.
+    let elsewhere = found.iter().filter(usable).any(|contact| !fits(&contact) && same_name(client, contact));
+    let name = if elsewhere { format!("{} ({currency})", client.name.trim()) } else { client.name.trim().to_owned() };
     let ours: Vec<&Contact> = active.iter().copied().filter(|contact| is_ours(client, contact, form, row.remote_generation)).collect();
     if let [only] = ours.as_slice() {
         return ContactDecision::Use(only);
@@ -90,7 +93,7 @@ pub fn decide<'a>(
             return ContactDecision::Use(chosen);
         }
         if choice == "create" {
-            return create(client, &active, options, row, inputs_hash);
+            return create(client, name, &active, options, row, inputs_hash);
         }
     }
     if !ours.is_empty() {
@@ -110,7 +113,7 @@ pub fn decide<'a>(
             several => return ContactDecision::Hold(choose(client, several, inputs_hash)),
         }
     }
-    create(client, &active, options, row, inputs_hash)
+    create(client, name, &active, options, row, inputs_hash)
 }
 
 fn matches(client: &Client, contact: &Contact, by: MatchBy) -> bool {
@@ -134,7 +137,14 @@ fn agrees(client: &Client, contact: &Contact, by: MatchBy, options: &Options) ->
     }
 }
 
-fn create<'a>(client: &Client, active: &[&'a Contact], options: &Options, row: &ContactRow, inputs_hash: String) -> ContactDecision<'a> {
+fn create<'a>(
+    client: &Client,
+    name: String,
+    active: &[&'a Contact],
+    options: &Options,
+    row: &ContactRow,
+    inputs_hash: String,
+) -> ContactDecision<'a> {
     let suffixed = || suffixed_name(client);
     let answer = row.answer(Question::NameClash, &inputs_hash);
     // Also where the search shows no such name: it may be taken by a contact that a search does not reach.
@@ -142,7 +152,7 @@ fn create<'a>(client: &Client, active: &[&'a Contact], options: &Options, row: &
         return ContactDecision::Create { name: suffixed() };
     }
     let Some(taken) = active.iter().find(|contact| same_name(client, contact)) else {
-        return ContactDecision::Create { name: client.name.trim().to_owned() };
+        return ContactDecision::Create { name };
     };
     match answer {
         Some(choice) if choice.strip_prefix("link:") == Some(taken.external_id.as_str()) => return ContactDecision::Use(taken),

@@ -1,5 +1,7 @@
 //! The three-way comparison of an update: last sent, in the ledger now, wanted (C29, design decision 12).
 
+mod unread;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,8 +15,9 @@ use crate::ledger::LedgerRules;
 use crate::money::Rate;
 use crate::pricing::{LedgerLine, Totals, ledger_totals, raw_tax};
 use crate::sync::content::{BuiltContent, tax_method};
-use crate::sync::row::DocumentLink;
 use crate::text::fingerprint;
+
+pub use unread::update_unread;
 
 /// No quantity or price of ours is as large (an invoice's stay below a thousand million), and two of them multiply without overflow.
 const MOST: u64 = 1_000_000_000_000;
@@ -116,7 +119,11 @@ pub fn merge(
             (false, Keep::Ours) => notes.changes.push(total(there.totals)),
             (false, Keep::Ask) => notes.conflicts.push(total(there.totals)),
         }
-    } else if notes.conflicts.is_empty() && totals_of(&lines, wanted, tax_mode, facts, rules) != wanted.totals {
+    } else if notes.conflicts.is_empty() && sent.is_some_and(|sent| tax_typed_over(sent, there, facts)) {
+        // Writing anything has the tax computed anew: what somebody typed over it would be lost in silence.
+        notes.clash("tax".to_owned(), there.totals.tax.to_string(), wanted.totals.tax.to_string());
+    }
+    if notes.conflicts.is_empty() && !notes.changes.is_empty() && totals_of(&lines, wanted, tax_mode, facts, rules) != wanted.totals {
         // Keeping the bookkeeper's values must not change the totals that CoPortal shows (R54, I6).
         notes.conflicts.push(total(there.totals));
     }
@@ -144,6 +151,22 @@ pub fn merge(
     Merge::Write { write: Box::new(write), changes: notes.changes }
 }
 
+/// Whether the document's tax is another one than was sent although every line says what was sent.
+fn tax_typed_over(sent: &SentDocument, there: &RemoteDocument, facts: &Facts) -> bool {
+    let as_it_was = |line: &SentLine| {
+        let remote = there.lines.iter().find(|remote| remote.line_id.is_some() && remote.line_id == line.line_id);
+        remote.is_some_and(|remote| {
+            let same_code = remote.tax_code.as_deref().unwrap_or_default() == line.tax_code;
+            line.costs_what(remote) && (same_code || rate_there(remote, facts) == Some(line.rate))
+        })
+    };
+    sent.totals.tax != there.totals.tax
+        && sent.totals.subtotal == there.totals.subtotal
+        && there.tax_mode.is_some()
+        && there.tax_mode == Some(sent.tax_mode)
+        && sent.lines.iter().all(as_it_was)
+}
+
 fn removed(there: &[RemoteLine], lines: &[MergedLine]) -> Vec<RemovedLine> {
     let stays = |id: &String| lines.iter().any(|line| line.write.line_id.as_ref() == Some(id));
     there
@@ -153,83 +176,6 @@ fn removed(there: &[RemoteLine], lines: &[MergedLine]) -> Vec<RemovedLine> {
             Some(RemovedLine { line_id, kept: line.kept.clone() })
         })
         .collect()
-}
-
-/// The update of a document that stands as it was last sent: the ledger guards its version, so nothing has to be read to know that. The
-/// lines keep the account that they stand on.
-#[must_use]
-pub fn update_unread(link: &DocumentLink, sent: &SentDocument, wanted: &BuiltContent, facts: &Facts) -> Merge {
-    let content = &wanted.content;
-    let mut changes = Vec::new();
-    let mut note = |field: &str, before: String, after: String| {
-        if before != after {
-            changes.push(Difference { field: field.to_owned(), in_ledger: before, to_send: after });
-        }
-    };
-    if content.number.is_some() {
-        note("number", text_of(&sent.number), text_of(&content.number));
-    }
-    note("reference", text_of(&sent.reference), text_of(&content.reference));
-    note("link to CoPortal", sent.url.clone(), content.url.clone());
-    note("contact", sent.contact.clone(), content.contact.clone());
-    note("date", sent.issue_date.to_text(), content.issue_date.to_text());
-    note("due date", sent.due_date.to_text(), content.due_date.to_text());
-    note("currency", sent.currency.to_string(), content.currency.to_string());
-    note("tax mode", sent.tax_mode.to_text(), content.tax_mode.to_text());
-    let mut lines = Vec::with_capacity(content.lines.len());
-    for (index, line) in content.lines.iter().enumerate() {
-        let mut write = new_line(line, wanted);
-        let base = sent.lines.iter().find(|base| base.key == line.key);
-        if let Some(base) = base {
-            write.line_id.clone_from(&base.line_id);
-            // An item that is chosen anew is ours to move; an account is the bookkeeper's.
-            if line.item.is_none() && base.account.is_some() {
-                write.account.clone_from(&base.account);
-            }
-        }
-        let says = |text: &str, quantity: Decimal, price: Decimal, code: &str, tax: Option<Decimal>| {
-            format!("{text} {} x {} {code} {}", quantity.normalize(), price.normalize(), text_of(&tax)).trim().to_owned()
-        };
-        let after = says(&fingerprint(&line.description), line.quantity, line.unit_price, &line.tax_code, line.tax);
-        let before = base.map(|base| says(&base.description, base.quantity, base.unit_price, &base.tax_code, base.tax));
-        let moved = line.item.is_some() && base.is_some_and(|base| base.account.is_some() && base.account != line.item);
-        if before.as_ref() != Some(&after) || moved {
-            let shown = |quantity: Decimal, price: Decimal| format!("{} x {}", quantity.normalize(), price.normalize());
-            changes.push(Difference {
-                field: format!("line {}", index + 1),
-                in_ledger: base.map(|base| shown(base.quantity, base.unit_price)).unwrap_or_default(),
-                to_send: format!("{} ({})", line.description, shown(line.quantity, line.unit_price)),
-            });
-        }
-        lines.push(write);
-    }
-    let kept: Vec<&String> = lines.iter().filter_map(|line| line.line_id.as_ref()).collect();
-    let removed: Vec<RemovedLine> = sent
-        .lines
-        .iter()
-        .filter_map(|line| line.line_id.clone())
-        .filter(|id| !kept.contains(&id))
-        .map(|line_id| RemovedLine { line_id, kept: Value::Null })
-        .collect();
-    for _ in &removed {
-        changes.push(Difference { field: "line".to_owned(), in_ledger: "a line".to_owned(), to_send: "removed".to_owned() });
-    }
-    let order = |id: &String| sent.lines.iter().position(|line| line.line_id.as_ref() == Some(id));
-    if !kept.iter().filter_map(|id| order(id)).is_sorted() {
-        changes.push(Difference { field: "order of lines".to_owned(), in_ledger: String::new(), to_send: String::new() });
-    }
-    if changes.is_empty() {
-        return Merge::Same;
-    }
-    let write = DocumentWrite {
-        external_id: Some(link.external_id.clone()),
-        version: link.remote_version.clone(),
-        native_status: None,
-        lines,
-        removed,
-        ..new_document(wanted, facts, link.status)
-    };
-    Merge::Write { write: Box::new(write), changes }
 }
 
 /// The document to write when there is none yet.
@@ -504,10 +450,13 @@ fn reckoned_otherwise(remote: &RemoteLine, wanted: &BuiltContent) -> bool {
     if [remote.quantity, remote.unit_price].into_iter().flatten().any(|figure| figure.abs() >= limit) {
         return true;
     }
+    // Some ledgers keep two decimals in every currency.
+    let comes_to =
+        |amount: Decimal, plain: Decimal| [wanted.content.currency.round(plain), crate::money::round(plain, 2)].contains(&amount);
     remote
         .amount
         .zip(remote.quantity.zip(remote.unit_price))
-        .is_some_and(|(amount, (quantity, unit_price))| wanted.content.currency.round(quantity * unit_price) != amount)
+        .is_some_and(|(amount, (quantity, unit_price))| !comes_to(amount, quantity * unit_price))
 }
 
 fn merge_line(
@@ -543,17 +492,22 @@ fn merge_line(
     let quantity = notes.field(&format!("{place} quantity"), Money, Some(Some(base.quantity)), remote.quantity, Some(line.quantity));
     let unit_price = notes.field(&format!("{place} price"), Money, Some(Some(base.unit_price)), remote.unit_price, Some(line.unit_price));
     let there_rate = rate_there(remote, facts);
-    // The tax that a ledger is told follows the line's figures, whoever changed them.
-    let tax = line
-        .tax
-        .map(|tax| if quantity == Some(line.quantity) && unit_price == Some(line.unit_price) { tax } else { remote.tax.unwrap_or(tax) });
-    // A tax code of equal rate is the bookkeeper's own work: kept (C29).
-    let tax_code = if there_rate == Some(line.rate) {
+    // The tax that a ledger is told is a figure of its own: typed over there, it is the bookkeeper's.
+    let tax = match (line.tax, remote.tax) {
+        (Some(ours), Some(theirs)) => notes.field(&format!("{place} tax amount"), Money, base.tax.map(Some), Some(theirs), Some(ours)),
+        (ours, _) => ours,
+    };
+    // A tax code of equal rate is the bookkeeper's own work (C29), and where CoPortal names none, the ledger's own stays.
+    let tax_code = if there_rate == Some(line.rate) || line.tax_code.is_empty() {
         remote.tax_code.clone()
     } else {
         notes.field(&format!("{place} tax"), Money, Some(code_of(&base.tax_code)), remote.tax_code.clone(), code_of(&line.tax_code))
     };
-    let is_ours = there_rate == Some(line.rate) || tax_code == code_of(&line.tax_code);
+    let is_ours = there_rate == Some(line.rate) || (tax_code.is_some() && tax_code == code_of(&line.tax_code));
+    let account = account_of(base, remote, line);
+    if account != remote.account {
+        notes.change(format!("{place} item"), remote.account.clone().unwrap_or_default(), account.clone().unwrap_or_default());
+    }
     MergedLine {
         write: WriteLine {
             key: line.key,
@@ -562,7 +516,7 @@ fn merge_line(
             quantity,
             unit_price,
             tax_code,
-            account: account_of(base, remote, line),
+            account,
             rate: Some(line.rate),
             tax,
             kept: remote.kept.clone(),

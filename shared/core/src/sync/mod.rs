@@ -9,7 +9,7 @@ mod questions;
 pub mod row;
 pub mod settle;
 
-pub use questions::totals_differ;
+pub use questions::{payment_refused, totals_differ, void_refused};
 use serde::Serialize;
 
 use crate::failure::Question;

@@ -1,32 +1,37 @@
 //! The next step of a sync, from what is known so far. Pure: the engine performs the step, adds what it learned, and asks again.
 
+mod after;
+mod contact;
+mod void;
+
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 
 use crate::choices::Choices;
 use crate::client::Client;
-use crate::connection::{Connection, ContactUpdate, OnVoid, Payments};
-use crate::contact::{Contact, ContactContent, ContactStatus};
+use crate::connection::{Connection, ContactUpdate};
+use crate::contact::{Contact, ContactContent};
 use crate::document::{Changeable, DocumentStatus, DocumentWrite, Paid, PaymentWrite, RemoteDocument, Removal, SentDocument};
 use crate::eligibility;
-use crate::facts::{Account, AccountUse, Facts};
-use crate::failure::Question;
+use crate::facts::Facts;
 use crate::id::RunId;
-use crate::invoice::{Invoice, InvoiceStatus, Payment};
-use crate::ledger::{DocumentShape, DraftMeaning, LedgerRules};
+use crate::invoice::Invoice;
+use crate::ledger::{DocumentMark, DocumentShape, DraftMeaning, LedgerRules, TaxCodes};
 use crate::problem::Problem;
 use crate::sync::HoldDraft;
-use crate::sync::content::{BuiltContent, ContentInputs, build, hash_of, tax_applied};
-use crate::sync::matching::{self, ContactDecision, contact_changes, contact_mark, contact_mark_in, new_contact};
+use crate::sync::content::{BuiltContent, ContentInputs, build, hash_of, tax_unanswered};
 use crate::sync::merge::{Difference, Keep, Merge, merge, new_document, update_unread};
 use crate::sync::questions::{
-    changed_in_ledger, choose_payment_account, chosen_document, document_gone, locked_in_ledger, number_taken, number_taken_unseen,
-    paid_in_ledger, payment_differs, post_held, totals_differ, two_documents,
+    changed_in_ledger, chosen_document, document_gone, locked_in_ledger, number_taken, number_taken_unseen, paid_in_ledger, post_held,
+    two_documents,
 };
-use crate::sync::row::{Choice, ContactRow, DocumentLink, Intent, IntentKind, Look, PaymentLink, SyncRow, SyncState};
+use crate::sync::row::{ContactRow, DocumentLink, IntentKind, Look, PaymentLink, SyncRow};
 use crate::sync::settle::{self, Settle};
-use crate::text::digest;
 use crate::workspace::Workspace;
+
+pub use after::payment_mark;
+use after::{after_content, at_rest, settle_payment};
+use contact::{find_again, find_contact, refresh_contact};
+use void::voided_here;
 
 /// What this run has read from the ledger so far.
 #[derive(Debug, Clone, Default)]
@@ -118,7 +123,8 @@ pub struct DocumentPlan {
     pub look: Look,
     /// The fields that change, for the dry run and the timeline.
     pub changes: Vec<Difference>,
-    /// The document is to be approved once it stands there as a draft, and its totals were checked.
+    /// What the row says from now on: the document is to be approved once it stands there as a draft and its totals were checked. A create
+    /// says so anew, whatever an earlier one wanted; an update leaves it as it is.
     pub approve: bool,
 }
 
@@ -272,7 +278,7 @@ pub fn next_step(view: View<'_>) -> Step {
         && view.row.hash == hash
         && let Some(hash) = hash
     {
-        return after_content(view, facts, &hash).unwrap_or(Step::Nothing);
+        return after_content(view, facts, &hash).unwrap_or_else(|| at_rest(view, hash));
     }
     let built = match build(inputs(view, facts, &link.external_id)) {
         Ok(built) => built,
@@ -282,6 +288,10 @@ pub fn next_step(view: View<'_>) -> Step {
     };
     if !facts.is_fresh(view.now) && !view.found.facts_read {
         return Step::ReadFacts;
+    }
+    // C8: what waits here writes nothing there, to the contact neither.
+    if let Some(hold) = held_until_posted(view) {
+        return Step::Hold(hold);
     }
     if client_changed && let Some(step) = refresh_contact(view, &link.external_id) {
         return step;
@@ -345,316 +355,12 @@ fn settle_contact(view: View<'_>) -> Option<Step> {
     })
 }
 
-fn settle_payment(view: View<'_>, intent: &Intent) -> Step {
-    let payment_id = intent.look.payment.clone().unwrap_or_default();
-    match settle::payment(intent, view.rules, view.now, view.found.payment_look.as_ref()) {
-        Settle::Resend => Step::ResendPayment,
-        Settle::Look => Step::LookPayment(intent.look.clone()),
-        Settle::Done(payment) | Settle::Unfinished(payment) => Step::PaymentDone {
-            link: PaymentLink { payment_id, external_id: Some(payment.external_id.clone()), amount: payment.amount },
-            reason: "Recorded in the ledger.",
-        },
-        Settle::NotDone => Step::PaymentNotDone,
-        Settle::Wait(until) => Step::WaitOutcome(until),
-        Settle::Several => Step::Hold(payment_differs(view, &payment_id, "Two payments there carry our mark.".to_owned(), "twice")),
-    }
-}
-
-/// C10: voided here and open there is a question; voided before it ever reached the ledger, or gone there too, is nothing to do.
-fn voided_here(view: View<'_>) -> Option<Step> {
-    if view.invoice.status != InvoiceStatus::Void {
-        return None;
-    }
-    let Some(link) = &view.row.link else {
-        // Somebody asked for it while it was not void: that wish has come to its end. Asked for now, it is refused with the reason.
-        let asked_before = view.row.state != SyncState::Never;
-        return asked_before.then(|| Step::Proved {
-            hash: digest([b"void".as_slice()]),
-            sent: None,
-            reason: "The invoice was voided before it reached the ledger.",
-        });
-    };
-    let inputs_hash = digest([link.external_id.as_bytes(), b"void"]);
-    let proved = |reason| Some(Step::Proved { hash: inputs_hash.clone(), sent: None, reason });
-    if view.row.answer(Question::VoidInLedger, &inputs_hash) == Some("leave") {
-        return proved("The invoice is void here; its document in the ledger was left as it is.");
-    }
-    let both = "The invoice is void here, and its document is void or deleted in the ledger.";
-    if link.status.is_gone() {
-        return proved(both);
-    }
-    // What the link remembers may be old: the bookkeeper may have voided it since.
-    let there = match &view.found.document {
-        None => return Some(Step::ReadDocument(link.external_id.clone())),
-        Some(None) => return proved(both),
-        Some(Some(there)) if there.status.is_gone() => return proved(both),
-        Some(Some(there)) => there,
-    };
-    let number = link.external_number.as_deref().unwrap_or(&link.external_id);
-    let label = view.rules.ledger.label();
-    // Never where money is applied, never on a document that we did not make, never on one that the ledger has closed.
-    let obstacle = if there.has_payments || there.status == DocumentStatus::Paid {
-        Some("a payment or credit is applied to it, so it is not voided from here")
-    } else if !link.created_by_us {
-        Some("it was not made by CoPortal, so it is not voided from here")
-    } else if there.changeable == Changeable::Nothing {
-        Some("it can no longer be changed there")
-    } else {
-        None
-    };
-    let answer = view.row.answer(Question::VoidInLedger, &inputs_hash);
-    let how = match (answer, view.connection.options.on_void) {
-        (Some("void"), _) | (_, OnVoid::Void) => Some(Removal::Void),
-        (_, OnVoid::Delete) => Some(Removal::Delete),
-        (_, OnVoid::None) => None,
-    };
-    if let (Some(how), None) = (how, obstacle) {
-        return Some(Step::VoidDocument { there: Box::new(there.clone()), how, hash: inputs_hash });
-    }
-    let mut choices = vec![
-        Choice::new("leave", "Leave it there: I take care of it in the ledger"),
-        Choice::new("retry", format!("I have voided it in {label}: look again")),
-    ];
-    if obstacle.is_none() {
-        choices.insert(0, Choice::new("void", format!("Void it in {label}")));
-    }
-    let why = obstacle.map(|why| format!("; {why}")).unwrap_or_default();
-    Some(Step::Hold(HoldDraft {
-        question: Question::VoidInLedger,
-        detail: format!("The invoice is void in CoPortal, and document {number} is still open in {label}{why}."),
-        choices,
-        inputs_hash,
-    }))
-}
-
-/// What is left to do about a document whose content is in the ledger: approve a draft that is to be approved (C7), record payments (C1).
-fn after_content(view: View<'_>, facts: &Facts, hash: &str) -> Option<Step> {
-    let link = view.row.link.as_ref()?;
-    let read = view.found.document.as_ref();
-    let status = read.and_then(Option::as_ref).map_or(link.status, |there| there.status);
-    if view.row.approve && status == DocumentStatus::Draft {
-        let there = match read {
-            None => return Some(Step::ReadDocument(link.external_id.clone())),
-            Some(None) => return Some(document_gone(view, &link.external_id, "was deleted")),
-            Some(Some(there)) => there,
-        };
-        return Some(approve_draft(view, facts, there, hash));
-    }
-    if view.connection.options.payments != Payments::Push || status == DocumentStatus::Draft || status.is_gone() {
-        return None;
-    }
-    let settled = |id: &str| view.row.payments.iter().any(|known| known.payment_id == id);
-    let pending = view.invoice.payments.iter().find(|payment| !settled(&payment.payment_id))?;
-    Some(payment_step(view, facts, &link.external_id, pending, hash))
-}
-
-/// The totals are checked on the draft before it is approved (C12): an approved document can often not be changed any more.
-fn approve_draft(view: View<'_>, facts: &Facts, there: &RemoteDocument, hash: &str) -> Step {
-    let label = view.rules.ledger.label();
-    if let Some(sent) = view.row.link.as_ref().and_then(|link| link.sent.as_ref()) {
-        if let Some(hold) = tax_applied(sent, there, facts, label) {
-            return Step::Hold(hold);
-        }
-        if sent.totals != there.totals {
-            return Step::Hold(totals_differ(label, sent, there));
-        }
-    }
-    Step::ApproveDocument { there: Box::new(there.clone()), hash: hash.to_owned() }
-}
-
-/// Our mark on a payment: short enough for every ledger's reference.
-#[must_use]
-pub fn payment_mark(invoice: &Invoice, payment_id: &str) -> String {
-    let digest = digest([invoice.id.to_string().as_bytes(), payment_id.as_bytes()]);
-    format!("CP-{}", digest.chars().take(17).collect::<String>().to_uppercase())
-}
-
-fn payment_step(view: View<'_>, facts: &Facts, document: &str, payment: &Payment, hash: &str) -> Step {
-    let label = view.rules.ledger.label();
-    let accounts: Vec<&Account> = facts.accounts_for(AccountUse::Payment).collect();
-    let name = |account: &Account| account.code.clone().unwrap_or_else(|| account.id.clone());
-    let chosen = view
-        .choices
-        .payment_account
-        .as_ref()
-        .and_then(|chosen| accounts.iter().find(|account| name(account) == *chosen || account.id == *chosen));
-    let account = match (chosen, accounts.as_slice()) {
-        (Some(account), _) => name(account),
-        (None, [only]) => name(only),
-        (None, _) if !view.found.facts_read => return Step::ReadFacts,
-        (None, several) => return Step::Hold(choose_payment_account(facts, several, label)),
-    };
-    let Some(paid) = &view.found.paid else { return Step::ReadPayments(document.to_owned()) };
-    let settled = |external_id: Option<String>, reason| Step::PaymentDone {
-        link: PaymentLink { payment_id: payment.payment_id.clone(), external_id, amount: payment.amount },
-        reason,
-    };
-    let mark = payment_mark(view.invoice, &payment.payment_id);
-    if let Some(ours) = paid.payments.iter().find(|there| there.mark.as_deref() == Some(mark.as_str())) {
-        return settled(Some(ours.external_id.clone()), "The ledger has this payment already.");
-    }
-    // C1: the balance is read first, and nothing open means nothing sent.
-    if paid.balance <= Decimal::ZERO {
-        return settled(None, "Nothing is open on the document there, so the payment was not sent.");
-    }
-    if payment.amount > paid.balance {
-        let detail = format!(
-            "A payment of {} {} was received, and only {} is open on the document in {label}.",
-            payment.amount, view.invoice.currency, paid.balance
-        );
-        let hold = payment_differs(view, &payment.payment_id, detail, &paid.balance.normalize().to_string());
-        return match view.row.answer(hold.question, &hold.inputs_hash) {
-            Some("skip") => settled(None, "Not sent, as chosen."),
-            _ => Step::Hold(hold),
-        };
-    }
-    let contact = view.contact.link.as_ref().map(|link| link.external_id.clone()).unwrap_or_default();
-    let contact = view.row.link.as_ref().and_then(|link| link.sent.as_ref()).map_or(contact, |sent| sent.contact.clone());
-    Step::WritePayment(Box::new(PaymentPlan {
-        write: PaymentWrite {
-            mark: mark.clone(),
-            document: document.to_owned(),
-            document_number: view.row.link.as_ref().and_then(|link| link.external_number.clone()),
-            contact,
-            amount: payment.amount,
-            currency: view.invoice.currency,
-            date: payment.date,
-            account,
-            text: format!("Payment of invoice {}", view.invoice.number.trim()),
-        },
-        look: Look {
-            external_id: Some(document.to_owned()),
-            mark: Some(mark),
-            payment: Some(payment.payment_id.clone()),
-            ..Look::default()
-        },
-        hash: hash.to_owned(),
-    }))
-}
-
-fn find_contact(view: View<'_>, facts: &Facts) -> Step {
-    let options = &view.connection.options;
-    // What would be held anyway is held before a contact is made for it, and judged by facts that count.
-    if !facts.is_fresh(view.now) && !view.found.facts_read {
-        return Step::ReadFacts;
-    }
-    if let Err(hold) = build(inputs(view, facts, "")) {
-        return if view.found.facts_read { Step::Hold(*hold) } else { Step::ReadFacts };
-    }
-    if let Some(hold) = held_until_posted(view) {
-        return Step::Hold(hold);
-    }
-    let Some(found) = &view.found.contacts else { return Step::SearchContacts };
-    let use_contact = |contact: &Contact| {
-        let changes = contact_changes(view.client, contact, options.contact_update);
-        let hash = if changes.is_empty() { view.client.contact_hash() } else { String::new() };
-        Step::LinkContact { external_id: contact.external_id.clone(), hash }
-    };
-    let form = view.rules.contact_mark;
-    let name = match matching::decide(view.client, found, options, view.contact, form, view.invoice.currency) {
-        ContactDecision::Use(contact) => return use_contact(contact),
-        ContactDecision::Create { name } => name,
-        ContactDecision::Hold(hold) => return Step::Hold(hold),
-        ContactDecision::Fail(problem) => return Step::Refuse(problem),
-    };
-    let gone = view.contact.remote_generation;
-    let mark = contact_mark_in(form, view.client, gone);
-    let look = |name: &str| Look {
-        mark: mark.clone(),
-        name: Some(name.to_owned()),
-        email: Some(view.client.email.trim().to_owned()).filter(|email| !email.is_empty()),
-        ..Look::default()
-    };
-    // One that we made may bear another name by now, and its link may be lost (a restore): found by its mark (I2).
-    if mark.is_some() && (view.connection.look_first || view.found.name_taken) {
-        let Some(marked) = &view.found.contact_look else { return Step::LookContact(look(&name)) };
-        let ours = marked
-            .iter()
-            .find(|contact| contact.our_mark == mark && contact.status == ContactStatus::Active && contact.merged_into.is_none());
-        if let Some(contact) = ours {
-            return use_contact(contact);
-        }
-    }
-    let name = if view.found.name_taken {
-        match matching::decide_unseen_clash(view.client, found, options, &name, view.rules.ledger.label()) {
-            ContactDecision::Create { name } => name,
-            ContactDecision::Use(contact) => return use_contact(contact),
-            ContactDecision::Hold(hold) => return Step::Hold(hold),
-            ContactDecision::Fail(problem) => return Step::Refuse(problem),
-        }
-    } else {
-        name
-    };
-    Step::WriteContact(Box::new(ContactPlan {
-        kind: IntentKind::CreateContact,
-        external_id: None,
-        look: look(&name),
-        content: new_contact(view.client, name, mark.clone(), view.invoice.currency),
-        hash: view.client.contact_hash(),
-    }))
-}
-
-/// The client changed since its contact was last compared (R43, C27).
-fn refresh_contact(view: View<'_>, external_id: &str) -> Option<Step> {
-    // A search or look of this run may have just read it.
-    let read = [&view.found.contacts, &view.found.contact_look];
-    let known = read.into_iter().flatten().flatten().find(|contact| contact.external_id == external_id);
-    let there = match (known, &view.found.linked_contact) {
-        (Some(contact), _) => contact,
-        (None, Some(None)) => return Some(contact_gone(view, external_id, DELETED)),
-        (None, Some(Some(contact))) if contact.external_id == external_id => contact,
-        // Not read yet, or read was the contact that has been merged into this one.
-        (None, None | Some(Some(_))) => return Some(Step::ReadContact(external_id.to_owned())),
-    };
-    if let Some(target) = there.merged_into.as_deref().filter(|target| *target != external_id) {
-        return Some(Step::LinkContact { external_id: target.to_owned(), hash: String::new() });
-    }
-    if there.status == ContactStatus::Archived || there.merged_into.is_some() {
-        return Some(contact_gone(view, external_id, ARCHIVED));
-    }
-    let content = contact_changes(view.client, there, view.connection.options.contact_update);
-    if content.is_empty() {
-        return Some(Step::LinkContact { external_id: external_id.to_owned(), hash: view.client.contact_hash() });
-    }
-    Some(Step::WriteContact(Box::new(ContactPlan {
-        kind: IntentKind::UpdateContact,
-        external_id: Some(external_id.to_owned()),
-        content,
-        hash: view.client.contact_hash(),
-        look: Look { external_id: Some(external_id.to_owned()), ..Look::default() },
-    })))
-}
-
-const DELETED: &str = "was deleted";
-const ARCHIVED: &str = "is archived";
-
-/// Whether a person asked to look for the contact again: after what we read, or after the ledger refused a write because of the contact
-/// (that question rests on what was written: the document's content, or the client's mark). Answers end with the link they are about.
-fn find_again(view: View<'_>, external_id: &str) -> bool {
-    let read = [DELETED, ARCHIVED].map(|what| digest([external_id.as_bytes(), what.as_bytes()]));
-    let refused = view.facts.and_then(|facts| hash_of(inputs(view, facts, external_id)));
-    let mark = digest([contact_mark(view.client).as_bytes()]);
-    read.iter().chain(&refused).chain([&mark]).any(|hash| view.contact.answer(Question::ContactGone, hash) == Some("find_again"))
-}
-
-fn contact_gone(view: View<'_>, external_id: &str, what: &str) -> Step {
-    Step::Hold(HoldDraft {
-        question: Question::ContactGone,
-        detail: format!("The contact that \"{}\" is linked to {what} in {}.", view.client.name, view.rules.ledger.label()),
-        choices: vec![
-            Choice::new("find_again", "Look for the right contact again, or create it"),
-            Choice::new("retry", "I have restored it: try again"),
-        ],
-        inputs_hash: digest([external_id.as_bytes(), what.as_bytes()]),
-    })
-}
-
 fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     let Some(link) = &view.row.link else { return create_step(view, facts, built) };
     if let Some(sent) = link.sent.as_ref().filter(|_| needs_no_read(view, link)) {
         return match update_unread(link, sent, &built, facts) {
-            Merge::Write { write, changes } => Step::WriteDocument(Box::new(update_plan(&built, *write, changes, &link.external_id))),
-            // The content is what was sent, though its hash was not kept.
+            Merge::Write { write, changes } => Step::WriteDocument(Box::new(update_plan(view, &built, *write, changes, &link.external_id))),
+            // The content is what was sent, though its hash was not kept; or it cannot be written without a look.
             Merge::Same | Merge::Conflict(_) => Step::ReadDocument(link.external_id.clone()),
         };
     }
@@ -667,6 +373,14 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
         DocumentStatus::Voided => return document_gone(view, &there.external_id, "was voided"),
         DocumentStatus::Deleted => return document_gone(view, &there.external_id, "was deleted"),
         DocumentStatus::Draft | DocumentStatus::Approved | DocumentStatus::Paid => {}
+    }
+    // A ledger that applies percentages of its own: which of its codes is meant is asked first, on a draft that can still follow.
+    if view.rules.tax_codes == TaxCodes::Checked
+        && there.status == DocumentStatus::Draft
+        && let Some(hold) =
+            link.sent.as_ref().and_then(|sent| tax_unanswered(sent, there, &built.content, facts, view.rules.ledger.label()))
+    {
+        return if view.found.facts_read { Step::Hold(hold) } else { Step::ReadFacts };
     }
     let sent = || SentDocument::of(&built.content, built.totals);
     let known = link.sent.iter().flat_map(|sent| &sent.lines).map(|line| (line.key, line.line_id.as_ref()));
@@ -706,12 +420,12 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
                 Changeable::DueDate if changes.iter().all(|change| change.field == "due date") => {}
                 Changeable::DueDate | Changeable::Nothing => return locked_in_ledger(view, there, &built, &changes),
             }
-            Step::WriteDocument(Box::new(update_plan(&built, *write, changes, &there.external_id)))
+            Step::WriteDocument(Box::new(update_plan(view, &built, *write, changes, &there.external_id)))
         }
     }
 }
 
-fn update_plan(built: &BuiltContent, write: DocumentWrite, changes: Vec<Difference>, external_id: &str) -> DocumentPlan {
+fn update_plan(view: View<'_>, built: &BuiltContent, write: DocumentWrite, changes: Vec<Difference>, external_id: &str) -> DocumentPlan {
     let known = write.lines.iter().map(|line| (line.key, line.line_id.as_ref()));
     DocumentPlan {
         kind: IntentKind::Update,
@@ -724,7 +438,7 @@ fn update_plan(built: &BuiltContent, write: DocumentWrite, changes: Vec<Differen
         hash: built.content.hash(),
         write,
         changes,
-        approve: false,
+        approve: view.row.approve,
     }
 }
 
@@ -740,6 +454,7 @@ fn needs_no_read(view: View<'_>, link: &DocumentLink) -> bool {
         && open
         && link.as_sent
         && link.remote_version.is_some()
+        && link.sent.as_ref().is_some_and(|sent| sent.lines.iter().all(|line| line.line_id.is_some()))
         && view.found.document.is_none()
         && !view.found.stale
         && !view.connection.look_first
@@ -790,9 +505,14 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             }
             [] => {}
         }
+        // Without a mark, a document that was gone before is known by the reference that it shares with the one to come.
+        let may_be_ours = |document: &RemoteDocument| match view.rules.document_mark {
+            DocumentMark::Link | DocumentMark::Digest => is_ours(document),
+            DocumentMark::Evidence => document.reference == content.reference,
+        };
         sent.gone_before = found
             .iter()
-            .filter(|document| is_ours(document) && document.status.is_gone())
+            .filter(|document| may_be_ours(document) && document.status.is_gone())
             .map(|document| document.external_id.clone())
             .collect();
         // Ours but gone keeps the number (docs/vendors/xero.md, section 0, fact 3): the number is taken by it, too. A reference, and a
@@ -817,7 +537,8 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     let in_steps = view.rules.shape == DocumentShape::HeaderThenLines;
     let status = if as_draft || in_steps { DocumentStatus::Draft } else { DocumentStatus::Approved };
     Step::WriteDocument(Box::new(DocumentPlan {
-        approve: in_steps && !as_draft,
+        // A ledger that makes drafts only: it is to be approved. One that has none: that somebody said so lasts until it stands there.
+        approve: (in_steps && !as_draft) || (view.rules.draft == DraftMeaning::Held && view.row.approve),
         kind: IntentKind::Create,
         write: new_document(&built, facts, status),
         sent,

@@ -3,6 +3,8 @@
 use crate::document::{DocumentStatus, RemoteDocument, SentDocument};
 use crate::facts::{Account, Facts};
 use crate::failure::Question;
+use crate::invoice::Invoice;
+use crate::pricing::Totals;
 use crate::sync::HoldDraft;
 use crate::sync::content::BuiltContent;
 use crate::sync::merge::Difference;
@@ -91,15 +93,17 @@ pub(super) fn document_gone(view: View<'_>, external_id: &str, what: &str) -> St
     }
 }
 
+/// What was last sent stays the base of the next comparison, and whether the document still is that is judged anew.
+fn sent_so_far(view: View<'_>) -> Option<Box<SentDocument>> {
+    view.row.link.as_ref().and_then(|link| link.sent.clone()).map(Box::new)
+}
+
 /// I8: a document that money is applied to is never edited by us.
 pub(super) fn paid_in_ledger(view: View<'_>, there: &RemoteDocument, built: &BuiltContent) -> Step {
     let inputs_hash = digest([there.external_id.as_bytes(), built.content.hash().as_bytes()]);
     if view.row.answer(Question::PaidInLedger, &inputs_hash) == Some("leave") {
-        return Step::Proved {
-            hash: built.content.hash(),
-            sent: None,
-            reason: "Left as it stands in the ledger, as chosen: money is applied to it there.",
-        };
+        let reason = "Left as it stands in the ledger, as chosen: money is applied to it there.";
+        return Step::Proved { hash: built.content.hash(), sent: sent_so_far(view), reason };
     }
     Step::Hold(HoldDraft {
         question: Question::PaidInLedger,
@@ -119,11 +123,8 @@ pub(super) fn paid_in_ledger(view: View<'_>, there: &RemoteDocument, built: &Bui
 pub(super) fn locked_in_ledger(view: View<'_>, there: &RemoteDocument, built: &BuiltContent, changes: &[Difference]) -> Step {
     let inputs_hash = digest([there.external_id.as_bytes(), built.content.hash().as_bytes()]);
     if view.row.answer(Question::LockedInLedger, &inputs_hash) == Some("leave") {
-        return Step::Proved {
-            hash: built.content.hash(),
-            sent: None,
-            reason: "Left as it stands in the ledger, as chosen: it can no longer be changed there.",
-        };
+        let reason = "Left as it stands in the ledger, as chosen: it can no longer be changed there.";
+        return Step::Proved { hash: built.content.hash(), sent: sent_so_far(view), reason };
     }
     let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
     Step::Hold(HoldDraft {
@@ -152,12 +153,17 @@ pub(super) fn post_held(view: View<'_>) -> HoldDraft {
 /// I6: what stands in the ledger does not come to what CoPortal shows.
 #[must_use]
 pub fn totals_differ(label: &str, sent: &SentDocument, there: &RemoteDocument) -> HoldDraft {
+    totals_differ_from(label, sent.totals, there)
+}
+
+/// The same against what CoPortal shows, where nothing was sent.
+pub(super) fn totals_differ_from(label: &str, wanted: Totals, there: &RemoteDocument) -> HoldDraft {
     let state = if there.status == DocumentStatus::Draft { "a draft" } else { "in your books" };
     HoldDraft {
         question: Question::TotalsDiffer,
         detail: format!(
             "{label} computed subtotal {}, tax {}, total {}; CoPortal shows subtotal {}, tax {}, total {}. The document is {state}.",
-            there.totals.subtotal, there.totals.tax, there.totals.total, sent.totals.subtotal, sent.totals.tax, sent.totals.total
+            there.totals.subtotal, there.totals.tax, there.totals.total, wanted.subtotal, wanted.tax, wanted.total
         ),
         choices: vec![Choice::new("retry", "I have corrected one of the two: compare again")],
         inputs_hash: digest([format!("{:?}", there.totals).as_bytes()]),
@@ -184,7 +190,7 @@ pub(super) fn choose_payment_account(facts: &Facts, accounts: &[&Account], label
 }
 
 /// C1: a payment that is not sent as it is, and never changed by us.
-pub(super) fn payment_differs(view: View<'_>, payment_id: &str, detail: String, there: &str) -> HoldDraft {
+pub(super) fn payment_differs(invoice: &Invoice, payment_id: &str, detail: String, there: &str) -> HoldDraft {
     HoldDraft {
         question: Question::PaymentDiffers,
         detail,
@@ -192,7 +198,27 @@ pub(super) fn payment_differs(view: View<'_>, payment_id: &str, detail: String, 
             Choice::new("skip", "Do not send this payment"),
             Choice::new("retry", "I have corrected it in the ledger: try again"),
         ],
-        inputs_hash: digest([view.invoice.id.to_string().as_bytes(), payment_id.as_bytes(), there.as_bytes()]),
+        inputs_hash: digest([invoice.id.to_string().as_bytes(), payment_id.as_bytes(), there.as_bytes()]),
+    }
+}
+
+/// A payment that the ledger refused to take: a person may leave it out, so that what comes after it is not held up for ever.
+#[must_use]
+pub fn payment_refused(invoice: &Invoice, payment_id: &str, detail: String) -> HoldDraft {
+    payment_differs(invoice, payment_id, detail, "refused")
+}
+
+/// A void that the ledger refused: a person takes care of it there, or tries again. `hash` is the void intent's.
+#[must_use]
+pub fn void_refused(detail: String, hash: &str) -> HoldDraft {
+    HoldDraft {
+        question: Question::VoidInLedger,
+        detail,
+        choices: vec![
+            Choice::new("leave", "Leave it there: I take care of it in the ledger"),
+            Choice::new("retry", "I have corrected it: try again"),
+        ],
+        inputs_hash: hash.to_owned(),
     }
 }
 

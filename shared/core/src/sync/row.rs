@@ -157,6 +157,9 @@ pub struct Look {
     /// A contact's e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Contacts that were there before a create, where a contact has no mark: none of them came of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<String>,
     /// Our payment, by CoPortal's id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<String>,

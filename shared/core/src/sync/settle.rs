@@ -190,21 +190,42 @@ pub fn document_mark(form: DocumentMark, url: &str) -> String {
     }
 }
 
-/// Whether the answer to a create is about the document that was to be made, and no other one (I5).
+/// Whether the answer to a write is its outcome: about the document that was to be made or changed and no other one (I5), and, for a void
+/// or an approval, that it was carried out. Anything else leaves open what became of the write.
 #[must_use]
 pub fn answers(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules) -> bool {
-    match rules.document_mark {
-        DocumentMark::Link | DocumentMark::Digest => document.url == intent.look.mark,
-        DocumentMark::Evidence => document.reference == intent.look.reference && Some(&document.contact) == intent.look.contact.as_ref(),
+    let same = intent.look.external_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(&document.external_id));
+    match intent.kind {
+        IntentKind::Create => match rules.document_mark {
+            DocumentMark::Link | DocumentMark::Digest => document.url == intent.look.mark,
+            DocumentMark::Evidence => {
+                document.reference == intent.look.reference && Some(&document.contact) == intent.look.contact.as_ref()
+            }
+        },
+        IntentKind::Update => same,
+        IntentKind::Void => same && document.status.is_gone(),
+        IntentKind::Approve => same && document.status != DocumentStatus::Draft,
+        IntentKind::Payment | IntentKind::CreateContact | IntentKind::UpdateContact => false,
     }
 }
 
-/// A contact without room for a mark: the name and address that were sent, and no older than the intent.
+/// Whether the answer to a contact's create is about the contact that was to be made, and no other one (I5).
+#[must_use]
+pub fn contact_answers(contact: &Contact, intent: &Intent, rules: &LedgerRules) -> bool {
+    match rules.contact_mark {
+        ContactMark::ClientId | ContactMark::Digest { .. } => contact.our_mark == intent.look.mark,
+        // An answer that is replayed for another create has another name.
+        ContactMark::Evidence => intent.look.name.as_deref().is_some_and(|name| name_key(name) == name_key(&contact.name)),
+    }
+}
+
+/// A contact without room for a mark: the name and address that were sent, not there before, and no older than the intent.
 fn is_evident(contact: &Contact, intent: &Intent) -> bool {
     let same = |ours: &Option<String>, theirs: Option<&str>, key: fn(&str) -> String| {
         ours.as_deref().is_none_or(|ours| theirs.is_some_and(|theirs| key(theirs) == key(ours)))
     };
     intent.look.name.is_some()
+        && !intent.look.known.contains(&contact.external_id)
         && same(&intent.look.name, Some(&contact.name), name_key)
         && same(&intent.look.email, contact.email.as_deref(), email_key)
         && since_intent(contact.created_at, intent)

@@ -63,7 +63,7 @@ pub(crate) fn rules() -> LedgerRules {
             inclusive: InclusivePrices::Kept,
             quantity_decimals: 4,
             unit_price_decimals: 4,
-            amount_decimals: 4,
+            amount_decimals: 2,
         },
         draft: DraftMeaning::Native,
         key_window: SignedDuration::from_mins(5),

@@ -11,7 +11,7 @@ use coportal_core::sync::HoldDraft;
 use coportal_core::sync::matching::contact_mark;
 use coportal_core::sync::plan::ContactPlan;
 use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, RowProblem, SyncState, WaitingFor};
-use coportal_core::sync::settle::{refusal_settles, within_key_window};
+use coportal_core::sync::settle::{contact_answers, refusal_settles, within_key_window};
 use coportal_core::text::digest;
 use jiff::Timestamp;
 
@@ -43,7 +43,9 @@ impl Run<'_> {
         let now = self.ctx.now();
         let row = &self.contact.value;
         let counters = [row.remote_generation, row.rejections, row.updates];
-        let key = self.idempotency_key(&self.client.id.to_string(), plan.kind, counters);
+        // A client may have a contact for each currency: two creates, and each is one of its own to the vendor.
+        let currency = self.contact_key().currency.map(|currency| format!("/{currency}")).unwrap_or_default();
+        let key = self.idempotency_key(&format!("{}{currency}", self.client.id), plan.kind, counters);
         let there = plan.external_id.as_deref().map(|id| self.contact_read(id).ok_or_else(|| Problem::internal_error("an unread contact")));
         let body = self.api.contacts.contact_body(&plan.content, there.transpose()?);
         let intent = Intent {
@@ -91,7 +93,7 @@ impl Run<'_> {
         let external_id = intent.look.external_id.clone();
         match self.api.contacts.write_contact(self.access()?, external_id.as_deref(), &intent.body, &intent.key).await {
             // A foreign answer is no outcome: linking what it names would bill somebody else (I5).
-            Ok(answered) if intent.kind == IntentKind::CreateContact && answered.value.our_mark != intent.look.mark => {
+            Ok(answered) if intent.kind == IntentKind::CreateContact && !contact_answers(&answered.value, &intent, &self.api.rules) => {
                 tracing::warn!(invoice.id = %self.invoice.id, "the answer to a create is about another contact");
                 self.contact_may_be_there(&intent, foreign_answer(self.request.ledger.label())).await
             }

@@ -10,7 +10,7 @@ use coportal_core::sync::content::tax_applied;
 use coportal_core::sync::plan::{DocumentPlan, Step};
 use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, Look, RowProblem, SyncState, WaitingFor};
 use coportal_core::sync::settle::{answers, lacks_lines, refusal_settles, within_key_window};
-use coportal_core::sync::{HoldDraft, totals_differ};
+use coportal_core::sync::{HoldDraft, payment_refused, totals_differ, void_refused};
 use coportal_core::text::digest;
 use coportal_core::timeline::TimelineEvent;
 use coportal_ledgers::Answered;
@@ -30,7 +30,7 @@ impl Run<'_> {
             return Ok(end);
         }
         let now = self.ctx.now();
-        self.row.value.approve |= plan.approve;
+        self.row.value.approve = plan.approve;
         let intent = Intent {
             id: IntentId::new(self.ctx.uuid()),
             kind: plan.kind,
@@ -161,9 +161,10 @@ impl Run<'_> {
             };
         }
         match self.send_document(&intent, begun.as_ref()).await? {
-            // A foreign answer is no outcome: linking what it names would tie the invoice to somebody else's document (I5).
-            Ok(answered) if intent.kind == IntentKind::Create && !answers(&answered.value, &intent, &self.api.rules) => {
-                tracing::warn!(invoice.id = %self.invoice.id, "the answer to a create is about another document");
+            // A foreign answer is no outcome: linking what it names would tie the invoice to somebody else's document (I5). Nor is one that
+            // shows the document still open after its void, or a draft after its approval.
+            Ok(answered) if !answers(&answered.value, &intent, &self.api.rules) => {
+                tracing::warn!(invoice.id = %self.invoice.id, "the answer to a write is not its outcome");
                 self.may_have_been_done(&intent, foreign_answer(self.request.ledger.label())).await
             }
             Ok(answered) if intent.kind == IntentKind::Create && lacks_lines(&answered.value, &intent, &self.api.rules) => {
@@ -248,9 +249,10 @@ impl Run<'_> {
         let gone = there.status.is_gone();
         let first_link = self.row.value.link.is_none();
         let created_by_us = self.row.value.link.as_ref().is_none_or(|link| link.created_by_us);
-        let differs = intent.sent.as_ref().filter(|_| !gone).and_then(|sent| self.computed_otherwise(sent, &there));
-        // A void or an approval says nothing new about the content.
+        // A void or an approval says nothing new about the content; but a ledger may round a document when it is posted.
         let sent = intent.sent.clone().or_else(|| self.row.value.link.as_ref().and_then(|link| link.sent.clone()));
+        let judged = sent.as_ref().filter(|_| !gone && intent.kind != IntentKind::Void);
+        let differs = judged.and_then(|sent| self.computed_otherwise(sent, &there));
         self.row.value.link = Some(self.document_link(&there, sent, created_by_us));
         if there.status != DocumentStatus::Draft {
             self.row.value.approve = false;
@@ -314,7 +316,7 @@ impl Run<'_> {
     }
 
     /// Whether the document needs another write now that its content stands: to be approved, or paid.
-    fn more_to_do(&self, there: &RemoteDocument) -> bool {
+    pub(super) fn more_to_do(&self, there: &RemoteDocument) -> bool {
         let row = &self.row.value;
         match there.status {
             DocumentStatus::Draft => row.approve,
@@ -360,8 +362,13 @@ impl Run<'_> {
                 self.found.number_taken = true;
                 self.close_intent(intent, &failure).await
             }
+            // What was not read before the write is read now: only the document itself tells which question it is, and its answers.
+            Disposition::Hold { .. } if self.found.document.is_none() && of_a_document(intent.kind) => {
+                self.found.stale = true;
+                self.close_intent(intent, &failure).await
+            }
             Disposition::Hold { question } => match self.close_intent(intent, &failure).await? {
-                Next::Continue => self.hold(vendor_hold(question, &failure, &intent.hash)).await.map(Next::End),
+                Next::Continue => self.hold(self.refused_write(question, intent, &failure)).await.map(Next::End),
                 end @ Next::End(_) => Ok(end),
             },
             Disposition::Reject { .. } if failure.facts_stale && !self.found.facts_read => {
@@ -385,6 +392,23 @@ impl Run<'_> {
         }
     }
 
+    /// The question that a refusal raises, with an answer that ends it.
+    fn refused_write(&self, question: Question, intent: &Intent, failure: &Failure) -> HoldDraft {
+        match (intent.kind, &intent.look.payment) {
+            (IntentKind::Void, _) => void_refused(failure.detail.to_string(), &intent.hash),
+            (IntentKind::Payment, Some(payment)) => payment_refused(&self.invoice, payment, failure.detail.to_string()),
+            (
+                IntentKind::Create
+                | IntentKind::Update
+                | IntentKind::Approve
+                | IntentKind::Payment
+                | IntentKind::CreateContact
+                | IntentKind::UpdateContact,
+                _,
+            ) => vendor_hold(question, failure, &intent.hash),
+        }
+    }
+
     /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
     pub(super) async fn may_have_been_done(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
         let now = self.ctx.now();
@@ -402,6 +426,10 @@ impl Run<'_> {
     /// has another key, since vendors replay refusals too.
     async fn close_intent(&mut self, intent: &Intent, failure: &Failure) -> Outcome<Next> {
         self.row.value.rejections += 1;
+        // What we believed of the document was not good enough for the ledger: it is read before the next write.
+        if let Some(link) = &mut self.row.value.link {
+            link.as_sent = false;
+        }
         let told = self.event("refused", &failure.detail, failure.vendor_request_id.clone());
         self.settle_without_document(intent, told).await
     }
@@ -410,6 +438,8 @@ impl Run<'_> {
     pub(super) async fn document_not_done(&mut self) -> Outcome<Next> {
         let Some(intent) = self.row.value.intent.clone() else { return Ok(Next::Continue) };
         self.found.document_look = None;
+        self.found.payment_look = None;
+        self.found.paid = None;
         let told = self.event("not_done", "An earlier write did not reach the ledger; it is planned anew.", None);
         self.settle_without_document(&intent, told).await
     }
@@ -432,6 +462,8 @@ impl Run<'_> {
         let ours = !self.url.is_empty() && there.url.as_deref() == Some(self.url.as_str());
         self.row.value.link = Some(self.document_link(&there, None, ours));
         self.row.value.hash = None;
+        // A create of ours that was to be approved goes on; any other draft is approved by somebody's act alone (C7).
+        self.row.value.approve &= ours && !self.connection.options.sync_as_draft;
         let number = there.number.as_deref().unwrap_or(&there.external_id);
         let told = self.event("linked", &format!("Linked to document {number}, which was in the ledger already."), None);
         let document = DocumentClaim { organisation: &self.organisation, external_id: &there.external_id };
@@ -462,6 +494,14 @@ impl Run<'_> {
         })
         .await
         .map(Next::End)
+    }
+}
+
+/// Whether a write is about a document that exists.
+fn of_a_document(kind: IntentKind) -> bool {
+    match kind {
+        IntentKind::Update | IntentKind::Void | IntentKind::Approve => true,
+        IntentKind::Create | IntentKind::Payment | IntentKind::CreateContact | IntentKind::UpdateContact => false,
     }
 }
 

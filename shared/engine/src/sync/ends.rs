@@ -68,23 +68,27 @@ impl Run<'_> {
         Ok(self.synced())
     }
 
-    pub(super) async fn proved(&mut self, hash: String, sent: Option<SentDocument>, reason: &str) -> Outcome<SyncEnd> {
+    pub(super) async fn proved(&mut self, hash: String, sent: Option<SentDocument>, reason: &str) -> Outcome<Next> {
         let there = self.found.document.clone().flatten();
+        let more = there.as_ref().is_some_and(|there| self.invoice.status != InvoiceStatus::Void && self.more_to_do(there));
         if let (Some(link), Some(there)) = (self.row.value.link.as_mut(), there) {
             refresh_link(link, &there);
-            if let Some(sent) = sent {
-                link.as_sent = as_sent(&there, &sent);
-                link.sent = Some(sent);
-            }
+            // A version that nobody compared is none to write over.
+            link.as_sent = sent.as_ref().is_some_and(|sent| as_sent(&there, sent));
+            link.sent = sent.or_else(|| link.sent.take());
             if there.status != DocumentStatus::Draft {
                 self.row.value.approve = false;
             }
         }
         self.row.value.hash = Some(hash);
         self.finish_row(None);
+        if more {
+            // Its content is settled; an approval or a payment is not.
+            self.enter(SyncState::Queued);
+        }
         let event = self.event("nothing", reason, None);
         self.save(Some(event)).await?;
-        Ok(self.synced())
+        Ok(if more { Next::Continue } else { Next::End(self.synced()) })
     }
 
     pub(super) async fn hold(&mut self, draft: HoldDraft) -> Outcome<SyncEnd> {

@@ -89,6 +89,9 @@ impl Engine {
         row.problem = None;
         row.waiting = None;
         row.answers.clear();
+        // What was said and paid of this document is not said and paid of the next one.
+        row.approve = false;
+        row.payments.clear();
         row.done = 0;
         row.remote_generation += 1;
         run.enter(SyncState::Stopped);

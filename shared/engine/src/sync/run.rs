@@ -178,7 +178,7 @@ impl Run<'_> {
             Step::Busy { until, contact } => self.busy(until, contact).await,
             Step::Hold(draft) => self.hold(draft).await.map(Next::End),
             Step::Nothing => self.nothing().await.map(Next::End),
-            Step::Proved { hash, sent, reason } => self.proved(hash, sent.map(|sent| *sent), reason).await.map(Next::End),
+            Step::Proved { hash, sent, reason } => self.proved(hash, sent.map(|sent| *sent), reason).await,
             Step::WaitOutcome(until) => self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), None).await.map(Next::End),
             Step::ReadFacts
             | Step::SearchContacts
@@ -211,8 +211,9 @@ impl Run<'_> {
                 self.row.value.link = None;
                 self.row.value.hash = None;
                 self.row.value.remote_generation += 1;
-                // What was paid of the old document is no payment of the new one.
+                // What was paid of the old document is no payment of the new one, and to approve it was said of the old one.
                 self.row.value.payments.clear();
+                self.row.value.approve = false;
                 self.found.document = None;
                 Ok(Next::Continue)
             }

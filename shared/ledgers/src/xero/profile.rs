@@ -13,13 +13,14 @@ use crate::profile::{Idempotency, KeyCarrier, Limits, OrganisationChoice, Profil
 /// What the planner reasons with.
 pub(super) const RULES: LedgerRules = LedgerRules {
     ledger: Ledger::Xero,
-    // Tax per line, rounded to cents, then summed ("Rounding in Xero"); four decimals with `unitdp=4` ("Invoices").
+    // Tax per line, rounded to cents, then summed ("Rounding in Xero"); four decimals with `unitdp=4` ("Invoices"). Amounts
+    // have two in every currency.
     arithmetic: Arithmetic {
         tax: TaxMethod::Line,
         inclusive: InclusivePrices::Kept,
         quantity_decimals: 4,
         unit_price_decimals: 4,
-        amount_decimals: 4,
+        amount_decimals: 2,
     },
     draft: DraftMeaning::Native,
     // One minute less than the vendor keeps a key, for clocks and time on the wire.
