@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use coportal_core::ledger::Ledger;
-use coportal_local::run::{LocalRun, RunOptions, Stderr};
+use coportal_local::run::{LiveApp, LocalRun, RunOptions, Stderr, live_variables};
 
 /// The whole of CoPortal Integrations on one machine: the API and its pages, the simulated ledgers, and a local AWS.
 #[derive(Parser)]
@@ -35,6 +35,14 @@ struct Run {
     /// Folder that keeps table, keys, issuer, simulator and clock; without it they are gone when the process ends.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Use the vendor itself in place of this ledger's simulator (xero, quickbooks, sage or business-central; may be repeated), with your
+    /// own app: its id and secret are read from COPORTAL_LIVE_<LEDGER>_CLIENT_ID and COPORTAL_LIVE_<LEDGER>_CLIENT_SECRET. Writes real
+    /// documents into the organisation that you connect: use a demo or sandbox company (docs/sandbox-walk.md).
+    #[arg(long, value_name = "LEDGER")]
+    live: Vec<Ledger>,
+    /// With --live quickbooks: real companies instead of sandbox companies.
+    #[arg(long, requires = "live")]
+    production: bool,
 }
 
 #[derive(Args)]
@@ -66,8 +74,17 @@ async fn main() -> ExitCode {
 
 async fn run(options: Run) -> anyhow::Result<()> {
     let kept = options.data.clone();
+    let live = options.live.iter().map(|ledger| live_app(*ledger, options.port)).collect::<anyhow::Result<Vec<_>>>()?;
     let lines = Arc::new(Stderr::default());
-    let options = RunOptions { port: options.port, data: options.data, sink: lines.clone(), demo_workspace: true, ..RunOptions::default() };
+    let options = RunOptions {
+        port: options.port,
+        data: options.data,
+        sink: lines.clone(),
+        live,
+        production: options.production,
+        demo_workspace: true,
+        ..RunOptions::default()
+    };
     let local = LocalRun::start(options).await?;
     greet(&local, kept.as_deref())?;
     lines.open();
@@ -85,6 +102,22 @@ fn short(ledger: Ledger) -> &'static str {
         Ledger::Sage => "Sage",
         Ledger::BusinessCentral => "Business Central",
     }
+}
+
+/// The user's own app, from the environment.
+#[expect(clippy::disallowed_methods, reason = "credentials of the person who starts the tool, not the product's configuration")]
+fn live_app(ledger: Ledger, port: u16) -> anyhow::Result<LiveApp> {
+    let variables = live_variables(ledger);
+    let [client_id, client_secret] = variables.clone().map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
+    let (Some(client_id), Some(client_secret)) = (client_id, client_secret) else {
+        let [id, secret] = variables;
+        anyhow::bail!(
+            "--live {ledger} needs your own app at {}: register the redirect URI http://localhost:{port}/v1/oauth/{ledger}/callback there, \
+             then set {id} and {secret} (docs/sandbox-walk.md)",
+            ledger.label()
+        );
+    };
+    Ok(LiveApp { ledger, client_id: client_id.trim().to_owned(), client_secret: client_secret.trim().to_owned() })
 }
 
 fn greet(local: &LocalRun, kept: Option<&std::path::Path>) -> anyhow::Result<()> {

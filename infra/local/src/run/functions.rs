@@ -28,6 +28,8 @@ pub(super) struct Addresses<'a> {
     pub(super) aws: &'a str,
     /// The simulators.
     pub(super) ledgers: &'a [SimulatedLedger],
+    /// QuickBooks is the vendor's own, with a sandbox company.
+    pub(super) quickbooks_sandbox: bool,
 }
 
 /// The routers by binary name.
@@ -59,6 +61,9 @@ pub(super) fn environment(local: &LocalCloud, at: &Addresses<'_>, binary: &str) 
         (table::AWS_ENDPOINT, at.aws),
     ];
     variables.extend(added.map(|(variable, value)| (variable.name.to_owned(), value.to_owned())));
+    if at.quickbooks_sandbox {
+        variables.insert(table::QUICKBOOKS_ENVIRONMENT.name.to_owned(), "sandbox".to_owned());
+    }
     variables.extend(at.ledgers.iter().map(|ledger| (ledger.variables.url.name.to_owned(), ledger.origin.clone())));
     Ok(variables)
 }

@@ -29,6 +29,24 @@ pub struct SimulatedLedger {
     pub(super) client_secret: String,
 }
 
+/// The user's own app at a vendor, in place of that ledger's simulator.
+#[derive(Clone)]
+pub struct LiveApp {
+    /// Which ledger.
+    pub ledger: Ledger,
+    /// The app's client id.
+    pub client_id: String,
+    /// The app's client secret.
+    pub client_secret: String,
+}
+
+/// The variables that hold the client id and secret of a live app.
+#[must_use]
+pub fn live_variables(ledger: Ledger) -> [String; 2] {
+    let name = ledger.slug().replace('-', "_").to_uppercase();
+    ["CLIENT_ID", "CLIENT_SECRET"].map(|what| format!("COPORTAL_LIVE_{name}_{what}"))
+}
+
 /// A simulator of the ledger; `None` while there is none of it.
 fn simulator(ledger: Ledger, config: Config) -> Option<Arc<dyn AnyLedger>> {
     match ledger {
@@ -44,10 +62,14 @@ pub(super) async fn open(
     clock: &Clock,
     random: &dyn Random,
     keeper: Option<&Keeper>,
+    live: &[LiveApp],
 ) -> Result<Vec<(SimulatedLedger, TcpListener)>, RunError> {
     let mut opened = Vec::new();
     for (above, variables) in (2..).zip(table::LEDGERS) {
         let ledger = variables.ledger;
+        if live.iter().any(|app| app.ledger == ledger) {
+            continue;
+        }
         let client_secret = hex(random);
         let config = Config {
             clock: clock.clone(),

@@ -39,7 +39,7 @@ use keeper::{Keeper, Kept};
 use machine::ProductClock;
 use routes::Local;
 
-pub use ledgers::SimulatedLedger;
+pub use ledgers::{LiveApp, SimulatedLedger, live_variables};
 pub(crate) use machine::is_info;
 pub use machine::{KeptLines, Stderr};
 pub use people::{NewWorkspace, OpenedWorkspace};
@@ -128,6 +128,10 @@ pub struct RunOptions {
     pub random: Arc<dyn Random>,
     /// Where the functions' log lines go.
     pub sink: Arc<dyn Sink>,
+    /// Ledgers that are the vendors' own, with the user's apps.
+    pub live: Vec<LiveApp>,
+    /// Whether live ledgers hold real companies (QuickBooks: else sandbox companies).
+    pub production: bool,
     /// Whether a demo workspace with a client and a sent invoice is there from the beginning.
     pub demo_workspace: bool,
 }
@@ -141,6 +145,8 @@ impl Default for RunOptions {
             clock: Clock::system(),
             random: Arc::new(SystemRandom),
             sink: Arc::new(KeptLines::default()),
+            live: Vec::new(),
+            production: false,
             demo_workspace: false,
         }
     }
@@ -174,26 +180,36 @@ impl LocalRun {
     /// # Errors
     /// When the port is taken, what is kept cannot be read, or the template and the functions do not fit together.
     pub async fn start(options: RunOptions) -> Result<Self, RunError> {
-        let RunOptions { port, data, clock, random, sink, demo_workspace } = options;
+        let RunOptions { port, data, clock, random, sink, live, production, demo_workspace } = options;
         let front = listen(port).await.map_err(|error| {
             if error.kind() == std::io::ErrorKind::AddrInUse { RunError::PortTaken(port) } else { RunError::Listen(error) }
         })?;
         let port = front.local_addr()?.port();
-        let origin = origin(&front)?;
+        // Vendors take a return to this machine by name, not by number.
+        let origin = if live.is_empty() { origin(&front)? } else { format!("http://localhost:{port}") };
         let aws = listen_near(port, 1).await?;
         let aws_endpoint = self::origin(&aws)?;
 
         let lock = data.as_deref().map(lock).transpose()?;
         let cloud = LocalCloud::open(&origin, data.as_deref(), clock.clone())?;
         let keeper = data.as_deref().map(|folder| Keeper::open(folder, &clock)).transpose()?;
-        let opened = ledgers::open(port, &origin, &clock, random.as_ref(), keeper.as_ref()).await?;
+        let opened = ledgers::open(port, &origin, &clock, random.as_ref(), keeper.as_ref(), &live).await?;
         let (ledgers, listeners): (Vec<SimulatedLedger>, Vec<TcpListener>) = opened.into_iter().unzip();
-        let at = Addresses { aws: &aws_endpoint, ledgers: &ledgers };
+        let quickbooks_sandbox = !production && live.iter().any(|app| app.ledger == Ledger::Quickbooks);
+        let at = Addresses { aws: &aws_endpoint, ledgers: &ledgers, quickbooks_sandbox };
         let environment = functions::environment(&cloud, &at, "oauth-callback")?;
         let named = |variable: table::Variable| environment.get(variable.name).map(String::as_str).or(variable.default).unwrap_or_default();
         for ledger in &ledgers {
             cloud.cloud.ssm().put_text(named(ledger.variables.client_id), ledgers::CLIENT_ID);
             cloud.cloud.ssm().put_secure(named(ledger.variables.client_secret), &ledger.client_secret);
+        }
+
+        for app in &live {
+            let variables = table::LEDGERS.iter().find(|variables| variables.ledger == app.ledger);
+            for variables in variables {
+                cloud.cloud.ssm().put_text(named(variables.client_id), &app.client_id);
+                cloud.cloud.ssm().put_secure(named(variables.client_secret), &app.client_secret);
+            }
         }
 
         let keys = Arc::new(HttpKeys::new()?);
