@@ -21,7 +21,7 @@ use crate::skeleton::answer::Reply;
 use crate::skeleton::fields::Fields;
 use crate::skeleton::number::half_up;
 
-const WRITABLE: [&str; 14] = [
+const WRITABLE: [&str; 16] = [
     "documentId",
     "sequence",
     "itemId",
@@ -36,6 +36,8 @@ const WRITABLE: [&str; 14] = [
     "discountAmount",
     "discountPercent",
     "taxCode",
+    "itemVariantId",
+    "locationId",
 ];
 
 const READ_ONLY: [&str; 9] = [
@@ -245,6 +247,9 @@ impl Writer<'_> {
                     return Err(Refusal::relation("VAT Prod. Posting Group", "Sales Invoice Line Aggregate", &tax_code, related));
                 }
                 self.tax(line, tax_code)?;
+            }
+            "itemVariantId" | "locationId" if fields.uuid(name)?.is_some_and(|id| !id.is_nil()) => {
+                return Err(Refusal::NotModelled(format!("a line's {name}")));
             }
             _ => {}
         }

@@ -188,7 +188,12 @@ async fn lines_have_their_rules() {
         assert_eq!(caller.refused("POST", &lines, &sent).await.1, code, "{sent}");
     }
     let both = json!({ "lineType": "Account", "lineObjectNumber": "6110", "discountAmount": 1, "discountPercent": 1 });
-    for sent in [json!({ "lineType": "Resource", "description": "x" }), both, with("shipmentDate", json!("2026-03-10"))] {
+    for sent in [
+        json!({ "lineType": "Resource", "description": "x" }),
+        both,
+        with("shipmentDate", json!("2026-03-10")),
+        with("locationId", json!(caller.company)),
+    ] {
         assert_eq!(caller.send("POST", &lines, &sent).await.status(), 501, "{sent}");
     }
     let first = caller.get(&lines).await["value"][0]["id"].as_str().unwrap().to_owned();
