@@ -9,24 +9,33 @@ mod tests {
     use jiff::Timestamp;
     use rust_decimal::Decimal;
     use serde_json::json;
+    use simulators::skeleton::config::Config;
     use simulators::skeleton::faults::{Fault, FaultKind};
     use simulators::skeleton::limits::LimitsChange;
     use simulators::skeleton::pricing::{Sale, SaleLine, Totals};
     use simulators::skeleton::serve::serve;
     use simulators::skeleton::simulator::AnyLedger;
     use simulators::skeleton::state::Seed;
-    use simulators::{Answer, Clock, xero};
+    use simulators::{Answer, Clock, quickbooks, xero};
 
-    fn ledger() -> Arc<dyn AnyLedger> {
+    fn config() -> Config {
         let clock = Clock::fixed("2026-03-10T09:00:00Z".parse::<Timestamp>().unwrap());
         let redirect_uris = vec!["https://app.example/callback".to_owned()];
-        let config = xero::Config { clock, client_id: "client".into(), client_secret: "secret".into(), redirect_uris, seed: 42 };
-        Arc::new(xero::Simulator::new(config))
+        Config { clock, client_id: "client".into(), client_secret: "secret".into(), redirect_uris, seed: 42 }
+    }
+
+    fn ledgers() -> Vec<Arc<dyn AnyLedger>> {
+        vec![Arc::new(xero::Simulator::new(config())), Arc::new(quickbooks::Simulator::new(config()))]
     }
 
     #[tokio::test]
     async fn a_harness_drives_a_ledger_that_it_does_not_know() {
-        let ledger = ledger();
+        for ledger in ledgers() {
+            drive(&*ledger).await;
+        }
+    }
+
+    async fn drive(ledger: &dyn AnyLedger) {
         let seed: Seed = serde_json::from_value(json!({ "documents": [{ "status": "approved", "total": "10" }] })).unwrap();
         let planted = ledger.seed(&seed).unwrap();
         let before = ledger.snapshot();
@@ -53,7 +62,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let served = tokio::spawn(serve(ledger(), listener, async { drop(stopped.await) }));
+        let served = tokio::spawn(serve(ledgers().remove(0), listener, async { drop(stopped.await) }));
         #[expect(clippy::disallowed_methods, reason = "the simulator is called as a stranger would call it")]
         let answer = reqwest::get(format!("http://{address}/__sim/clock")).await.unwrap();
         assert_eq!(answer.status(), 200);

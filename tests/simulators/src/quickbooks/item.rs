@@ -165,6 +165,44 @@ impl Class {
     }
 }
 
+/// A foreign currency that a company with multicurrency has enabled: `CompanyCurrency`.
+pub(crate) struct Currency {
+    pub(crate) id: String,
+    pub(crate) code: String,
+    pub(crate) name: String,
+    pub(crate) active: bool,
+    pub(crate) version: Version,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CurrencyView<'currency> {
+    code: &'currency str,
+    name: &'currency str,
+    active: bool,
+    #[serde(flatten)]
+    head: Head<'currency>,
+}
+
+impl Currency {
+    /// The enabled currencies, the home currency left out; none where multicurrency is off.
+    pub(crate) fn of(company: &Company) -> Vec<Self> {
+        let enabled = company.currencies.iter().filter(|_| company.preferences.multi_currency()).enumerate();
+        let one = |(position, (code, _)): (usize, &(String, Decimal))| Self {
+            id: (position + 1).to_string(),
+            code: code.clone(),
+            name: code.clone(),
+            active: true,
+            version: Version::new(company.version.created),
+        };
+        enabled.map(one).collect()
+    }
+
+    pub(crate) fn view(&self) -> CurrencyView<'_> {
+        CurrencyView { code: &self.code, name: &self.name, active: self.active, head: Head::of(&self.id, &self.version) }
+    }
+}
+
 const FIELDS: [&str; 8] = ["Name", "Type", "IncomeAccountRef", "Active", "Taxable", "UnitPrice", "sparse", "domain"];
 /// Longest name of an item, in characters.
 const LONGEST_NAME: usize = 100;

@@ -12,6 +12,7 @@ use super::company::Company;
 use super::facts;
 use super::fault::Refusal;
 use super::invoice::Invoice;
+use super::item::Currency;
 use super::payment::Payment;
 use super::person::{Person, PersonKind};
 use super::query::{Condition, Operator, Query, parse};
@@ -288,6 +289,7 @@ listed!(
     "Classification" => |account| &account.classification
 );
 listed!(super::item::Class,);
+listed!(Currency, "Code" => |currency| &currency.code);
 listed!(super::tax::TaxRate,);
 listed!(super::tax::TaxCode,);
 
@@ -342,6 +344,10 @@ pub(crate) fn run(company: &Company, text: &str) -> Result<String, Refusal> {
         "Class" => page(&query, &rows(&query, company.classes.iter())?, |class| raw(&class.view())),
         "TaxRate" => page(&query, &rows(&query, company.tax_rates.iter())?, |rate| raw(&rate.view())),
         "TaxCode" => page(&query, &rows(&query, company.tax_codes.iter())?, |code| raw(&code.view(&company.tax_rates))),
+        "CompanyCurrency" => {
+            let all = Currency::of(company);
+            page(&query, &rows(&query, all.iter())?, |currency| raw(&currency.view()))
+        }
         "CompanyInfo" | "Preferences" => {
             if !query.conditions.is_empty() || !query.order.is_empty() {
                 return Err(Refusal::NotModelled(format!("conditions on {}", query.entity)));
@@ -351,7 +357,7 @@ pub(crate) fn run(company: &Company, text: &str) -> Result<String, Refusal> {
         }
         // Entities are case-sensitive (section 2). Some that exist are not modelled; all others are errors of the query.
         "Estimate" | "CreditMemo" | "SalesReceipt" | "Bill" | "Term" | "Department" | "PaymentMethod" | "JournalEntry" | "Purchase"
-        | "Deposit" | "RefundReceipt" | "TaxAgency" | "CompanyCurrency" | "ExchangeRate" | "Transfer" | "TimeActivity" => {
+        | "Deposit" | "RefundReceipt" | "TaxAgency" | "ExchangeRate" | "Transfer" | "TimeActivity" => {
             Err(Refusal::NotModelled(format!("queries of {}", query.entity)))
         }
         other => Err(Refusal::query(format!("QueryValidationError: Invalid context declaration: {other}"))),

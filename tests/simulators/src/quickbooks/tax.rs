@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::wire::{Head, Ref, Version, instant};
+use super::wire::{Head, Ref, Version};
 use crate::skeleton::number::Exact;
 use jiff::Timestamp;
 
@@ -76,7 +76,8 @@ impl TaxRate {
     pub(crate) fn view(&self) -> TaxRateView<'_> {
         let mut windows: Vec<WindowView> = self.effective_tax_rate.iter().map(WindowView::of).collect();
         if windows.is_empty() {
-            windows.push(WindowView { rate_value: Exact(self.rate_value), effective_date: instant(Timestamp::UNIX_EPOCH), end_date: None });
+            let effective_date = "1970-01-01T00:00:00-08:00".to_owned();
+            windows.push(WindowView { rate_value: Exact(self.rate_value), effective_date, end_date: None });
         }
         TaxRateView {
             name: &self.name,

@@ -311,7 +311,7 @@ impl<W: World> AnyLedger for Simulator<W> {
     }
 }
 
-impl dyn AnyLedger {
+impl dyn AnyLedger + '_ {
     /// Answers one call in process, as [`Simulator::handle`] does.
     #[expect(clippy::unused_async, reason = "transports await their ledger; this one has nothing to wait for")]
     pub async fn handle(&self, request: Request<Bytes>) -> Answer {

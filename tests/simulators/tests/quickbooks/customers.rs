@@ -96,9 +96,12 @@ async fn a_customer_has_one_currency_for_good() {
     let single = us().await;
     let foreign = json!({ "DisplayName": "Euro", "CurrencyRef": { "value": "EUR" } });
     assert_eq!(single.code("POST", "customer", &foreign).await, "6000");
+    assert_eq!(single.query("select * from CompanyCurrency").await, json!({}));
     let preferences = json!({ "CurrencyPrefs": { "MultiCurrencyEnabled": true } });
     let organisations = json!([{ "name": "Table Rock Studio LLC", "preferences": preferences, "currencies": ["EUR"] }]);
     seed(&single.simulator, json!({ "organisations": organisations }));
+    let enabled = single.query("select * from CompanyCurrency where Active = true").await["CompanyCurrency"].clone();
+    assert_eq!((&enabled[0]["Code"], enabled.as_array().unwrap().len()), (&json!("EUR"), 1));
     let made = single.post("customer", &foreign).await["Customer"].clone();
     assert_eq!(made["CurrencyRef"]["value"], "EUR");
     let moved = aimed(&made, json!({ "sparse": true, "CurrencyRef": { "value": "USD" } }));
