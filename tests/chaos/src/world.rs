@@ -80,12 +80,13 @@ fn client_secret_parameter(ledger: Ledger) -> String {
     format!("/coportal/{ledger}/client-secret")
 }
 
-fn simulator(ledger: Ledger, config: Config) -> Result<Arc<dyn AnyLedger>> {
-    Ok(match ledger {
+fn simulator(ledger: Ledger, config: Config) -> Arc<dyn AnyLedger> {
+    match ledger {
         Ledger::Xero => Arc::new(simulators::xero::Simulator::new(config)),
+        Ledger::Quickbooks => Arc::new(simulators::quickbooks::Simulator::new(config)),
         Ledger::Sage => Arc::new(simulators::sage::Simulator::new(config)),
-        Ledger::Quickbooks | Ledger::BusinessCentral => bail!("there is no simulator of {ledger}"),
-    })
+        Ledger::BusinessCentral => Arc::new(simulators::business_central::Simulator::new(config)),
+    }
 }
 
 /// The world. It outlives the processes that die in it.
@@ -145,7 +146,7 @@ impl World {
             redirect_uris: vec![format!("{ORIGIN}/v1/oauth/{ledger}/callback")],
             seed,
         };
-        let simulator = simulator(ledger, config)?;
+        let simulator = simulator(ledger, config);
         let random = Arc::new(Seeded(Mutex::new(seed)));
         let id = |n: u128| Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (u128::from(seed) << 16) | n);
         let world = Self {

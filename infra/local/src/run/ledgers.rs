@@ -47,11 +47,13 @@ pub fn live_variables(ledger: Ledger) -> [String; 2] {
     ["CLIENT_ID", "CLIENT_SECRET"].map(|what| format!("COPORTAL_LIVE_{name}_{what}"))
 }
 
-/// A simulator of the ledger; `None` while there is none of it.
-fn simulator(ledger: Ledger, config: Config) -> Option<Arc<dyn AnyLedger>> {
+/// A simulator of the ledger.
+fn simulator(ledger: Ledger, config: Config) -> Arc<dyn AnyLedger> {
     match ledger {
-        Ledger::Xero => Some(Arc::new(simulators::xero::Simulator::new(config))),
-        Ledger::Quickbooks | Ledger::Sage | Ledger::BusinessCentral => None,
+        Ledger::Xero => Arc::new(simulators::xero::Simulator::new(config)),
+        Ledger::Quickbooks => Arc::new(simulators::quickbooks::Simulator::new(config)),
+        Ledger::Sage => Arc::new(simulators::sage::Simulator::new(config)),
+        Ledger::BusinessCentral => Arc::new(simulators::business_central::Simulator::new(config)),
     }
 }
 
@@ -78,7 +80,7 @@ pub(super) async fn open(
             redirect_uris: vec![format!("{api}/v1/oauth/{ledger}/callback")],
             seed: seed_of(random),
         };
-        let Some(simulator) = simulator(ledger, config) else { continue };
+        let simulator = simulator(ledger, config);
         if let Some(keeper) = keeper {
             keeper.restore(ledger, &*simulator)?;
         }
