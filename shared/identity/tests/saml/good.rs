@@ -60,8 +60,7 @@ fn second_opinion(world: &World, document: &str) -> Result<(String, String, Stri
 }
 
 fn idp_fingerprints(world: &World) -> Vec<[u8; 32]> {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &world.key.certificate);
-    vec![digest.as_ref().try_into().unwrap()]
+    world.idp.keys.iter().map(|key| hex::decode(&key.fingerprint).unwrap().try_into().unwrap()).collect()
 }
 
 fn good_documents(world: &World) -> Vec<(&'static str, String)> {
@@ -112,6 +111,33 @@ async fn good_responses_are_accepted_and_two_verifiers_agree() {
     assert_eq!(accepted, 8);
 }
 
+/// Made once with the npm packages `samlp` 8.0.0 and `samlify` 2.13.1, at this test's instant, for this test's connection and by one key.
+const FROM_PROVIDERS: &[(&str, &str, SignedPart)] = &[
+    ("samlp, assertion signed", include_str!("fixtures/samlp-assertion.xml"), SignedPart::Assertion),
+    ("samlp, both signed", include_str!("fixtures/samlp-both.xml"), SignedPart::Assertion),
+    ("samlp, response signed", include_str!("fixtures/samlp-response-only.xml"), SignedPart::AssertionOrResponse),
+    ("samlify", include_str!("fixtures/samlify.xml"), SignedPart::Assertion),
+];
+
+#[tokio::test]
+async fn responses_of_two_other_implementations_are_accepted_and_two_verifiers_agree() {
+    let metadata = include_str!("fixtures/samlify-metadata.xml");
+    let idp = SamlIdp::from_metadata(metadata, None, &guard(), now()).unwrap();
+    for (name, document, signed) in FROM_PROVIDERS {
+        let world = World { idp: idp.clone(), metadata: metadata.to_owned(), signed: *signed, ..World::rsa() };
+        let verified = world.verify_form(&World::form(document)).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+        let assertion = verified.assertion_id().to_owned();
+        let identity = verified.settle(&Spent::default()).await.unwrap().unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+        let other = second_opinion(&world, document).unwrap_or_else(|error| panic!("{name}: the second opinion says {error}"));
+        assert_eq!(identity.email.to_string(), "ann@acme.example", "{name}");
+        assert!(identity.issuer.ends_with(&format!(" {}", other.0)) && identity.subject.ends_with(&format!(" {}", other.1)), "{name}");
+        assert_eq!(assertion, other.2, "{name}");
+        // Signed by somebody else's key, the same document is nothing.
+        let stranger = World { idp: World::rsa().idp, ..world };
+        assert_eq!(stranger.outcome(document).await.unwrap_err().reason, Reason::SignatureInvalid, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_ecdsa_provider_is_accepted_and_only_with_its_own_algorithm() {
     let world = World::new(Key::ec());
@@ -156,4 +182,54 @@ async fn a_response_works_once_also_when_it_comes_twice_at_the_same_time() {
     let rewrapped = Says { response_id: "_resp2".to_owned(), ..world.says() };
     let again = world.verify_form(&World::form(&rewrapped.signed(&world.key))).unwrap().settle(&spent).await.unwrap();
     assert_eq!(again.unwrap_err().reason, Reason::Replayed);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_a_minute_off_is_forgiven_and_two_are_not() {
+    let world = World::rsa();
+    let at = |text: &str| Some(format!("2026-11-22T{text}Z"));
+    for (says, good) in [
+        (Says { not_before: at("10:01:29"), ..world.says() }, true),
+        (Says { not_before: at("10:01:31"), ..world.says() }, false),
+        (Says { not_on_or_after: at("09:58:31"), ..world.says() }, true),
+        (Says { not_on_or_after: at("09:58:30"), ..world.says() }, false),
+        (Says { confirmed_until: at("09:58:31"), ..world.says() }, true),
+        (Says { confirmed_until: at("09:58:30"), ..world.says() }, false),
+    ] {
+        let times = (says.not_before.clone(), says.not_on_or_after.clone(), says.confirmed_until.clone());
+        let verified = world.verify_form(&World::form(&Says { session_until: None, ..says }.signed(&world.key)));
+        assert_eq!(verified.is_ok(), good, "{times:?}");
+    }
+}
+
+#[test]
+fn no_single_change_of_a_good_document_makes_another_person() {
+    use proptest::prelude::*;
+
+    let world = World::rsa();
+    let good = world.says().signed(&world.key);
+    let identity = |document: &str| {
+        let verified = world.verify_form(&World::form(document)).ok()?;
+        futures_util::FutureExt::now_or_never(async { verified.settle(&Open).await.unwrap().ok() }).flatten()
+    };
+    let expected = identity(&good).unwrap();
+    let at = 0..good.len();
+    proptest!(ProptestConfig::with_cases(400), |(from in at.clone(), length in 0..40_usize, put in "[ -~]{0,8}", copied in any::<bool>())| {
+        let to = (from + length).min(good.len());
+        // A piece is cut out, exchanged for something else, or put in a second time.
+        let piece = if copied { good[from..to].repeat(2) } else { put };
+        let changed = format!("{}{piece}{}", &good[..from], &good[to..]);
+        if let Some(identity) = identity(&changed) {
+            prop_assert_eq!(identity, expected.clone());
+        }
+    });
+}
+
+/// A store that forgets: each change is looked at by itself.
+struct Open;
+
+impl ReplayStore for Open {
+    fn settle<'a>(&'a self, _: &'a Settlement<'a>) -> BoxFuture<'a, Result<Use, Problem>> {
+        Box::pin(async { Ok(Use::First) })
+    }
 }

@@ -317,3 +317,33 @@ fn the_local_list_takes_origins_of_this_machine_only() {
         assert!(guard.parse(other).is_err(), "{other}");
     }
 }
+
+struct Down;
+
+impl AddressLookup for Down {
+    fn addresses<'a>(&'a self, _host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupError>> {
+        Box::pin(async { Err(LookupError("servfail".to_owned())) })
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_says_why() {
+    let guard = || Guard::new(LocalOrigins::default());
+    let url: Url = "https://idp.acme.example/metadata".parse().unwrap();
+    let nowhere = GuardedFetch::new(Zone::new([vec![]]), guard()).unwrap();
+    let error = get(&nowhere, &url, "*/*").await.unwrap_err();
+    assert_eq!((error.code(), error.retry_helps()), ("no_address", false));
+    let down = GuardedFetch::new(Arc::new(Down), guard()).unwrap();
+    let error = get(&down, &url, "*/*").await.unwrap_err();
+    assert!(matches!(&error, FetchError::Unreachable(why) if why.contains("servfail")), "{error:?}");
+    assert!(error.retry_helps());
+    // A port of this machine on which nobody listens.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}/").parse().unwrap();
+    assert_eq!(get(&local(&url), &url, "*/*").await.unwrap_err().code(), "unreachable");
+    for (status, helps) in [(503, true), (429, true), (401, false)] {
+        assert_eq!(FetchError::Status(status).retry_helps(), helps);
+    }
+    let long = format!("https://idp.acme.example/{}", "a".repeat(2048));
+    assert_eq!(guard().parse(&long), Err(UrlRefusal::NotAUrl));
+}
