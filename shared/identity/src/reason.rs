@@ -170,6 +170,10 @@ reasons! {
     // Enforcement and break-glass.
     /// Another way of signing in than the one required.
     SsoRequired = "sso_required", "This workspace requires sign-in through its identity provider.", "Sign in through the identity provider.", "the sign-in page", false;
+    /// `require` was asked for without a test sign-in by the same admin since the connection last changed.
+    TestMissing = "test_missing", "Nobody can be held to a connection that this admin has not tried.", "Run the test sign-in, then switch enforcement on.", SETTINGS, false;
+    /// `require` was asked for while no owner holds an unused break-glass code.
+    BreakGlassMissing = "break_glass_missing", "No owner holds a break-glass code: a fault of the provider would lock everybody out.", "Issue break-glass codes to an owner first.", SETTINGS, false;
     /// The code is no code of this owner.
     BreakGlassUnknown = "break_glass_unknown", "The break-glass code is not right.", "Check the code; each works once.", "the sign-in page", false;
     /// The code was used.

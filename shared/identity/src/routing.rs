@@ -1,11 +1,12 @@
 //! Where an address signs in: by its domain alone (R103), once that is proved (C23).
 
-use coportal_core::id::{SsoConnectionId, WorkspaceId};
+use coportal_core::id::{SsoConnectionId, UserId, WorkspaceId};
 use coportal_core::workspace::Plan;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Domain, Email, ProofState};
+use crate::reason::{Reason, Refusal};
 
 /// How strictly a connection's workspace holds its people to the identity provider (C24).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,35 @@ pub enum SessionMethod {
     },
     /// By a break-glass code of this workspace's owner.
     BreakGlass,
+}
+
+/// The last test sign-in that passed on a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestRun {
+    /// The connection.
+    pub connection: SsoConnectionId,
+    /// The admin who signed in.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Whether this admin may hold a workspace's people to a connection. `changed_at` is when the connection's provider, tenant, keys or
+/// domains last changed; `codes_left` how many unused break-glass codes its owners hold.
+///
+/// # Errors
+/// [`Reason::TestMissing`], [`Reason::BreakGlassMissing`].
+pub fn may_require(
+    connection: SsoConnectionId,
+    admin: &UserId,
+    changed_at: Timestamp,
+    test: Option<&TestRun>,
+    codes_left: usize,
+) -> Result<(), Refusal> {
+    if !test.is_some_and(|test| test.connection == connection && test.by == *admin && test.at >= changed_at) {
+        return Err(Reason::TestMissing.into());
+    }
+    if codes_left == 0 { Err(Reason::BreakGlassMissing.into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -247,6 +277,24 @@ mod tests {
             (None, SessionMethod::BreakGlass, true),
         ] {
             assert_eq!(session_may_act(required, session), may, "{required:?} {session:?}");
+        }
+    }
+
+    #[test]
+    fn require_needs_a_test_by_the_same_admin_and_a_way_in() {
+        // R102.
+        let (ann, bea): (UserId, UserId) = ("usr_ann".parse().unwrap(), "usr_bea".parse().unwrap());
+        let test = TestRun { connection: connection(1), by: ann.clone(), at: now() };
+        let later = now() + 1.seconds();
+        for (connection, admin, changed_at, test, codes, expected) in [
+            (connection(1), &ann, now(), Some(&test), 8, Ok(())),
+            (connection(1), &ann, now(), None, 8, Err(Reason::TestMissing)),
+            (connection(1), &bea, now(), Some(&test), 8, Err(Reason::TestMissing)),
+            (connection(2), &ann, now(), Some(&test), 8, Err(Reason::TestMissing)),
+            (connection(1), &ann, later, Some(&test), 8, Err(Reason::TestMissing)),
+            (connection(1), &ann, now(), Some(&test), 0, Err(Reason::BreakGlassMissing)),
+        ] {
+            assert_eq!(may_require(connection, admin, changed_at, test, codes).map_err(|refusal| refusal.reason), expected);
         }
     }
 }

@@ -55,6 +55,10 @@ pub(super) fn check(xml: &str, signed: SignedPart, ecdsa: bool) -> Result<Read, 
         return Err(malformed("the response does not hold exactly one assertion"));
     }
     children(&response, &[(PROTOCOL, "Status"), (ASSERTION, "Issuer"), (SIGNATURE, "Signature"), (ASSERTION, "Assertion")])?;
+    // Its value is compared by the library; one that is absent would be compared with nothing.
+    if response.attribute("Destination").is_none() {
+        return Err(Refusal::because(Reason::DestinationMismatch, "the response names no destination"));
+    }
     let assertion = response.only(ASSERTION, "Assertion").ok_or_else(|| malformed("the assertion is not the response's own child"))?;
     children(
         assertion,

@@ -361,6 +361,7 @@ fn conditions(world: &World, list: &mut List) {
     );
     add("another recipient", Says { recipient: some("https://other.example/acs"), ..says.clone() }, confirmation);
     add("another workspace's recipient", Says { recipient: Some(world.sp.acs_url(other)), ..says.clone() }, confirmation);
+    add("no destination", Says { destination: None, ..says.clone() }, &[Reason::DestinationMismatch]);
     add("no recipient", Says { recipient: None, ..says.clone() }, confirmation);
     add("another destination", Says { destination: some("https://other.example/acs"), ..says.clone() }, &[Reason::DestinationMismatch]);
     add("another issuer", Says { issuer: some("https://evil.example").unwrap(), ..says.clone() }, &[Reason::IssuerMismatch]);
