@@ -205,8 +205,7 @@ impl LocalRun {
         }
 
         for app in &live {
-            let variables = table::LEDGERS.iter().find(|variables| variables.ledger == app.ledger);
-            for variables in variables {
+            if let Some(variables) = table::LEDGERS.iter().find(|variables| variables.ledger == app.ledger) {
                 cloud.cloud.ssm().put_text(named(variables.client_id), &app.client_id);
                 cloud.cloud.ssm().put_secure(named(variables.client_secret), &app.client_secret);
             }
