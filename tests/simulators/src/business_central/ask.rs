@@ -135,14 +135,15 @@ impl Ask {
             };
             found.drain(..=position);
         }
-        let more = found.len() > options.page;
-        found.truncate(options.page);
+        let size = options.preferred.unwrap_or(LARGEST_PAGE);
+        let more = found.len() > size;
+        found.truncate(size);
         let shown: Vec<Shown<'_>> = found.iter().map(|entity| Shown { entity, select: options.select.as_deref(), context: None }).collect();
         let next = found.last().filter(|_| more).map(|last| self.next(&last.id()));
         let body = Page { context: self.context(schema, company, false), count: options.count.then_some(count), value: shown, next };
         let reply = Reply::new(200, ODATA, text(&body)?).with("odata-version", "4.0");
-        Ok(match self.header("prefer") {
-            Some(preference) => reply.with("preference-applied", preference),
+        Ok(match options.preferred {
+            Some(size) => reply.with("preference-applied", format!("odata.maxpagesize={size}")),
             None => reply,
         })
     }
@@ -200,7 +201,8 @@ struct Options {
     count: bool,
     /// The id of the last entity of the page before.
     after: Option<String>,
-    page: usize,
+    /// The page size that the caller prefers.
+    preferred: Option<usize>,
 }
 
 impl Options {
@@ -247,13 +249,16 @@ impl Options {
         let preferred = ask.header("prefer").and_then(|preference| {
             preference.split([',', ';']).find_map(|one| one.trim().strip_prefix("odata.maxpagesize=").map(str::to_owned))
         });
-        let page = match preferred {
-            None => LARGEST_PAGE,
+        let preferred = match preferred {
+            None => None,
             Some(text) => match text.parse::<usize>() {
-                Ok(size) if size > 0 => size.min(LARGEST_PAGE),
+                Ok(size) if size > 0 => Some(size.min(LARGEST_PAGE)),
                 _ => return Err(Refusal::bad_request("The preference odata.maxpagesize is not valid.")),
             },
         };
+        if ask.header("prefer").is_some_and(|preference| preference.contains("return=")) {
+            return Err(Refusal::not_modelled("a preferred return"));
+        }
         Ok(Self {
             filter: ask.filter(schema)?,
             select: select.transpose()?,
@@ -262,7 +267,7 @@ impl Options {
             order,
             count: ask.parameter("$count") == Some("true"),
             after: ask.parameter("$skiptoken").map(str::to_owned),
-            page,
+            preferred,
         })
     }
 }

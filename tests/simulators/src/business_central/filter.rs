@@ -78,6 +78,17 @@ impl Filter {
         }
     }
 
+    /// The text that a field must equal, case included, when the filter says so at its top.
+    pub(crate) fn text(&self, position: usize) -> Option<&str> {
+        match self {
+            Self::One(One { position: at, case: Case::Kept, compare: Compare::Eq, literal: Literal::Text(text) }) if *at == position => {
+                Some(text)
+            }
+            Self::All(filters) => filters.iter().find_map(|filter| filter.text(position)),
+            Self::One(_) | Self::Any(_) => None,
+        }
+    }
+
     fn fields(&self, into: &mut Vec<usize>) {
         match self {
             Self::One(one) => into.push(one.position),

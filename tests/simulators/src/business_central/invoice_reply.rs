@@ -210,7 +210,19 @@ fn found(company: &Company, id: Uuid) -> Result<&Invoice, Refusal> {
 /// `GET salesInvoices`.
 pub(crate) fn list(company: &Company, ask: &Ask) -> Result<Reply, Refusal> {
     let lines = ask.expands(LINES);
-    ask.list(&INVOICES, company.id, company.invoices.iter().map(|invoice| entity(company, invoice, lines)).collect())
+    // The look-up before every create names one of these; what cannot be selected is not shown as an entity first.
+    let filter = ask.filter(&INVOICES)?;
+    let position = |name: &str| INVOICES.position(name);
+    let text = |name: &str| filter.as_ref().zip(position(name)).and_then(|(filter, position)| filter.text(position));
+    let (external, reference) = (text("externalDocumentNumber"), text("customerPurchaseOrderReference"));
+    let customer = filter.as_ref().zip(position("customerId")).and_then(|(filter, position)| filter.guid(position));
+    let candidates = company
+        .invoices
+        .iter()
+        .filter(|invoice| external.is_none_or(|external| invoice.external_number == external))
+        .filter(|invoice| reference.is_none_or(|reference| invoice.your_reference == reference))
+        .filter(|invoice| customer.is_none_or(|customer| invoice.customer == customer));
+    ask.list(&INVOICES, company.id, candidates.map(|invoice| entity(company, invoice, lines)).collect())
 }
 
 /// `GET salesInvoices({id})`.

@@ -21,7 +21,8 @@ pub enum Decision {
 pub struct Consent {
     /// What the user decides.
     pub decision: Decision,
-    /// Ids or names of the organisations granted; the first alone when absent.
+    /// Ids or names of the organisations granted; the first alone when absent. (Microsoft Entra asks about no company: absent means all that
+    /// the user may see in Business Central, named ones stand for a user who may see only these.)
     #[serde(default)]
     pub organisations: Option<Vec<String>>,
     /// Whether an organisation that is connected already keeps its first authentication event id. Xero does not document which it is.

@@ -222,10 +222,11 @@ async fn writes_stay_fast_among_many_records() {
     let customer = caller.customer("Acme").await;
     let begun = tokio::time::Instant::now();
     for count in 0..1000 {
+        assert!(caller.found("salesInvoices", &format!("externalDocumentNumber eq 'CP-{count}'")).await.is_empty());
         let invoice = caller.draft(&customer, &format!("CP-{count}")).await;
         caller.line(&invoice, 10_000, "10").await;
     }
-    let each = begun.elapsed() / 2000;
+    let each = begun.elapsed() / 3000;
     println!("one call among 1000 invoices: {each:?}");
     assert!(each < std::time::Duration::from_millis(5), "{each:?} each, unoptimised");
 }

@@ -1,7 +1,10 @@
 //! Lines of invoices, their VAT and the totals (vendor notes, sections 5, 6 and 13).
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use simulators::business_central::Action;
+use simulators::business_central::{Action, price};
+use simulators::skeleton::ids::Ids;
+use simulators::skeleton::pricing::{Sale, SaleLine};
 
 use crate::support::*;
 
@@ -222,4 +225,46 @@ async fn lines_are_read_through_their_document() {
     let expanded = caller.get(&format!("salesInvoices({invoice})?$expand=salesInvoiceLines")).await;
     assert_eq!(expanded["salesInvoiceLines"].as_array().unwrap().len(), 1);
     assert!(expanded["salesInvoiceLines"][0]["@odata.etag"].is_string());
+}
+
+/// `price` is the arithmetic of the routes: 200 sales in three currencies, with discounts, negative lines, three rates, net and gross.
+#[tokio::test]
+async fn the_function_and_the_routes_agree() {
+    let caller = connected().await;
+    let mut ids = Ids::new(2026);
+    let mut below = |most: u128| i64::try_from(ids.uuid().as_u128() % most).unwrap();
+    let customer = caller.customer("Acme").await;
+    for round in 0..200 {
+        let tax_inclusive = round % 2 == 1;
+        let edit = Action::EditContact {
+            contact_id: customer.clone(),
+            name: None,
+            email: None,
+            prices_include_tax: Some(tax_inclusive),
+            tax_area: None,
+        };
+        caller.simulator.bookkeeper(edit).unwrap();
+        let (currency, currency_decimals) = [("GBP", 2), ("JPY", 0), ("KWD", 3)][usize::try_from(below(3)).unwrap()];
+        let invoice = caller.post("salesInvoices", &json!({ "customerId": customer, "currencyCode": currency })).await;
+        let path = format!("salesInvoices({})/salesInvoiceLines", invoice["id"].as_str().unwrap());
+        let mut lines = Vec::new();
+        for _ in 0..=below(6) {
+            let (tax_code, percent) = [("STANDARD", 20), ("REDUCED", 5), ("ZERO", 0)][usize::try_from(below(3)).unwrap()];
+            let sold = SaleLine {
+                quantity: Decimal::new(below(400_000) - 100_000, 4),
+                unit_price: Decimal::new(below(9_000_000), 5),
+                discount_percent: if below(3) == 0 { Decimal::new(below(10_000), 2) } else { Decimal::ZERO },
+                tax_percent: Decimal::from(percent),
+            };
+            let body = format!(
+                r#"{{"lineType":"Account","lineObjectNumber":"6110","taxCode":"{tax_code}","quantity":{},"unitPrice":{},"discountPercent":{}}}"#,
+                sold.quantity, sold.unit_price, sold.discount_percent
+            );
+            assert_eq!(whole(answer(&caller.simulator, caller.request("POST", &path), &body).await).status(), 201);
+            lines.push(sold);
+        }
+        let priced = price(&Sale { currency_decimals, tax_inclusive, lines });
+        let document = caller.simulator.state().documents.pop().unwrap();
+        assert_eq!((document.subtotal, document.tax, document.total), (priced.subtotal, priced.tax, priced.total), "{document:?}");
+    }
 }

@@ -113,6 +113,8 @@ async fn what_is_not_modelled_says_so() {
     }
     let replica = caller.request("GET", "customers").header("data-access-intent", "ReadOnly");
     assert_eq!(whole(answer(&caller.simulator, replica, "").await).status(), 501, "a replica lags");
+    let minimal = caller.request("POST", "customers").header("prefer", "return=minimal");
+    assert_eq!(whole(answer(&caller.simulator, minimal, r#"{"displayName":"x"}"#).await).status(), 501);
     let mut form = caller.request("POST", "customers");
     form.headers_mut().unwrap().insert("content-type", "text/plain".parse().unwrap());
     assert_eq!(whole(answer(&caller.simulator, form, "{}").await).status(), 501);
