@@ -133,6 +133,13 @@ pub(crate) fn financial_settings(business: &Business, query: &Query<'_>) -> Resu
     Ok(reply::encode(200, &shown))
 }
 
+/// `GET /currencies`: those that the business can trade in. (The vendor lists all that it knows.)
+pub(crate) fn currencies(business: &Business, query: &Query<'_>) -> Result<Reply, Refusal> {
+    query.only(&["items_per_page", "page", "attributes"])?;
+    let codes = std::iter::once(business.currency.as_str()).chain(business.foreign.iter().map(|one| one.code.as_str()));
+    reply::list(query, "currencies", codes.map(|code| word(code, "currencies")).collect(), &Members::Base)
+}
+
 /// `GET /invoice_settings`.
 pub(crate) fn invoice_settings(business: &Business, query: &Query<'_>) -> Result<Reply, Refusal> {
     query.only(&[])?;

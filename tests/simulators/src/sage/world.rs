@@ -123,6 +123,7 @@ impl World {
                 ["bank_accounts"] => facts::bank_accounts(business, &query),
                 ["bank_accounts", key] => facts::one_bank_account(business, &query, key),
                 ["artefact_statuses"] => facts::artefact_statuses(&query),
+                ["currencies"] => facts::currencies(business, &query),
                 ["financial_settings"] => facts::financial_settings(business, &query),
                 ["invoice_settings"] => facts::invoice_settings(business, &query),
                 _ => Err(unknown()),

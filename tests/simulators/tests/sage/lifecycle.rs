@@ -182,6 +182,8 @@ async fn currencies() {
     let seed = json!({ "organisations": [{ "name": name, "currencies": ["EUR"] }] });
     caller.simulator.seed(&serde_json::from_value(seed).unwrap()).unwrap();
     assert_eq!(caller.get("/financial_settings").await["multi_currency_enabled"], true);
+    let listed = caller.get("/currencies").await;
+    assert_eq!((&listed["$items"][0]["id"], &listed["$items"][1]["id"]), (&json!("GBP"), &json!("EUR")));
     let french = id(&caller
         .post("/contacts", &json!({ "contact": { "name": "Durand", "contact_type_ids": ["CUSTOMER"], "currency_id": "EUR" } }))
         .await);
