@@ -134,8 +134,7 @@ mod against_the_simulator {
 
         async fn account(&self, purpose: AccountUse) -> String {
             let facts = self.world.ledger.facts.facts(self.access()).await.unwrap().value;
-            let id = facts.accounts_for(purpose).next().unwrap().id.clone();
-            id
+            facts.accounts_for(purpose).next().map(|account| account.id.clone()).unwrap()
         }
 
         async fn make_contact(&self, name: &str, email: &str, mark: &str, currency: &str) -> Result<Contact, Failure> {

@@ -123,11 +123,7 @@ const FIRST: [Cause; 9] = [
 
 fn rank(cause: Cause) -> usize {
     // The umbrella that Sage puts over other faults comes after them, and what is not known last.
-    let vague = match cause {
-        Cause::Refused => 2,
-        Cause::LinesRefused => 1,
-        _ => 0,
-    };
+    let vague = [Cause::LinesRefused, Cause::Refused].iter().position(|vague| *vague == cause).map_or(0, |at| at + 1);
     FIRST.iter().position(|first| *first == cause).unwrap_or(FIRST.len() + vague)
 }
 
@@ -196,10 +192,9 @@ fn cause_of(fault: &Fault) -> Cause {
 
 /// What a record that is not found was to be.
 fn record_at(source: &str) -> Cause {
-    match record_or_field(source) {
-        found @ (Cause::AccountRefused | Cause::TaxRefused | Cause::BankAccountRefused) => found,
-        _ => Cause::RecordMissing,
-    }
+    let cause = record_or_field(source);
+    let is_record = matches!(cause, Cause::AccountRefused | Cause::TaxRefused | Cause::BankAccountRefused);
+    if is_record { cause } else { Cause::RecordMissing }
 }
 
 /// The part of a body that a field belongs to.

@@ -27,12 +27,13 @@ fn word(disposition: &Disposition) -> String {
     }
 }
 
+fn issues(failure: &Failure) -> &[Issue] {
+    if let Disposition::Reject { issues } = &failure.disposition { issues } else { &[] }
+}
+
 /// The public half must help, and must hold nothing of the vendor's.
 fn check_public(failure: &Failure, vendor_words: &str) {
-    let issues: String = match &failure.disposition {
-        Disposition::Reject { issues } => issues.iter().map(|issue| issue.detail.to_string()).collect(),
-        _ => String::new(),
-    };
+    let issues: String = issues(failure).iter().map(|issue| issue.detail.to_string()).collect();
     let public = format!("{} {} {} {issues}", failure.detail, failure.fix.what, failure.fix.place);
     assert!(vendor_words.len() < 12 || !public.contains(vendor_words), "{public}");
     assert!(!failure.detail.is_empty() && !failure.fix.what.is_empty() && !failure.fix.place.is_empty());
@@ -218,10 +219,7 @@ fn several_faults_are_told_together_and_questions_come_first() {
         ("sage_tax_refused", "reject/3"),
         "the umbrella is not the cause"
     );
-    let pointers: Vec<_> = match &failure.disposition {
-        Disposition::Reject { issues } => issues.iter().map(|issue| issue.pointer.to_string()).collect(),
-        _ => Vec::new(),
-    };
+    let pointers: Vec<_> = issues(&failure).iter().map(|issue| issue.pointer.to_string()).collect();
     assert_eq!(pointers, ["/lines", "/lines", "/client/email"]);
     assert!(failure.facts_stale);
     let with_question = body(&[("is missing", "invoice_lines.tax_amount"), ("must be after the year end lockdown date", "date")]);
