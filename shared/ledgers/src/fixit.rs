@@ -60,6 +60,14 @@ pub(crate) enum Common {
     AppRefused,
 }
 
+/// What a vendor's own words at its token endpoint say beyond the standard's error codes.
+pub(crate) enum GrantRefusal<C> {
+    /// The grant is refused until a person does something: a code is lost, a refresh token is dead.
+    Closed(C),
+    /// Nothing was done, and the same may be asked again later.
+    Later(C),
+}
+
 /// A ledger's catalogue: its causes, and how its answers are judged.
 pub(crate) trait Catalogue: Copy + Eq + Send + Sync + 'static {
     /// The ledger's own cause for what can go wrong with any vendor.
@@ -74,6 +82,11 @@ pub(crate) trait Catalogue: Copy + Eq + Send + Sync + 'static {
     /// Whether an answer is a success.
     fn succeeded(answer: &Response<Bytes>) -> bool {
         answer.status().is_success()
+    }
+
+    /// Reads a refusal at the token endpoint (`error`, `error_description`); `None` leaves it to the standard's codes.
+    fn grant_refused(_error: &str, _description: &str) -> Option<GrantRefusal<Self>> {
+        None
     }
 
     /// The failure that an answer other than a success is.

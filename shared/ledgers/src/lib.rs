@@ -4,6 +4,7 @@
 //! `outcome` (status, headers and body to a [`Failure`]), `fixit` (what a user reads), `sign_in`, and the calls. What every ledger offers
 //! are the traits below; they have no default bodies, so that a ledger which cannot do a thing has no way to pretend.
 
+mod business_central;
 mod country;
 pub mod exec;
 mod fixit;
@@ -31,6 +32,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use url::Url;
 
+pub use crate::business_central::BusinessCentralEndpoints;
 use crate::exec::{Executor, Transport};
 use crate::profile::{Lane, Profile};
 pub use crate::sage::SageEndpoints;
@@ -310,12 +312,14 @@ pub struct Endpoints {
     pub xero: XeroEndpoints,
     /// Sage.
     pub sage: SageEndpoints,
+    /// Business Central.
+    pub business_central: BusinessCentralEndpoints,
 }
 
 impl Endpoints {
     /// All addresses that the product itself calls: what the transport's [`exec::Egress`] is made of.
     pub fn called(&self) -> impl Iterator<Item = &Url> {
-        self.xero.called().into_iter().chain(self.sage.called())
+        self.xero.called().into_iter().chain(self.sage.called()).chain(self.business_central.called())
     }
 }
 
@@ -325,7 +329,8 @@ impl Endpoints {
         match ledger {
             Ledger::Xero => self.xero = XeroEndpoints::at(origin),
             Ledger::Sage => self.sage = SageEndpoints::at(origin),
-            Ledger::Quickbooks | Ledger::BusinessCentral => {}
+            Ledger::BusinessCentral => self.business_central = BusinessCentralEndpoints::at(origin),
+            Ledger::Quickbooks => {}
         }
     }
 }
@@ -333,7 +338,11 @@ impl Endpoints {
 impl Default for Endpoints {
     /// The vendors' production hosts.
     fn default() -> Self {
-        Self { xero: XeroEndpoints::default(), sage: SageEndpoints::default() }
+        Self {
+            xero: XeroEndpoints::default(),
+            sage: SageEndpoints::default(),
+            business_central: BusinessCentralEndpoints::default(),
+        }
     }
 }
 
@@ -348,7 +357,11 @@ impl Ledgers {
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, endpoints: Endpoints) -> Self {
         let to = |ledger| Executor::new(transport.clone(), ledger);
-        Self::of(vec![xero::api(to(Ledger::Xero), endpoints.xero), sage::api(to(Ledger::Sage), endpoints.sage)])
+        Self::of(vec![
+            xero::api(to(Ledger::Xero), endpoints.xero),
+            sage::api(to(Ledger::Sage), endpoints.sage),
+            business_central::api(to(Ledger::BusinessCentral), endpoints.business_central),
+        ])
     }
 
     /// A registry of exactly these.

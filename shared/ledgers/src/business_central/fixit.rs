@@ -6,7 +6,7 @@ use coportal_core::failure::Failure;
 use http::Response;
 
 use super::outcome;
-use crate::fixit::{Catalogue, Common, Entry, WAIT, entry};
+use crate::fixit::{Catalogue, Common, Entry, GrantRefusal, WAIT, entry};
 use crate::judge::Asked;
 
 /// Why a call failed, as a user can understand it.
@@ -63,6 +63,7 @@ pub(super) enum Cause {
     AccountForeign,
     ServiceMissing,
     SignInBlocked,
+    SignInUnavailable,
 }
 
 const CARD: &str = "Settings > Integrations > Business Central";
@@ -454,8 +455,49 @@ impl Catalogue for Cause {
                 ADMIN,
                 false,
             ),
+            Self::SignInUnavailable => entry(
+                "business_central_sign_in_unavailable",
+                "Microsoft's sign-in is not available for the moment. Nothing was changed.",
+                "Nothing to do; CoPortal tries again by itself.",
+                WAIT,
+                true,
+            ),
         }
     }
+
+    fn grant_refused(error: &str, description: &str) -> Option<GrantRefusal<Self>> {
+        if error == "temporarily_unavailable" {
+            return Some(GrantRefusal::Later(Self::SignInUnavailable));
+        }
+        let code = aadsts(description);
+        if let Some((_, cause)) = code.and_then(|code| AADSTS.iter().find(|(codes, _)| codes.contains(&code))) {
+            return Some(GrantRefusal::Closed(*cause));
+        }
+        match error {
+            "consent_required" => Some(GrantRefusal::Closed(Self::ConsentMissing)),
+            "interaction_required" | "login_required" => Some(GrantRefusal::Closed(Self::SignInBlocked)),
+            _ => None,
+        }
+    }
+}
+
+/// Entra's error numbers that a person can mend, and what they mean (docs/vendors/business-central.md, section 1). Those of a dead code or
+/// refresh token, and of our own registration, say no more than the standard's codes beside them.
+const AADSTS: [(&[u32], Cause); 4] = [
+    (&[65_001, 65_004, 90_093, 90_094, 90_099], Cause::ConsentMissing),
+    (&[50_020, 50_034, 90_072, 500_200, 500_202], Cause::AccountForeign),
+    (&[500_011, 500_014, 650_052], Cause::ServiceMissing),
+    (
+        &[50_053, 50_055, 50_057, 50_074, 50_076, 50_079, 50_105, 50_131, 50_158, 53_000, 53_001, 53_002, 53_003, 53_004, 530_003],
+        Cause::SignInBlocked,
+    ),
+];
+
+/// The number that a description begins with: `AADSTS50076: …`.
+fn aadsts(description: &str) -> Option<u32> {
+    let digits = description.trim_start().strip_prefix("AADSTS")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits.get(..end)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -465,7 +507,7 @@ mod tests {
     use super::*;
 
     /// All causes.
-    const ALL: [Cause; 51] = [
+    const ALL: [Cause; 52] = [
         Cause::Unreachable,
         Cause::NoAnswer,
         Cause::OutcomeUnknown,
@@ -517,6 +559,7 @@ mod tests {
         Cause::AccountForeign,
         Cause::ServiceMissing,
         Cause::SignInBlocked,
+        Cause::SignInUnavailable,
     ];
 
     #[test]
@@ -525,9 +568,42 @@ mod tests {
         assert_eq!(codes.len(), ALL.len());
         for cause in ALL {
             let entry = cause.entry();
-            assert!(entry.code.starts_with("business_central_") && entry.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{cause:?}");
+            assert!(
+                entry.code.starts_with("business_central_") && entry.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{cause:?}"
+            );
             assert!(entry.detail.ends_with('.') && entry.what.ends_with('.') && !entry.place.is_empty(), "{cause:?}");
         }
+    }
+
+    #[test]
+    fn every_entra_number_and_word_leads_to_a_cause() {
+        let read = |error: &str, number: &str| match Cause::grant_refused(error, &format!("AADSTS{number}: words. Trace ID: x")) {
+            Some(GrantRefusal::Closed(cause)) => format!("closed {}", cause.entry().code),
+            Some(GrantRefusal::Later(cause)) => format!("later {}", cause.entry().code),
+            None => "standard".to_owned(),
+        };
+        for (error, number, expected) in [
+            ("invalid_grant", "65001", "closed business_central_consent_missing"),
+            ("access_denied", "65004", "closed business_central_consent_missing"),
+            ("invalid_grant", "90094", "closed business_central_consent_missing"),
+            ("consent_required", "1", "closed business_central_consent_missing"),
+            ("invalid_grant", "50020", "closed business_central_account_foreign"),
+            ("invalid_resource", "500011", "closed business_central_service_missing"),
+            ("invalid_client", "650052", "closed business_central_service_missing"),
+            ("invalid_grant", "53003", "closed business_central_sign_in_blocked"),
+            ("interaction_required", "50076", "closed business_central_sign_in_blocked"),
+            ("interaction_required", "x", "closed business_central_sign_in_blocked"),
+            ("temporarily_unavailable", "90033", "later business_central_sign_in_unavailable"),
+            // A changed password, an unused token, a code that was used: what the standard's word says already.
+            ("invalid_grant", "50173", "standard"),
+            ("invalid_grant", "700082", "standard"),
+            ("invalid_grant", "54005", "standard"),
+            ("invalid_client", "7000222", "standard"),
+        ] {
+            assert_eq!(read(error, number), expected, "{error} {number}");
+        }
+        assert!(Cause::grant_refused("invalid_grant", "").is_none());
     }
 
     /// The catalogue as a user reads it: a change of wording is seen in review.

@@ -84,7 +84,8 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
             400 if !code.is_empty() => validation(),
             401 => with(Cause::TokenRefused, Disposition::Reauthorize),
             403 => with(Cause::PermissionMissing, REFUSED),
-            404 => missing(asked, answer, &internal),
+            // Neither a record nor a path that the API does not have: the environment or the company itself (section 2).
+            404 => with(Cause::CompanyMissing, REFUSED),
             408 | 504 => lost(Cause::NoAnswer),
             409 | 412 => with(Cause::VersionOld, Disposition::Stale),
             413 => with(Cause::TooLarge, Disposition::Defect),
@@ -101,12 +102,12 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
     }
 }
 
-/// Not found: a question about a named object; an address that always exists leads to no company any more.
+/// Not found: a question about a named object; what CoPortal asked for by itself is its own mistake.
 fn missing(asked: &Asked<'_>, answer: &Response<Bytes>, internal: &str) -> Failure {
     let (cause, disposition) = match asked.subject {
         Subject::Document => (Cause::DocumentMissing, Disposition::Hold { question: Question::DocumentGone }),
         Subject::Contact => (Cause::ContactMissing, Disposition::Hold { question: Question::ContactGone }),
-        Subject::Place => (Cause::CompanyMissing, REFUSED),
+        Subject::Place => (Cause::RequestMalformed, Disposition::Defect),
     };
     failed(asked, cause, disposition, Some(answer), internal)
 }
@@ -127,6 +128,16 @@ pub(super) fn refused(asked: &Asked<'_>, cause: Cause, answer: Option<&Response<
     failed(asked, cause, Disposition::Reject { issues: vec![issue(cause)] }, answer, "")
 }
 
+/// A write that rested on something that is no longer so.
+pub(super) fn stale(asked: &Asked<'_>, answer: &Response<Bytes>, internal: &str) -> Failure {
+    failed(asked, Cause::VersionOld, Disposition::Stale, Some(answer), internal)
+}
+
+/// A posting that was taken and has not happened: it may still happen.
+pub(super) fn outstanding(asked: &Asked<'_>) -> Failure {
+    failed(asked, Cause::PostingOutstanding, Disposition::LookFirst, None, "the document is still a draft")
+}
+
 /// The failure of a step after a write that was done: whatever went wrong in it, the write must be looked up and never be taken for undone.
 pub(super) fn after_write(failure: Failure) -> Failure {
     let entry = Cause::OutcomeUnknown.entry();
@@ -139,6 +150,15 @@ pub(super) fn after_write(failure: Failure) -> Failure {
         internal: internal.chars().take(500).collect(),
         facts_stale: false,
         ..failure
+    }
+}
+
+/// Whether the environment takes no `$batch`: the address or the form itself is refused, before any of its requests is looked at.
+pub(super) fn refuses_batch(answer: &Response<Bytes>) -> bool {
+    match answer.status().as_u16() {
+        405 | 501 => true,
+        400 | 404 => said(answer).code.starts_with("BadRequest"),
+        _ => false,
     }
 }
 
@@ -171,16 +191,22 @@ fn issue(cause: Cause) -> Issue {
 
 /// Words of the application's messages in English (each call asks for them), and what they mean: all of a row's words must be there, and
 /// the first row that fits decides. Sources: section 9, and the messages quoted in sections 4, 5, 6 and 12.
-const WORDS: [(&[&str], Cause); 45] = [
+const WORDS: [(&[&str], Cause); 50] = [
+    (&["appliestoinvoice"], Cause::PaymentRefused),
+    (&["applies-to"], Cause::PaymentRefused),
+    (&["negative number"], Cause::PaymentRefused),
     (&["credit memo", "created"], Cause::CancelIncomplete),
     (&["credit memo", "posted", "but"], Cause::CancelIncomplete),
     (&["draft invoice"], Cause::NotADraft),
     (&["can no longer be modified"], Cause::DocumentPosted),
     (&["already been cancel"], Cause::DocumentPosted),
+    (&["corrective document"], Cause::DocumentPosted),
     (&["paid", "cancel"], Cause::DocumentPaid),
     (&["paid", "correct"], Cause::DocumentPaid),
     (&["status must be equal to 'open'"], Cause::DocumentReleased),
     (&["current value is 'released'"], Cause::DocumentReleased),
+    (&["posted invoice only"], Cause::DocumentReleased),
+    (&["must be approved"], Cause::ApprovalPending),
     (&["approval"], Cause::ApprovalPending),
     (&["workflow"], Cause::ApprovalPending),
     (&["external document no"], Cause::ExternalNumberRequired),
@@ -201,19 +227,18 @@ const WORDS: [(&[&str], Cause); 45] = [
     (&["dimension"], Cause::DimensionMissing),
     (&["at least one line"], Cause::NothingToPost),
     (&["nothing to post"], Cause::NothingToPost),
+    (&["no quantity"], Cause::NothingToPost),
     (&["quantity must have a value"], Cause::NothingToPost),
     (&["customer", "blocked"], Cause::ContactBlocked),
     (&["does not match to a customer"], Cause::ContactMissing),
     (&["customer does not exist"], Cause::ContactMissing),
     (&["customer cannot be found"], Cause::ContactMissing),
     (&["account", "blocked"], Cause::AccountRefused),
+    (&["account does not exist"], Cause::AccountRefused),
     (&["direct posting"], Cause::AccountRefused),
     (&["g/l account"], Cause::AccountRefused),
     (&["email"], Cause::EmailRefused),
     (&["phone"], Cause::PhoneRefused),
-    (&["negative number"], Cause::PaymentRefused),
-    (&["applies-to"], Cause::PaymentRefused),
-    (&["appliestoinvoice"], Cause::PaymentRefused),
     (&["already exists"], Cause::AlreadyThere),
     (&["cannot be found in the related table"], Cause::CodeUnknown),
     (&["does not match to a"], Cause::CodeUnknown),

@@ -37,6 +37,8 @@ pub(super) const RULES: LedgerRules = LedgerRules {
     document_mark: DocumentMark::Digest,
     // A customer has no field for a foreign id.
     contact_mark: ContactMark::Evidence,
+    // A customer's currency is a default: each document names its own (section 4).
+    contact_has_currency: false,
     line_target: LineTarget::Account,
     // Percentages follow from the VAT posting set-up, which the API does not show (section 6).
     tax_codes: TaxCodes::Checked,

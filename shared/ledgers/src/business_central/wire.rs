@@ -370,7 +370,9 @@ mod tests {
 
     #[test]
     fn words_lose_their_encoding() {
-        for (wire, plain) in [("In_x0020_Review", "In Review"), ("_x0020_", ""), (" ", ""), ("Non_x002D_Inventory", "Non-Inventory"), ("Draft", "Draft")] {
+        for (wire, plain) in
+            [("In_x0020_Review", "In Review"), ("_x0020_", ""), (" ", ""), ("Non_x002D_Inventory", "Non-Inventory"), ("Draft", "Draft")]
+        {
             assert_eq!(word(wire), plain);
         }
     }

@@ -178,7 +178,6 @@ impl<C: Catalogue> Caller<C> {
 
     /// The path and query of a link in an answer ("the next page"), below this organisation's own beginning; `None` for a link that leads
     /// anywhere else, which must not be followed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for ledgers whose lists are paged by links"))]
     pub(crate) fn below<'l>(&self, access: Access<'_>, link: &'l str) -> Option<&'l str> {
         let rest = link.strip_prefix(self.beginning(access.organisation).ok()?.as_str())?;
         let climbs =

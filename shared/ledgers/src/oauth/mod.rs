@@ -29,7 +29,7 @@ use url::Url;
 
 pub(crate) use self::tokens::{NoExtra, Tokens};
 use crate::exec::{Executor, Operation, TransportError, headers};
-use crate::fixit::{Catalogue, Common};
+use crate::fixit::{Catalogue, Common, GrantRefusal};
 use crate::judge::{self, Asked, Effect, REFUSED, Subject};
 use crate::profile::{Lane, Profile};
 use crate::{AuthorizeRequest, ClientCredentials, RefreshFailure};
@@ -195,11 +195,15 @@ impl<C: Catalogue, E: fmt::Debug + Serialize + DeserializeOwned> TokenEndpoint<C
         }
         let answer = request.request_async(&lent).await;
         let head = lent.head.into_inner().unwrap_or_else(PoisonError::into_inner);
-        answer.map_err(|error| match judged(&error, head.as_ref()) {
-            Judged::Grant => refused::<C>(&asked, Common::CodeRefused, head.as_ref(), &error),
-            Judged::App => refused::<C>(&asked, Common::AppRefused, head.as_ref(), &error),
-            Judged::NotDone => not_done::<C>(&asked, &error, head.as_ref()),
-            Judged::Unknown => refused::<C>(&asked, Common::OutcomeUnknown, head.as_ref(), &error),
+        answer.map_err(|error| match (vendors_word::<C>(&error), judged(&error, head.as_ref())) {
+            (Some(GrantRefusal::Closed(cause)), _) => judge::failed(&asked, cause, REFUSED, head.as_ref(), &internal(&error)),
+            (Some(GrantRefusal::Later(cause)), _) => judge::failed(&asked, cause, judge::RETRY, head.as_ref(), &internal(&error)),
+            (None, judged) => match judged {
+                Judged::Grant => refused::<C>(&asked, Common::CodeRefused, head.as_ref(), &error),
+                Judged::App => refused::<C>(&asked, Common::AppRefused, head.as_ref(), &error),
+                Judged::NotDone => not_done::<C>(&asked, &error, head.as_ref()),
+                Judged::Unknown => refused::<C>(&asked, Common::OutcomeUnknown, head.as_ref(), &error),
+            },
         })
     }
 
@@ -223,11 +227,14 @@ impl<C: Catalogue, E: fmt::Debug + Serialize + DeserializeOwned> TokenEndpoint<C
         }
         let answer = request.request_async(&lent).await;
         let head = lent.head.into_inner().unwrap_or_else(PoisonError::into_inner);
-        answer.map_err(|error| match judged(&error, head.as_ref()) {
-            Judged::Grant => RefreshFailure::Dead,
-            Judged::App => RefreshFailure::NotDone(refused::<C>(&asked, Common::AppRefused, head.as_ref(), &error)),
-            Judged::NotDone => RefreshFailure::NotDone(not_done::<C>(&asked, &error, head.as_ref())),
-            Judged::Unknown => RefreshFailure::Unsettled { internal: internal(&error) },
+        answer.map_err(|error| match (vendors_word::<C>(&error), judged(&error, head.as_ref())) {
+            (Some(GrantRefusal::Closed(_)), _) | (None, Judged::Grant) => RefreshFailure::Dead,
+            (Some(GrantRefusal::Later(cause)), _) => {
+                RefreshFailure::NotDone(judge::failed(&asked, cause, judge::RETRY, head.as_ref(), &internal(&error)))
+            }
+            (None, Judged::App) => RefreshFailure::NotDone(refused::<C>(&asked, Common::AppRefused, head.as_ref(), &error)),
+            (None, Judged::NotDone) => RefreshFailure::NotDone(not_done::<C>(&asked, &error, head.as_ref())),
+            (None, Judged::Unknown) => RefreshFailure::Unsettled { internal: internal(&error) },
         })
     }
 }
@@ -235,6 +242,16 @@ impl<C: Catalogue, E: fmt::Debug + Serialize + DeserializeOwned> TokenEndpoint<C
 /// `life` from `now`.
 pub(crate) fn until(now: Timestamp, life: SignedDuration) -> Timestamp {
     now.saturating_add(life).unwrap_or(Timestamp::MAX)
+}
+
+/// What the vendor's own words say of a refusal.
+fn vendors_word<C: Catalogue>(error: &TokenError) -> Option<GrantRefusal<C>> {
+    match error {
+        RequestTokenError::ServerResponse(refusal) => {
+            C::grant_refused(&refusal.error().to_string(), refusal.error_description().map_or("", String::as_str))
+        }
+        RequestTokenError::Request(_) | RequestTokenError::Parse(..) | RequestTokenError::Other(_) => None,
+    }
 }
 
 /// What a failed exchange at the token endpoint means.

@@ -172,7 +172,7 @@ impl World {
                 },
             )]),
         };
-        let endpoints = LedgerEndpoints { xero: XeroEndpoints::at(&Url::parse(XERO).unwrap()) };
+        let endpoints = LedgerEndpoints { xero: XeroEndpoints::at(&Url::parse(XERO).unwrap()), ..LedgerEndpoints::default() };
         let engine = Engine {
             store: connected.store.clone(),
             vault: connected.vault,
