@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::fixit::Cause;
-use super::place::Place;
+use super::place::{Place, is_name};
 use super::wire::{
     CustomerBody, WireAccount, WireCompany, WireCurrency, WireCustomer, WireEnvironment, WireInformation, WireJournal, WireSetup,
     WireTaxGroup, word,
@@ -129,7 +129,7 @@ pub(super) fn environments(all: Vec<WireEnvironment>) -> Vec<WireEnvironment> {
         environment.application_family.as_deref().is_none_or(|family| family.trim().eq_ignore_ascii_case("BusinessCentral"))
     };
     let mut ours: Vec<WireEnvironment> =
-        all.into_iter().filter(is_ours).filter(|environment| !environment.name.trim().is_empty()).collect();
+        all.into_iter().filter(is_ours).filter(|environment| is_name(&environment.name)).collect();
     ours.sort_by(|a, b| (!is_production(a), &a.name).cmp(&(!is_production(b), &b.name)));
     ours
 }

@@ -26,7 +26,7 @@ impl Place {
     pub(super) fn read(organisation: &str) -> Option<Self> {
         let mut parts = organisation.split('/');
         let (tenant, environment, company) = (parts.next()?, parts.next()?, parts.next()?);
-        let name = percent_decode_str(environment).decode_utf8().ok().filter(|name| !name.is_empty())?;
+        let name = percent_decode_str(environment).decode_utf8().ok().filter(|name| is_name(name))?;
         let guid = |text: &str| Uuid::try_parse(text).ok();
         (parts.next().is_none() && encoded(&name) == environment).then_some(())?;
         Some(Self { tenant: guid(tenant)?, environment: environment.to_owned(), company: guid(company)? })
@@ -63,6 +63,11 @@ impl Place {
     }
 }
 
+/// Whether a text can be an environment's name: what a proxy might take for more than one segment cannot.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.trim().is_empty() && !name.chars().any(|c| "/\\".contains(c) || c.is_control())
+}
+
 /// The API's root of an environment whose name is encoded already.
 fn root(tenant: Uuid, environment: &str) -> String {
     format!("/v2.0/{tenant}/{environment}/api/v2.0")
@@ -82,10 +87,10 @@ mod tests {
 
     #[test]
     fn an_id_names_tenant_environment_and_company_and_comes_back() {
-        let place = Place::new(TENANT.parse().unwrap(), "Production South/2", COMPANY.parse().unwrap());
-        assert_eq!(place.id(), format!("{TENANT}/Production%20South%2F2/{COMPANY}"));
+        let place = Place::new(TENANT.parse().unwrap(), "Production South & 2", COMPANY.parse().unwrap());
+        assert_eq!(place.id(), format!("{TENANT}/Production%20South%20%26%202/{COMPANY}"));
         assert_eq!(Place::read(&place.id()), Some(place.clone()));
-        assert_eq!(place.root(), format!("/v2.0/{TENANT}/Production%20South%2F2/api/v2.0"));
+        assert_eq!(place.root(), format!("/v2.0/{TENANT}/Production%20South%20%26%202/api/v2.0"));
         assert_eq!(place.below("/customers"), format!("companies({COMPANY})/customers"));
     }
 
@@ -98,6 +103,8 @@ mod tests {
             &format!("{TENANT}//{COMPANY}"),
             &format!("{TENANT}/../{COMPANY}"),
             &format!("{TENANT}/a b/{COMPANY}"),
+            &format!("{TENANT}/..%2F/{COMPANY}"),
+            &format!("{TENANT}/a%5Cb/{COMPANY}"),
             &format!("{TENANT}/Production/{COMPANY}/salesInvoices"),
             &format!("{TENANT}/Production/{COMPANY})/x("),
         ] {
