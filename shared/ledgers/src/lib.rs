@@ -338,11 +338,7 @@ impl Endpoints {
 impl Default for Endpoints {
     /// The vendors' production hosts.
     fn default() -> Self {
-        Self {
-            xero: XeroEndpoints::default(),
-            sage: SageEndpoints::default(),
-            business_central: BusinessCentralEndpoints::default(),
-        }
+        Self { xero: XeroEndpoints::default(), sage: SageEndpoints::default(), business_central: BusinessCentralEndpoints::default() }
     }
 }
 

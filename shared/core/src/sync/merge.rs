@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::document::{
-    DocumentLine, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, RemovedLine, SentDocument, SentLine, WriteLine,
+    Changeable, DocumentLine, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, RemovedLine, SentDocument, SentLine, WriteLine,
 };
 use crate::facts::Facts;
 use crate::invoice::TaxMode;
@@ -71,6 +71,8 @@ pub fn merge(
     rules: &LedgerRules,
     keep: Keep,
 ) -> Merge {
+    let renewed = sent.filter(|sent| lines_are_renewed(sent, there)).map(|sent| sent.clone().with_line_ids(&there.lines));
+    let sent = renewed.as_ref().or(sent);
     use Stake::{Label, Money};
     let mut notes = Notes { keep, changes: Vec::new(), conflicts: Vec::new() };
     let content = &wanted.content;
@@ -149,6 +151,14 @@ pub fn merge(
         kept: there.kept.clone(),
     };
     Merge::Write { write: Box::new(write), changes: notes.changes }
+}
+
+/// Whether posting gave every line another id: then ours are known again by what they say. A ledger that takes the due date alone afterwards
+/// keeps posted documents apart from drafts, so that none of the ids can be there any more.
+fn lines_are_renewed(sent: &SentDocument, there: &RemoteDocument) -> bool {
+    let is_there = |id: &String| there.lines.iter().any(|line| line.line_id.as_ref() == Some(id));
+    let mut known = sent.lines.iter().filter_map(|line| line.line_id.as_ref()).peekable();
+    there.changeable == Changeable::DueDate && known.peek().is_some() && !known.any(is_there)
 }
 
 /// Whether the document's tax is another one than was sent although every line says what was sent.

@@ -1,6 +1,6 @@
 //! The three-way comparison (C29, design decision 12, I7, I8).
 
-use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, SentDocument};
+use coportal_core::document::{Changeable, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, SentDocument};
 use coportal_core::invoice::TaxMode;
 use coportal_core::money::Rate;
 use coportal_core::sync::merge::{Difference, Keep, Merge, holds, merge, new_document};
@@ -68,6 +68,25 @@ fn r64_our_change_is_written_on_the_same_lines() {
     assert_eq!(write.external_id.as_deref(), Some("doc-1"));
     assert_eq!(write.lines.iter().map(|line| line.line_id.as_deref()).collect::<Vec<_>>(), [Some("l0"), Some("l1")]);
     assert_eq!(write.lines[0].description, "Design, phase 2");
+}
+
+/// A posted document of a ledger that keeps it apart from its drafts: other line ids, and the same lines.
+#[test]
+fn c29_lines_that_posting_gave_other_ids_are_still_ours() {
+    let (mut world, mut there) = World::synced();
+    world.invoice.due_date = Some("2026-05-01".parse().unwrap());
+    for line in &mut there.lines {
+        line.line_id = line.line_id.as_ref().map(|id| format!("posted-{id}"));
+    }
+    assert!(conflict(&world, &there).len() >= 2, "where ids stay, lines of other ids are somebody else's");
+    there.changeable = Changeable::DueDate;
+    there.status = DocumentStatus::Approved;
+    let (due, changes) = write(&world, &there, Keep::Ask);
+    assert_eq!((changes, due.due_date), (vec!["due date".to_owned()], "2026-05-01".parse().unwrap()));
+    // What was changed there all the same is still seen.
+    there.lines[0].unit_price = Some(dec("1"));
+    there.lines[0].amount = None;
+    assert!(matches!(merged(&world, &there, Keep::Ask), Merge::Conflict(_)));
 }
 
 /// C29: account, tracking, item and a tax code of equal rate are the bookkeeper's.

@@ -17,7 +17,7 @@ use super::wire::{
     CustomerBody, WireAccount, WireCompany, WireCurrency, WireCustomer, WireEnvironment, WireInformation, WireJournal, WireSetup,
     WireTaxGroup, word,
 };
-use crate::json;
+use crate::{country, json};
 
 /// A text of at most so many characters, without blanks at its ends.
 fn cut(text: &str, max: usize) -> String {
@@ -63,19 +63,13 @@ pub(super) fn contact_body(content: &ContactContent, there: Option<&Contact>) ->
         city: part(|address| &address.city, 30),
         state: part(|address| &address.region, 30),
         postal_code: part(|address| &address.postal_code, 20),
-        country: address.and_then(|address| address.country.as_deref()).and_then(country_code),
+        country: address.and_then(|address| address.country.as_deref()).and_then(country::code),
     };
     let customer = to_raw_value(&body).ok();
     let without_country = body.country.take().and_then(|_| to_raw_value(&body).ok());
     // An update always names a version; `*` where the ledger told none.
     let if_match = there.map(|there| there.version.clone().unwrap_or_else(|| "*".to_owned()));
     json::bytes(&CustomerWrite { if_match, customer, without_country })
-}
-
-/// A country as the field takes it, a code; CoPortal keeps countries by name, and a name is no code.
-fn country_code(country: &str) -> Option<String> {
-    let code = country.trim();
-    (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic())).then(|| code.to_ascii_uppercase())
 }
 
 /// A customer as CoPortal sees it.
@@ -86,7 +80,8 @@ pub(super) fn contact(wire: WireCustomer) -> Contact {
         city: wire.city,
         region: wire.state,
         postal_code: wire.postal_code,
-        country: wire.country,
+        // CoPortal keeps countries by name.
+        country: wire.country.map(|code| country::name(&code).to_owned()),
     };
     let status = match wire.blocked.as_deref().map(word).as_deref() {
         // `Ship` stops deliveries, not invoices (section 4).
@@ -128,8 +123,7 @@ pub(super) fn environments(all: Vec<WireEnvironment>) -> Vec<WireEnvironment> {
     let is_ours = |environment: &WireEnvironment| {
         environment.application_family.as_deref().is_none_or(|family| family.trim().eq_ignore_ascii_case("BusinessCentral"))
     };
-    let mut ours: Vec<WireEnvironment> =
-        all.into_iter().filter(is_ours).filter(|environment| is_name(&environment.name)).collect();
+    let mut ours: Vec<WireEnvironment> = all.into_iter().filter(is_ours).filter(|environment| is_name(&environment.name)).collect();
     ours.sort_by(|a, b| (!is_production(a), &a.name).cmp(&(!is_production(b), &b.name)));
     ours
 }

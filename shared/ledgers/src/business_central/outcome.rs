@@ -191,10 +191,13 @@ fn issue(cause: Cause) -> Issue {
 
 /// Words of the application's messages in English (each call asks for them), and what they mean: all of a row's words must be there, and
 /// the first row that fits decides. Sources: section 9, and the messages quoted in sections 4, 5, 6 and 12.
-const WORDS: [(&[&str], Cause); 50] = [
+const WORDS: [(&[&str], Cause); 52] = [
     (&["appliestoinvoice"], Cause::PaymentRefused),
     (&["applies-to"], Cause::PaymentRefused),
     (&["negative number"], Cause::PaymentRefused),
+    (&["related table", "currency"], Cause::CurrencyMissing),
+    (&["related table", "posting group"], Cause::TaxSetupMissing),
+    (&["related table"], Cause::CodeUnknown),
     (&["credit memo", "created"], Cause::CancelIncomplete),
     (&["credit memo", "posted", "but"], Cause::CancelIncomplete),
     (&["draft invoice"], Cause::NotADraft),
@@ -240,7 +243,6 @@ const WORDS: [(&[&str], Cause); 50] = [
     (&["email"], Cause::EmailRefused),
     (&["phone"], Cause::PhoneRefused),
     (&["already exists"], Cause::AlreadyThere),
-    (&["cannot be found in the related table"], Cause::CodeUnknown),
     (&["does not match to a"], Cause::CodeUnknown),
 ];
 

@@ -1,8 +1,8 @@
 //! Business Central's constants. Sources: docs/vendors/business-central.md, by section.
 
 use coportal_core::ledger::{
-    Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget, TaxCodes,
-    TaxMethod,
+    AS_THE_CURRENCY, Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget,
+    TaxCodes, TaxMethod,
 };
 use jiff::SignedDuration;
 use url::Url;
@@ -12,14 +12,14 @@ use crate::profile::{Limits, OrganisationChoice, Profile};
 /// What the planner reasons with.
 pub(super) const RULES: LedgerRules = LedgerRules {
     ledger: Ledger::BusinessCentral,
-    // Section 13: VAT is computed per VAT group over the document; whether prices contain it comes from the customer's card and cannot be
-    // written (section 6). Amounts have the decimals of their currency, so no bound of its own is stated beyond the price's.
+    // Section 13: VAT is computed per VAT group and sign over the document, and amounts have the decimals of their currency. Whether prices
+    // contain VAT comes from the customer's card and cannot be written (section 5).
     arithmetic: Arithmetic {
-        tax: TaxMethod::Group,
+        tax: TaxMethod::SignedGroup,
         inclusive: InclusivePrices::SentNet,
         quantity_decimals: 5,
         unit_price_decimals: 5,
-        amount_decimals: 5,
+        amount_decimals: AS_THE_CURRENCY,
     },
     draft: DraftMeaning::Native,
     // There are no idempotency keys (section 10): what may have been done is looked for.

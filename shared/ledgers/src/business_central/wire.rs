@@ -219,7 +219,7 @@ pub(super) struct CustomerBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) postal_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) country: Option<String>,
+    pub(super) country: Option<&'static str>,
 }
 
 /// A sales invoice, draft or posted.

@@ -206,6 +206,16 @@ fn every_message_has_its_disposition() {
             "code_unknown",
             "reject/1",
         ),
+        (
+            "The field VAT Prod. Posting Group of table Sales Line contains a value (NOPE) that cannot be found in the related table.",
+            "tax_setup_missing",
+            "reject/1",
+        ),
+        (
+            "The field Currency Code of table Sales Header contains a value (XXX) that cannot be found in the related table (Currency).",
+            "currency_missing",
+            "hold:currency_missing",
+        ),
         ("Something that nobody has said before", "refused", "reject/1"),
     ];
     for (message, cause, expected) in table {
