@@ -62,10 +62,10 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
         "Request_EntityChanged" | "BadRequest_InvalidToken" => with(Cause::VersionOld, Disposition::Stale),
         "Internal_EntityWithSameKeyExists" => with(Cause::AlreadyThere, Disposition::LookFirst),
         // What is missing may be a part of the set-up, which the message names, or the object that the address names.
-        "BadRequest_NotFound" | "Internal_RecordNotFound" | "Internal_DataNotFoundFilter" => match cause_of(&said.message) {
-            Cause::Refused => missing(asked, answer, &internal),
-            _ => validation(),
-        },
+        "BadRequest_NotFound" | "Internal_RecordNotFound" | "Internal_DataNotFoundFilter" if cause_of(&said.message) == Cause::Refused => {
+            missing(asked, answer, &internal)
+        }
+        "BadRequest_NotFound" | "Internal_RecordNotFound" | "Internal_DataNotFoundFilter" => validation(),
         "Internal_InvalidTableRelation" => validation(),
         "Application_StringExceededLength" => with(Cause::TextTooLong, Disposition::Reject { issues: vec![issue(Cause::TextTooLong)] }),
         "Application_CallbackNotAllowed" => {

@@ -248,7 +248,7 @@ pub(crate) fn until(now: Timestamp, life: SignedDuration) -> Timestamp {
 fn vendors_word<C: Catalogue>(error: &TokenError) -> Option<GrantRefusal<C>> {
     match error {
         RequestTokenError::ServerResponse(refusal) => {
-            C::grant_refused(&refusal.error().to_string(), refusal.error_description().map_or("", String::as_str))
+            C::grant_refused(refusal.error().as_ref(), refusal.error_description().map_or("", String::as_str))
         }
         RequestTokenError::Request(_) | RequestTokenError::Parse(..) | RequestTokenError::Other(_) => None,
     }

@@ -3,7 +3,7 @@ use coportal_core::invoice::TaxMode;
 use coportal_core::pricing::Totals;
 use serde_json::json;
 
-use super::super::document::document;
+use super::super::document::{document, is_corrective};
 use super::super::wire::WireInvoice;
 use super::*;
 
@@ -182,7 +182,7 @@ fn a_document_is_read_line_by_line_in_its_order() {
 
 #[test]
 fn every_status_has_its_place() {
-    use coportal_core::document::Changeable::{All, DueDate, Nothing};
+    use Changeable::{All, DueDate, Nothing};
     for (word, status, changeable) in [
         ("Draft", DocumentStatus::Draft, All),
         ("In_x0020_Review", DocumentStatus::Draft, Nothing),
@@ -196,8 +196,8 @@ fn every_status_has_its_place() {
     ] {
         let read = remote(wire(word));
         assert_eq!((read.status, read.changeable), (status, changeable), "{word}");
-        let is_corrective = super::super::document::is_corrective(&serde_json::from_value(wire(word)).unwrap());
-        assert_eq!(is_corrective, word == "Corrective");
+        let corrects = is_corrective(&serde_json::from_value(wire(word)).unwrap());
+        assert_eq!(corrects, word == "Corrective");
     }
     let paid = |status: &str, remaining: i64| {
         let mut json = wire(status);
