@@ -142,11 +142,11 @@ fn a_document_with_prices_that_contain_tax_takes_no_net_ones() {
     assert!(update.is_gross);
 }
 
-fn remote(json: serde_json::Value) -> RemoteDocument {
+fn remote(json: Value) -> RemoteDocument {
     document(serde_json::from_value::<WireInvoice>(json).unwrap()).unwrap()
 }
 
-fn wire(status: &str) -> serde_json::Value {
+fn wire(status: &str) -> Value {
     json!({
         "@odata.etag": "W/\"9\"", "id": INVOICE.to_uppercase(), "number": "S-INV1", "externalDocumentNumber": "CP-1",
         "customerPurchaseOrderReference": "MARK", "customerId": CUSTOMER.to_uppercase(), "currencyCode": "GBP", "invoiceDate": "2026-11-20",
@@ -182,7 +182,7 @@ fn a_document_is_read_line_by_line_in_its_order() {
 
 #[test]
 fn every_status_has_its_place() {
-    use Changeable::{All, DueDate, Nothing};
+    use coportal_core::document::Changeable::{All, DueDate, Nothing};
     for (word, status, changeable) in [
         ("Draft", DocumentStatus::Draft, All),
         ("In_x0020_Review", DocumentStatus::Draft, Nothing),
