@@ -12,6 +12,7 @@ mod json;
 mod judge;
 mod oauth;
 pub mod profile;
+mod quickbooks;
 mod sage;
 mod xero;
 
@@ -35,6 +36,7 @@ use url::Url;
 pub use crate::business_central::BusinessCentralEndpoints;
 use crate::exec::{Executor, Transport};
 use crate::profile::{Lane, Profile};
+pub use crate::quickbooks::QuickBooksEndpoints;
 pub use crate::sage::SageEndpoints;
 pub use crate::xero::XeroEndpoints;
 
@@ -310,6 +312,8 @@ pub struct LedgerApi {
 pub struct Endpoints {
     /// Xero.
     pub xero: XeroEndpoints,
+    /// QuickBooks Online.
+    pub quickbooks: QuickBooksEndpoints,
     /// Sage.
     pub sage: SageEndpoints,
     /// Business Central.
@@ -319,7 +323,8 @@ pub struct Endpoints {
 impl Endpoints {
     /// All addresses that the product itself calls: what the transport's [`exec::Egress`] is made of.
     pub fn called(&self) -> impl Iterator<Item = &Url> {
-        self.xero.called().into_iter().chain(self.sage.called()).chain(self.business_central.called())
+        let ours = self.xero.called().into_iter().chain(self.quickbooks.called());
+        ours.chain(self.sage.called()).chain(self.business_central.called())
     }
 }
 
@@ -328,9 +333,9 @@ impl Endpoints {
     pub fn simulate(&mut self, ledger: Ledger, origin: &Url) {
         match ledger {
             Ledger::Xero => self.xero = XeroEndpoints::at(origin),
+            Ledger::Quickbooks => self.quickbooks = QuickBooksEndpoints::at(origin),
             Ledger::Sage => self.sage = SageEndpoints::at(origin),
             Ledger::BusinessCentral => self.business_central = BusinessCentralEndpoints::at(origin),
-            Ledger::Quickbooks => {}
         }
     }
 }
@@ -338,7 +343,12 @@ impl Endpoints {
 impl Default for Endpoints {
     /// The vendors' production hosts.
     fn default() -> Self {
-        Self { xero: XeroEndpoints::default(), sage: SageEndpoints::default(), business_central: BusinessCentralEndpoints::default() }
+        Self {
+            xero: XeroEndpoints::default(),
+            quickbooks: QuickBooksEndpoints::default(),
+            sage: SageEndpoints::default(),
+            business_central: BusinessCentralEndpoints::default(),
+        }
     }
 }
 
@@ -355,6 +365,7 @@ impl Ledgers {
         let to = |ledger| Executor::new(transport.clone(), ledger);
         Self::of(vec![
             xero::api(to(Ledger::Xero), endpoints.xero),
+            quickbooks::api(to(Ledger::Quickbooks), endpoints.quickbooks),
             sage::api(to(Ledger::Sage), endpoints.sage),
             business_central::api(to(Ledger::BusinessCentral), endpoints.business_central),
         ])

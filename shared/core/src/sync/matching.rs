@@ -265,14 +265,14 @@ pub fn inputs_hash(client: &Client, found: &[Contact]) -> String {
 
 /// What a new contact gets.
 #[must_use]
-pub fn new_contact(client: &Client, name: String, our_mark: Option<String>, currency: Currency) -> ContactContent {
+pub fn new_contact(client: &Client, name: String, our_mark: Option<String>, currency: Option<Currency>) -> ContactContent {
     ContactContent {
         name: Some(name),
         email: Some(client.email.trim().to_owned()),
         phone: client.phone.clone(),
         billing_address: client.billing_address.clone().filter(|address| !address.is_empty()),
         our_mark,
-        currency: Some(currency),
+        currency,
     }
 }
 

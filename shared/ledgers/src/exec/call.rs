@@ -159,6 +159,12 @@ impl<C: Catalogue> Caller<C> {
         Ok(Reply { asked, answer, catalogue: PhantomData })
     }
 
+    /// The failure of a call that is not sent, since what it is made of cannot be right.
+    pub(crate) fn unsendable(&self, access: Access<'_>, call: &Call<'_>, why: &str) -> Failure {
+        let asked = Asked { effect: call.effect, subject: call.subject, now: access.now, token: access.token.expose() };
+        judge::unbuildable::<C>(&asked, why)
+    }
+
     /// Sends one call and reads its success.
     pub(crate) async fn list<'a, T: DeserializeOwned>(&self, access: Access<'a>, call: Call<'_>) -> Result<(Reply<'a, C>, T), Failure> {
         let reply = self.send(access, call).await?;

@@ -160,7 +160,7 @@ impl Xero {
     async fn contact(&self, access: Access<'_>, external_id: &str) -> Result<Answered<Option<Contact>>, Failure> {
         let path = format!("/Contacts/{}", encoded(external_id));
         let reply = self.caller.exchange(access, Call::read("read_contact", "/Contacts/{id}", path, Subject::Contact)).await?;
-        match reply.answer.status().as_u16() {
+        match reply.status() {
             404 => Ok(reply.answered(None)),
             200..=299 => {
                 let contact = one_contact(&reply, Some(external_id))?;
@@ -187,7 +187,7 @@ impl Xero {
         let path = format!("/Invoices/{}", encoded(external_id));
         let call = Call::read("read_invoice", "/Invoices/{id}", path, Subject::Document).with("unitdp", "4");
         let reply = self.caller.exchange(access, call).await?;
-        match reply.answer.status().as_u16() {
+        match reply.status() {
             404 => Ok(reply.answered(None)),
             200..=299 => {
                 let wire = one_invoice(&reply, Some(external_id))?;

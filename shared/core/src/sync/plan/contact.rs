@@ -69,7 +69,8 @@ pub(super) fn find_contact(view: View<'_>, facts: &Facts) -> Step {
         kind: IntentKind::CreateContact,
         external_id: None,
         look: look(&name),
-        content: new_contact(view.client, name, mark.clone(), view.invoice.currency),
+        // Said only where there is something to say: an organisation of one currency may refuse its name.
+        content: new_contact(view.client, name, mark.clone(), (facts.currencies.len() > 1).then_some(view.invoice.currency)),
         hash: view.client.contact_hash(),
     }))
 }
