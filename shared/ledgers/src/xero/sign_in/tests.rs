@@ -67,12 +67,12 @@ fn the_consent_page_is_asked_for_exactly_what_the_lanes_need() {
         }
         pairs.get("scope").cloned().unwrap()
     };
-    assert_eq!(scope(&[Lane::Push]), "offline_access accounting.contacts accounting.invoices accounting.settings.read");
+    assert_eq!(scope(&[Lane::Push]), "offline_access accounting.contacts accounting.invoices accounting.payments accounting.settings.read");
     assert_eq!(scope(&[Lane::Import]), "offline_access accounting.contacts.read");
     assert_eq!(scope(&[Lane::View]), "offline_access accounting.contacts.read accounting.invoices.read");
     assert_eq!(
         scope(&[Lane::View, Lane::Import, Lane::Push]),
-        "offline_access accounting.contacts accounting.invoices accounting.settings.read"
+        "offline_access accounting.contacts accounting.invoices accounting.payments accounting.settings.read"
     );
 }
 
