@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use coportal_engine::{Engine, LedgerSettings, Settings};
 use coportal_ledgers::exec::{Egress, HttpTransport, Transport};
-use coportal_ledgers::{Endpoints, Ledgers};
+use coportal_ledgers::{Endpoints, Ledgers, QuickBooksEndpoints};
 use url::Url;
 
 use crate::boot::{Boot, BootError};
@@ -45,6 +45,9 @@ impl Boot {
             )
         })?;
         let mut endpoints = Endpoints::default();
+        if apps.quickbooks_sandbox {
+            endpoints.quickbooks = QuickBooksEndpoints::sandbox();
+        }
         for app in &apps.apps {
             if let Some(simulator) = &app.simulator {
                 endpoints.simulate(app.ledger, simulator);

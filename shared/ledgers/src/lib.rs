@@ -333,7 +333,7 @@ impl Endpoints {
     pub fn simulate(&mut self, ledger: Ledger, origin: &Url) {
         match ledger {
             Ledger::Xero => self.xero = XeroEndpoints::at(origin),
-            Ledger::Quickbooks => self.quickbooks = QuickBooksEndpoints::at(origin),
+            Ledger::Quickbooks => self.quickbooks = self.quickbooks.moved_to(origin),
             Ledger::Sage => self.sage = SageEndpoints::at(origin),
             Ledger::BusinessCentral => self.business_central = BusinessCentralEndpoints::at(origin),
         }

@@ -135,6 +135,12 @@ impl QuickBooksEndpoints {
         }
     }
 
+    /// The same companies, real or sandbox, at one origin.
+    #[must_use]
+    pub fn moved_to(&self, origin: &Url) -> Self {
+        Self { sandbox: self.sandbox, ..Self::at(origin) }
+    }
+
     /// The addresses that the product itself calls; the consent page is for browsers.
     #[must_use]
     pub fn called(&self) -> [&Url; 3] {
