@@ -1,5 +1,7 @@
 //! What a ledger's organisation looks like: read at connect, stored, refreshed when stale.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,27 @@ use crate::money::{Currency, Rate};
 
 /// How long stored facts are trusted.
 pub const FACTS_FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// A percentage of a tax rate, and the days on which it holds, both included; without a day it has no beginning or end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateWindow {
+    /// The percentage.
+    pub rate: Rate,
+    /// First day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
+    /// Last day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Date>,
+}
+
+impl RateWindow {
+    /// Whether it holds on a day.
+    #[must_use]
+    pub fn holds(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day <= until)
+    }
+}
 
 /// A tax rate of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +47,17 @@ pub struct TaxRate {
     /// The ledger's class of it (`OUTPUT` and so on), to choose among equals.
     #[serde(default)]
     pub class: Option<String>,
+    /// Its percentages over time, where the ledger publishes their days; where it does not, `rate` counts on every day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<RateWindow>,
+}
+
+impl TaxRate {
+    /// Its percentage on a day; none outside its windows.
+    #[must_use]
+    pub fn rate_on(&self, day: Date) -> Option<Rate> {
+        if self.windows.is_empty() { self.rate } else { self.windows.iter().find(|window| window.holds(day)).map(|window| window.rate) }
+    }
 }
 
 /// An item that lines may be tied to.
@@ -111,6 +145,19 @@ impl Facts {
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.fetched_at.duration_until(now) < FACTS_FRESH_FOR
+    }
+
+    /// The same facts as they are for a document of this day: each tax rate at its percentage of that day (C11).
+    #[must_use]
+    pub fn on(&self, day: Date) -> Cow<'_, Self> {
+        if self.tax_rates.iter().all(|rate| rate.rate == rate.rate_on(day)) {
+            return Cow::Borrowed(self);
+        }
+        let mut dated = self.clone();
+        for rate in &mut dated.tax_rates {
+            rate.rate = rate.rate_on(day);
+        }
+        Cow::Owned(dated)
     }
 
     /// The accounts that serve a purpose.

@@ -39,7 +39,14 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn tax_rate(code: &str, percent: i64, on_sales: bool) -> TaxRate {
-        TaxRate { code: code.into(), name: format!("{percent}% ({code})"), rate: Some(rate(percent)), on_sales, class: None }
+        TaxRate {
+            code: code.into(),
+            name: format!("{percent}% ({code})"),
+            rate: Some(rate(percent)),
+            on_sales,
+            class: None,
+            windows: Vec::new(),
+        }
     }
 
     pub(crate) fn facts(tax_rates: Vec<TaxRate>) -> Facts {
@@ -81,6 +88,30 @@ pub(crate) mod tests {
             matches!(resolve(rate(20), &facts, &Choices::default()), TaxCode::Ask(list) if list.is_empty()),
             "a purchase rate is not a sales rate"
         );
+    }
+
+    /// C11: a rate that changed counts as it was on the document's date.
+    #[test]
+    fn c11_a_rate_is_the_one_of_the_documents_date() {
+        use crate::facts::RateWindow;
+        let day = |text: &str| Some(text.parse().unwrap());
+        let windows = vec![
+            RateWindow { rate: rate(23), from: None, until: day("2020-08-31") },
+            RateWindow { rate: rate(21), from: day("2020-09-01"), until: day("2021-02-28") },
+            RateWindow { rate: rate(23), from: day("2021-03-01"), until: None },
+        ];
+        let facts = facts(vec![TaxRate { windows, ..tax_rate("IE_STANDARD", 23, true) }, tax_rate("Z", 0, true)]);
+        let on = |text: &str, percent| match resolve(rate(percent), &facts.on(text.parse().unwrap()), &Choices::default()) {
+            TaxCode::Code(code) => code.to_owned(),
+            TaxCode::Ask(_) => "?".to_owned(),
+        };
+        assert_eq!((on("2020-08-31", 23), on("2020-09-01", 23)), ("IE_STANDARD".to_owned(), "?".to_owned()));
+        assert_eq!((on("2021-02-28", 21), on("2021-03-01", 21)), ("IE_STANDARD".to_owned(), "?".to_owned()));
+        assert_eq!((on("2026-01-01", 23), on("2020-10-01", 0)), ("IE_STANDARD".to_owned(), "Z".to_owned()));
+        let today = "2026-01-01".parse().unwrap();
+        assert!(matches!(facts.on(today), std::borrow::Cow::Borrowed(_)), "nothing is copied where nothing differs");
+        let over = TaxRate { windows: vec![RateWindow { rate: rate(5), from: None, until: day("2020-01-01") }], ..tax_rate("R", 5, true) };
+        assert_eq!(over.rate_on(today), None);
     }
 
     #[test]

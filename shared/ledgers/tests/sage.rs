@@ -337,6 +337,8 @@ mod against_the_simulator {
         assert_eq!(resolve(rate(20), &facts, &Choices::default()), TaxCode::Code("GB_STANDARD"));
         assert!(matches!(resolve(rate(0), &facts, &Choices::default()), TaxCode::Ask(several) if several.len() == 3));
         assert!(matches!(resolve(rate(15), &facts, &Choices::default()), TaxCode::Ask(none) if none.is_empty()));
+        let of_2009 = facts.on("2009-06-01".parse().unwrap());
+        assert_eq!(resolve(rate(15), &of_2009, &Choices::default()), TaxCode::Code("GB_STANDARD"), "by the document's date");
 
         let african = connected_to(SOUTH_AFRICAN).await;
         let facts = african.world.ledger.facts.facts(african.access()).await.unwrap().value;

@@ -338,8 +338,9 @@ fn sales_account(facts: &Facts, choices: &Choices, label: &str) -> Result<String
     let mut choices: Vec<Choice> = candidates
         .iter()
         .map(|account| {
-            let code = account.code.as_ref().unwrap_or(&account.id);
-            Choice::new(code.clone(), format!("{code} {}", account.name))
+            // Where accounts go by their ids, the name alone says which it is.
+            let label = account.code.as_ref().map_or_else(|| account.name.clone(), |code| format!("{code} {}", account.name));
+            Choice::new(account.code.as_ref().unwrap_or(&account.id).clone(), label)
         })
         .collect();
     let detail = match (&choices.is_empty(), &facts.name) {

@@ -249,6 +249,12 @@ pub enum Step {
 /// Decides the next step.
 #[must_use]
 pub fn next_step(view: View<'_>) -> Step {
+    // Tax rates count as of the document's date.
+    let dated = view.facts.map(|facts| facts.on(view.invoice.issue_date));
+    step_of(View { facts: dated.as_deref(), ..view })
+}
+
+fn step_of(view: View<'_>) -> Step {
     if let Some(step) = lease_of_another(view) {
         return step;
     }

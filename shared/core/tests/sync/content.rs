@@ -1,12 +1,14 @@
 //! What the ledger's document should say (R45-R50, C6, C11, C12, R143, R144).
 
 use coportal_core::connection::{NumberPolicy, Options, Rounding};
+use coportal_core::facts::RateWindow;
 use coportal_core::failure::Question;
 use coportal_core::invoice::TaxMode;
 use coportal_core::ledger::AS_THE_CURRENCY;
 use coportal_core::money::Rate;
 use coportal_core::pricing::{PricedLine, encode_line, totals};
 use coportal_core::sync::content::{hash_of, totals_in_ledger};
+use coportal_core::sync::plan::Step;
 use coportal_core::sync::row::Answer;
 use coportal_core::workspace::TaxRounding;
 use proptest::prelude::*;
@@ -79,6 +81,27 @@ fn c11_several_codes_hold_and_the_answer_is_stored() {
     assert_eq!((hold.question, hold.choices.len()), (Question::MapTax, 2));
     world.answer(&hold, "20=S20B");
     assert_eq!(world.built().content.lines[0].tax_code, "S20B");
+}
+
+/// C11: the planner takes each rate as it is on the document's date, whatever it is on the day of the reading.
+#[test]
+fn c11_the_plan_takes_the_rate_of_the_documents_date() {
+    let window = |percent: &str, from: Option<&str>, until: Option<&str>| RateWindow {
+        rate: rate(percent),
+        from: from.map(|day| day.parse().unwrap()),
+        until: until.map(|day| day.parse().unwrap()),
+    };
+    let mut world = World::linked();
+    world.found.facts_read = true;
+    // The number look of a create is not what this is about.
+    world.found.number_look = Some(Vec::new());
+    assert!(matches!(world.step(), Step::WriteDocument(_)), "{:?}", world.step());
+    let standard = world.facts_mut().tax_rates.iter_mut().find(|known| known.rate == Some(rate("20"))).unwrap();
+    standard.windows = vec![window("20", Some("2026-03-01"), None), window("17.5", None, Some("2026-02-28"))];
+    assert_eq!(world.hold().question, Question::MapTax, "on 20 February it is 17.5%");
+    world.invoice.issue_date = "2026-03-01".parse().unwrap();
+    world.invoice.due_date = None;
+    assert!(matches!(world.step(), Step::WriteDocument(_)), "{:?}", world.step());
 }
 
 /// C11: none is a question too, with an answer that reads the rates again; never "nearest".

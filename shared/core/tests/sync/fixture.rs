@@ -86,7 +86,14 @@ pub(crate) fn rules() -> LedgerRules {
 }
 
 fn tax(code: &str, percent: &str) -> TaxRate {
-    TaxRate { code: code.into(), name: format!("{percent}% {code}"), rate: Some(rate(percent)), on_sales: true, class: None }
+    TaxRate {
+        code: code.into(),
+        name: format!("{percent}% {code}"),
+        rate: Some(rate(percent)),
+        on_sales: true,
+        class: None,
+        windows: Vec::new(),
+    }
 }
 
 fn account(code: &str, purpose: AccountUse) -> Account {

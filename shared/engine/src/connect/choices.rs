@@ -313,6 +313,7 @@ mod tests {
             rate: Some(serde_json::from_value(serde_json::Value::String(percent.to_owned())).unwrap()),
             on_sales,
             class: None,
+            windows: Vec::new(),
         };
         Facts {
             name: "Org".to_owned(),

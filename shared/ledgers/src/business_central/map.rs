@@ -198,6 +198,7 @@ fn tax_group(wire: WireTaxGroup) -> Option<TaxRate> {
         rate: None,
         on_sales: true,
         class: wire.tax_type,
+        windows: Vec::new(),
     })
 }
 

@@ -6,7 +6,7 @@ use coportal_core::contact::{Contact, ContactContent, ContactStatus};
 use coportal_core::document::{
     Changeable, DocumentStatus, DocumentWrite, Paid, PaymentWrite, RemoteDocument, RemoteLine, RemotePayment, WriteLine,
 };
-use coportal_core::facts::{Account, AccountUse, Facts, TaxRate};
+use coportal_core::facts::{Account, AccountUse, Facts, RateWindow, TaxRate};
 use coportal_core::invoice::TaxMode;
 use coportal_core::money::{Currency, Rate};
 use coportal_core::pricing::Totals;
@@ -21,8 +21,8 @@ use super::fixit::Cause;
 use super::markup;
 use super::wire::{
     AddressBody, Allocation, AllocationBody, BankAccount, Business, ContactBody, ContactDocument, EndBody, FinancialSettings, InvoiceBody,
-    InvoiceDocument, LedgerAccount, LineBody, Named, PaymentBody, PaymentDocument, PersonBody, WireAddress, WireContact, WireInvoice,
-    WireLine, WirePayment, WireTaxRate,
+    InvoiceDocument, LedgerAccount, LineBody, Named, PaymentBody, PaymentDocument, PersonBody, Window, WireAddress, WireContact,
+    WireInvoice, WireLine, WirePayment, WireTaxRate,
 };
 use crate::country;
 use crate::json::{self, WireDecimal};
@@ -211,23 +211,20 @@ fn is_registered(scheme: &Named) -> bool {
     !scheme.id.is_empty() && !names.into_iter().flatten().any(not)
 }
 
-/// A tax rate on a day. Its window of that day counts before the percentage beside the windows, which may be another day's.
+/// A tax rate with its percentages over time. The window of a day counts before the percentage beside the windows, which is another
+/// day's (docs/vendors/sage.md, section 4).
 fn tax_rate(wire: WireTaxRate, today: Date) -> TaxRate {
-    let holds = |from: Option<Date>, to: Option<Date>| from.is_none_or(|from| from <= today) && to.is_none_or(|to| today <= to);
-    let window = wire.percentages.iter().find(|window| holds(window.from_date, window.to_date));
-    let percentage = match window {
-        Some(window) => window.percentage,
-        None if wire.percentages.is_empty() => wire.percentage,
-        // It has windows, and none of them is open.
-        None => None,
-    };
-    TaxRate {
+    let percent = |percentage: Option<Decimal>| percentage.and_then(|percent| Rate::try_from(percent).ok());
+    let window = |window: &Window| Some(RateWindow { rate: percent(window.percentage)?, from: window.from_date, until: window.to_date });
+    let rate = TaxRate {
         name: wire.displayed_as.or(wire.name).unwrap_or_else(|| wire.id.clone()),
         code: wire.id,
-        rate: percentage.and_then(|percent| Rate::try_from(percent).ok()),
+        rate: percent(wire.percentage),
         on_sales: wire.is_visible != Some(false) && wire.retailer != Some(true),
         class: None,
-    }
+        windows: wire.percentages.iter().filter_map(window).collect(),
+    };
+    TaxRate { rate: rate.rate_on(today), ..rate }
 }
 
 /// Documents name accounts by id alone, so that a nominal code is part of the name and no code.

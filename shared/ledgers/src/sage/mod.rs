@@ -132,7 +132,11 @@ impl Sage {
         }
         let (rates, sales_accounts) = future::join(
             self.all::<WireTaxRate>(access, || {
-                place("list_tax_rates", "/tax_rates").with("usage", "sales").with("date", today.clone()).with("attributes", "all")
+                place("list_tax_rates", "/tax_rates")
+                    .with("usage", "sales")
+                    .with("date", today.clone())
+                    .with("include_historical_data", "true")
+                    .with("attributes", "all")
             }),
             self.all::<LedgerAccount>(access, || {
                 place("list_ledger_accounts", "/ledger_accounts").with("visible_in", "sales").with("attributes", "all")

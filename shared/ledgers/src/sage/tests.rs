@@ -399,7 +399,7 @@ async fn facts_take_five_calls_and_a_sixth_where_there_are_several_currencies() 
         [
             "GET /v3.1/financial_settings".to_owned(),
             format!("GET /v3.1/businesses/{BUSINESS}"),
-            "GET /v3.1/tax_rates?usage=sales&date=2026-11-21&attributes=all&items_per_page=200".to_owned(),
+            "GET /v3.1/tax_rates?usage=sales&date=2026-11-21&include_historical_data=true&attributes=all&items_per_page=200".to_owned(),
             "GET /v3.1/ledger_accounts?visible_in=sales&attributes=all&items_per_page=200".to_owned(),
             "GET /v3.1/bank_accounts?filter_inactive_bank_accounts=true&attributes=all&items_per_page=200".to_owned(),
         ]

@@ -179,18 +179,21 @@ fn rate(json: &str, day: &str) -> TaxRate {
     tax_rate(serde_json::from_str(json).unwrap(), day.parse().unwrap())
 }
 
-/// C11: the percentage of the day counts, not the one beside it.
+/// C11: the percentage of the document's day counts, not the one beside it.
 #[test]
 fn c11_a_rate_is_the_one_of_its_day() {
-    let standard = r#"{"id":"GB_STANDARD","displayed_as":"Standard 20.00%","percentage":20.0,"is_visible":true,"retailer":false,"percentages":[
+    let standard = r#"{"id":"GB_STANDARD","displayed_as":"Standard 20.00%","percentage":17.5,"is_visible":true,"retailer":false,"percentages":[
         {"percentage":"17.5","from_date":null,"to_date":"2008-11-30"},{"percentage":15,"from_date":"2008-12-01","to_date":"2009-12-31"},
-        {"percentage":20.0,"from_date":"2011-01-04","to_date":null}]}"#;
-    let on = |day| rate(standard, day).rate.map(|rate| rate.to_string());
+        {"percentage":null,"from_date":"2010-01-01","to_date":"2011-01-03"},{"percentage":20.0,"from_date":"2011-01-04","to_date":null}]}"#;
+    let standard = rate(standard, "2026-11-21");
+    let on = |day: &str| standard.rate_on(day.parse().unwrap()).map(|rate| rate.to_string());
+    assert_eq!(standard.rate.map(|rate| rate.to_string()).as_deref(), Some("20"), "as of the reading");
     assert_eq!(on("2026-11-21").as_deref(), Some("20"));
     assert_eq!(on("2009-01-01").as_deref(), Some("15"));
     assert_eq!(on("2000-01-01").as_deref(), Some("17.5"));
     assert_eq!(on("2010-06-01"), None, "no window of its own is open");
-    assert_eq!(rate(r#"{"id":"X","percentage":"5.0"}"#, "2026-11-21").rate.map(|rate| rate.to_string()).as_deref(), Some("5"));
+    let plain = rate(r#"{"id":"X","percentage":"5.0"}"#, "2026-11-21");
+    assert_eq!(plain.rate_on("1999-01-01".parse().unwrap()).map(|rate| rate.to_string()).as_deref(), Some("5"));
     assert_eq!(rate(r#"{"id":"X","percentage":null}"#, "2026-11-21").rate, None);
 }
 
