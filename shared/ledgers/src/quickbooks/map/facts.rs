@@ -102,6 +102,7 @@ fn tax_rates(codes: Vec<WireTaxCode>, rates: &[WireTaxRate], today: Date, us: bo
             on_sales: usable && !(us && rate == Some(Rate::ZERO)),
             rate,
             class: None,
+            windows: Vec::new(),
             code: if us { us_code(&code.id) } else { code.id },
         });
     }
@@ -112,6 +113,7 @@ fn tax_rates(codes: Vec<WireTaxCode>, rates: &[WireTaxRate], today: Date, us: bo
             rate: Some(Rate::ZERO),
             on_sales: true,
             class: None,
+            windows: Vec::new(),
         });
     }
     found
