@@ -1,7 +1,7 @@
 //! The cards of Settings, Integrations.
 
 use coportal_core::connection::{
-    ConnectionStatus, ContactUpdate, MatchBy, NameClash, NumberPolicy, OnVoid, Options, Payments, Profile, Rounding, SyncOn,
+    ConnectionStatus, ContactUpdate, ItemPolicy, MatchBy, NameClash, NumberPolicy, OnVoid, Options, Payments, Profile, Rounding, SyncOn,
 };
 use coportal_core::ledger::{DraftMeaning, Ledger};
 use coportal_engine::connect::{Availability, ConnectionView, HealthLevel, IntegrationView, OrganisationsView};
@@ -33,6 +33,7 @@ pub(crate) fn card(view: &IntegrationView, organisations: Option<&OrganisationsV
             }
             @if let Some(connection) = connection { (state(connection)) }
             @else { p.quiet { (invitation(view.ledger)) } }
+            @if let (None, Some(notice)) = (live, view.notice) { p.quiet { strong { "Before you connect: " } (notice) } }
             @if let Some(parked) = &view.parked { (confirmation(view, parked.began_at, viewer)) }
             @if view.availability == Availability::PendingApproval {
                 p {
@@ -44,7 +45,7 @@ pub(crate) fn card(view: &IntegrationView, organisations: Option<&OrganisationsV
                 p { strong { (view.label) " is part of the " (view.plan_required.label()) " plan. " } "This workspace is on " (viewer.plan) ". Upgrade under Settings, Plan" @if live.is_some() { "; links and choices are kept" } "." }
             }
             @if let (Some(organisations), Some(connection)) = (organisations, live) {
-                @if connection.status == ConnectionStatus::ChooseOrganisation { (choice(view, organisations, viewer)) }
+                @if connection.status != ConnectionStatus::ReconnectRequired { (choice(view, organisations, viewer)) }
             }
             @if let Some(connection) = live { (options(view, &connection.options)) }
             @if !viewer.admin {
@@ -89,7 +90,14 @@ fn state(connection: &ConnectionView) -> Markup {
             dl {
                 @if let Some(organisation) = &connection.organisation {
                     dt { "Organisation" }
-                    dd { (organisation.name) @if let Some(environment) = &organisation.environment { " (" (environment) ")" } }
+                    dd {
+                        (organisation.name)
+                        @if let Some(environment) = &organisation.environment {
+                            " "
+                            @if environment.eq_ignore_ascii_case("sandbox") { span.pill.attention { "Sandbox" } }
+                            @else { "(" (environment) ")" }
+                        }
+                    }
                 }
                 @if let Some(at) = connection.connected_at { dt { "Connected" } dd { (instant(at)) } }
                 dt { "Last synced" }
@@ -126,10 +134,20 @@ fn connect(view: &IntegrationView, live: Option<&ConnectionView>, viewer: Viewer
                 (csrf(viewer))
                 button.primary[main] type="submit" { (text) }
             }
+            // R17. The list is read from the ledger when it is asked for, never for the page itself.
+            @if changeable(view, live) {
+                p { a href=(format!("/settings/integrations?choose={}#{}", view.ledger, view.ledger)) { "Change company" } }
+            }
         } @else if live.is_none() {
             p { button type="button" disabled { (text) } }
         }
     }
+}
+
+/// Whether another organisation of the same consent can be chosen.
+pub(crate) fn changeable(view: &IntegrationView, live: Option<&ConnectionView>) -> bool {
+    let connected = live.is_some_and(|connection| connection.status == ConnectionStatus::Connected);
+    connected && view.capabilities.is_some_and(|capabilities| capabilities.change_organisation)
 }
 
 fn confirmation(view: &IntegrationView, began_at: Timestamp, viewer: Viewer<'_>) -> Markup {
@@ -158,9 +176,11 @@ fn choice(view: &IntegrationView, organisations: &OrganisationsView, viewer: Vie
                     legend { "Which organisation do invoices go to?" }
                     @for organisation in &organisations.items {
                         label {
-                            input type="radio" name="organisation_id" value=(organisation.organisation.id) required;
+                            input type="radio" name="organisation_id" value=(organisation.organisation.id) checked[organisation.chosen] required;
                             span {
                                 (organisation.organisation.name)
+                                @if let Some(environment) = &organisation.organisation.environment { " (" (environment) ")" }
+                                @if organisation.chosen { small { "In use now." } }
                                 @if organisation.used_by_another_workspace { small { "Another CoPortal workspace is connected to it too." } }
                             }
                         }
@@ -185,7 +205,7 @@ fn options(view: &IntegrationView, options: &Options) -> Markup {
         number,
         rounding,
         contact_update,
-        item: _,
+        item,
         also_draft_source,
         sync_on,
     } = options;
@@ -202,7 +222,7 @@ fn options(view: &IntegrationView, options: &Options) -> Markup {
                 dt { "Auto-sync" }
                 dd { @match (auto_sync, sync_on) { (false, _) => "off: invoices sync when somebody presses Sync", (true, SyncOn::Sent) => "on, when an invoice is sent or changes status", (true, SyncOn::Created) => "on, from the moment an invoice is created" } }
                 dt { "Sync as draft" }
-                dd { @match (sync_as_draft, held) { (true, false) => "on: invoices arrive as drafts", (true, true) => "on: CoPortal holds invoices until you press Post", (false, _) => "off: invoices arrive approved" } }
+                dd { @match (sync_as_draft, held) { (true, false) => "on: invoices arrive as drafts", (true, true) => (format!("on: {} has no drafts, so CoPortal holds invoices until you press Post", view.label)), (false, true) => "off: invoices are created unsent, which posts to your books", (false, false) => "off: invoices arrive approved" } }
                 dt { "Invoices taken" }
                 dd { @if *also_draft_source { "draft, sent and paid" } @else { "sent and paid" } }
                 dt { "Contacts" }
@@ -213,6 +233,7 @@ fn options(view: &IntegrationView, options: &Options) -> Markup {
                 dd { (match number { NumberPolicy::Both => "as number and as reference", NumberPolicy::ReferenceOnly => "as reference only", NumberPolicy::LedgerAssigns => "the ledger's own" }) }
                 dt { "Cents that differ" }
                 dd { (match rounding { Rounding::Hold => "ask you first", Rounding::Line => "a rounding line of at most 5 cents" }) }
+                @if *item == ItemPolicy::Mapped { dt { "Items" } dd { "by product: each line's text has an item of its own" } }
                 dt { "Payments" }
                 dd { (match payments { Payments::None => "not pushed", Payments::Push => "pushed" }) }
                 dt { "Void here" }

@@ -14,7 +14,7 @@ use http::StatusCode;
 use maud::html;
 use serde::Deserialize;
 
-use crate::cards::{Viewer, card};
+use crate::cards::{Viewer, card, changeable};
 use crate::messages::{self, Message};
 use crate::{AppState, layout};
 
@@ -31,6 +31,9 @@ pub(crate) struct Outcomes {
     left: Option<String>,
     #[serde(default)]
     stopped: Option<u64>,
+    /// The ledger whose company is to be changed.
+    #[serde(default)]
+    choose: Option<String>,
 }
 
 pub(crate) async fn integrations(
@@ -53,10 +56,12 @@ async fn show(state: &AppState, ctx: &Ctx, principal: &Principal, outcomes: &Out
     let views = state.engine.integrations(ctx, workspace, &principal.user).await?;
     let mut cards = Vec::new();
     for view in views {
-        let choosing =
-            admin && view.connection.as_ref().is_some_and(|connection| connection.status == ConnectionStatus::ChooseOrganisation);
+        let live = view.connection.as_ref();
+        let waits = live.is_some_and(|connection| connection.status == ConnectionStatus::ChooseOrganisation);
+        // Read from the ledger only where somebody asked to change the company (R17).
+        let asked = outcomes.choose.as_deref() == Some(view.ledger.slug()) && changeable(&view, live);
         let organisations: Option<OrganisationsView> =
-            if choosing { Some(state.engine.organisations(ctx, workspace, view.ledger).await?) } else { None };
+            if admin && (waits || asked) { Some(state.engine.organisations(ctx, workspace, view.ledger).await?) } else { None };
         cards.push((view, organisations));
     }
     let message = message(outcomes, cards.iter().map(|(view, _)| view));
