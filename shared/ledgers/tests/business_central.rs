@@ -355,6 +355,16 @@ mod against_the_simulator {
         let old = contacts.write_contact(connected.access(), Some(&made.external_id), &body, "key").await.unwrap_err();
         assert_eq!(old.disposition, Disposition::Stale, "the version has moved");
 
+        // A hundred characters are kept of a name; what was cut off is no difference, else a lost create would never be found.
+        let long = format!("{} Ltd", "The Long Name of a Company ".repeat(6).trim());
+        let cut = connected.customer(&long, "long@name.example", "").await.unwrap();
+        assert_eq!(cut.name, long);
+        let look = Look { name: Some(long.clone()), email: Some("long@name.example".to_owned()), ..Look::default() };
+        let found = contacts.look_contact(connected.access(), &look).await.unwrap().value;
+        assert_eq!(found.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), [long.as_str()]);
+        let found = contacts.search(connected.access(), None, Some(&long)).await.unwrap().value;
+        assert_eq!(found.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), [long.as_str()]);
+
         connected.bookkeeper(Action::BlockContact { contact_id: made.external_id.clone(), blocked: Blocked::Invoice });
         let found = contacts.search(connected.access(), Some("new@acme.example"), None).await.unwrap().value;
         assert_eq!(found[0].status, ContactStatus::Archived);

@@ -37,16 +37,18 @@ impl BusinessCentral {
         name: Option<&str>,
     ) -> Result<Answered<Vec<Contact>>, Failure> {
         let email = email.map(str::trim).filter(|email| !email.is_empty());
-        let name = name.map(map::contact_name).filter(|name| !name.is_empty());
+        let name = name.map(text::tidy).filter(|name| !name.is_empty());
         let fits = |wire: WireCustomer| {
             let contact = map::contact(wire);
+            let contact = name.as_deref().map_or_else(|| contact.clone(), |name| map::with_whole_name(contact.clone(), name));
             let named = name.as_deref().is_some_and(|name| text::name_key(&contact.name) == text::name_key(name));
             match email.and_then(|email| map::with_email(contact.clone(), email)) {
                 Some(found) => Some(found),
                 None => named.then_some(contact),
             }
         };
-        let conditions: Vec<String> = email.map(filter::by_email).into_iter().chain(name.as_deref().map(filter::by_name)).collect();
+        let conditions: Vec<String> =
+            email.map(filter::by_email).into_iter().chain(name.as_deref().map(|name| filter::by_name(&map::contact_name(name)))).collect();
         let (reply, wires) = match conditions.as_slice() {
             [] => return Ok(nothing()),
             [only] => self.list(access, Self::customers(&Self::place(access)?, "search_customers", only), PAGE).await?,
@@ -108,13 +110,18 @@ impl BusinessCentral {
     async fn put_customer(&self, access: Access<'_>, external_id: Option<&str>, body: &[u8]) -> Result<Answered<Contact>, Failure> {
         let write: CustomerWrite = super::stored(access, body)?;
         let first = self.send_customer(access, external_id, &write.if_match, write.customer.as_deref()).await;
-        match (first, write.without_country.as_deref()) {
+        let written = match (first, write.without_country.as_deref()) {
             // Nothing was done: this company does not have the country's code, and the customer is worth more than it.
             (Err(failure), Some(plain)) if outcome::is(&failure, Cause::CodeUnknown) => {
                 self.send_customer(access, external_id, &write.if_match, Some(plain)).await
             }
             (first, _) => first,
-        }
+        };
+        let whole = |contact| match write.name.as_deref() {
+            Some(name) => map::with_whole_name(contact, name),
+            None => contact,
+        };
+        Ok(written?.map(whole))
     }
 
     async fn send_customer(
@@ -176,7 +183,14 @@ impl Contacts for BusinessCentral {
         // One of the two suffices: what was made carries both, and the core compares them.
         let email = look.email.as_deref().filter(|email| !email.trim().is_empty());
         let name = look.name.as_deref().filter(|_| email.is_none());
-        Box::pin(self.search_customers(access, email, name))
+        Box::pin(async move {
+            let found = self.search_customers(access, email, name).await?;
+            let whole = |contact| match look.name.as_deref() {
+                Some(name) => map::with_whole_name(contact, name),
+                None => contact,
+            };
+            Ok(found.map(|contacts| contacts.into_iter().map(whole).collect()))
+        })
     }
 
     fn read_contact<'a>(&'a self, access: Access<'a>, external_id: &'a str) -> Called<'a, Option<Contact>> {

@@ -33,6 +33,9 @@ pub(super) fn contact_name(name: &str) -> String {
 /// A customer to write, as the intent stores it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct CustomerWrite {
+    /// The whole name, where a name is written: the ledger may keep less of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
     /// The version that an update rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) if_match: Option<String>,
@@ -69,7 +72,7 @@ pub(super) fn contact_body(content: &ContactContent, there: Option<&Contact>) ->
     let without_country = body.country.take().and_then(|_| to_raw_value(&body).ok());
     // An update always names a version; `*` where the ledger told none.
     let if_match = there.map(|there| there.version.clone().unwrap_or_else(|| "*".to_owned()));
-    json::bytes(&CustomerWrite { if_match, customer, without_country })
+    json::bytes(&CustomerWrite { name: content.name.clone(), if_match, customer, without_country })
 }
 
 /// A customer as CoPortal sees it.
@@ -102,6 +105,12 @@ pub(super) fn contact(wire: WireCustomer) -> Contact {
         version: wire.etag,
         currency: None,
     }
+}
+
+/// A customer whose name is as much of `name` as the ledger keeps has that name: what was cut off is no difference.
+pub(super) fn with_whole_name(contact: Contact, name: &str) -> Contact {
+    let is_cut = text::name_key(&contact.name) == text::name_key(&contact_name(name));
+    if is_cut { Contact { name: text::tidy(name), ..contact } } else { contact }
 }
 
 /// A customer found by an e-mail address: of a list in the field the one that was asked for is its address.
