@@ -1,4 +1,4 @@
-//! Business Central end to end against its simulator, in process: sign-in, discovery, facts, customers, invoices in steps, posting, payments,
+//! Business Central end to end against its simulator, over real HTTP: sign-in, discovery, facts, customers, invoices in steps, posting, payments,
 //! and what is left when an answer is lost.
 
 #[cfg(test)]
@@ -21,40 +21,20 @@ mod against_the_simulator {
     use coportal_core::pricing::Totals;
     use coportal_core::secret::Secret;
     use coportal_core::sync::row::Look;
-    use coportal_ledgers::exec::{Meter, Transport, TransportError};
+    use coportal_ledgers::exec::{Egress, HttpTransport, Meter};
     use coportal_ledgers::profile::Lane;
     use coportal_ledgers::{Access, AuthorizeRequest, ClientCredentials, Endpoints, LedgerApi, Ledgers, RefreshFailure, pkce_challenge};
-    use futures_util::future::BoxFuture;
-    use http::{Request, Response};
+    use http::Request;
     use jiff::SignedDuration;
     use rust_decimal::Decimal;
     use simulators::business_central::{Action, Blocked, Config, Simulator, Which};
     use simulators::skeleton::consent::Consent;
     use simulators::skeleton::faults::{Fault, FaultKind};
     use simulators::{Answer, Clock};
+    use tokio::net::TcpListener;
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const REDIRECT: &str = "https://api.coportal.example/v1/oauth/business-central/callback";
-
-    /// The simulator as a transport.
-    struct InProcess(Simulator);
-
-    impl Transport for InProcess {
-        fn send<'a>(&'a self, request: Request<Bytes>, _: Duration) -> BoxFuture<'a, Result<Response<Bytes>, TransportError>> {
-            Box::pin(async move {
-                match self.0.handle(request).await {
-                    Answer::Response(response) => Ok(response),
-                    Answer::Slow { response, ticket, .. } => {
-                        self.0.release(ticket);
-                        Ok(response)
-                    }
-                    Answer::Refused => Err(TransportError::NotSent("refused".to_owned())),
-                    Answer::Dropped { .. } => Err(TransportError::MaybeSent("cut".to_owned())),
-                    Answer::Truncated(_) => Err(TransportError::MaybeSent("cut inside the body".to_owned())),
-                }
-            })
-        }
-    }
 
     struct World {
         simulator: Simulator,
@@ -63,7 +43,8 @@ mod against_the_simulator {
         meter: Meter,
     }
 
-    fn world() -> World {
+    /// The simulator behind a socket, and the product's own transport to it.
+    async fn world() -> World {
         let simulator = Simulator::new(Config {
             clock: Clock::fixed("2026-11-21T10:00:00Z".parse().unwrap()),
             client_id: "app-1".to_owned(),
@@ -71,8 +52,13 @@ mod against_the_simulator {
             redirect_uris: vec![REDIRECT.to_owned()],
             seed: 7,
         });
-        let ledgers = Ledgers::new(Arc::new(InProcess(simulator.clone())), Endpoints::default());
-        let ledger = ledgers.get(Ledger::BusinessCentral).unwrap().clone();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(simulator.clone().serve(listener, std::future::pending()));
+        let mut endpoints = Endpoints::default();
+        endpoints.simulate(Ledger::BusinessCentral, &origin);
+        let transport = HttpTransport::new(Egress::of(endpoints.called()).unwrap()).unwrap();
+        let ledger = Ledgers::new(Arc::new(transport), endpoints).get(Ledger::BusinessCentral).unwrap().clone();
         let credentials = ClientCredentials { client_id: "app-1".to_owned(), client_secret: Secret::new("app secret/1".to_owned()) };
         World { simulator, ledger, credentials, meter: Meter::default() }
     }
@@ -115,7 +101,7 @@ mod against_the_simulator {
     }
 
     async fn connected_to(index: usize) -> Connected {
-        let world = world();
+        let world = world().await;
         let set = world.sign_in().await;
         let found = world.organisations(&set.access_token).await.unwrap_or_else(|failure| panic!("{failure:?}"));
         Connected { organisation: found[index].id.clone(), token: set.access_token, world }
@@ -273,7 +259,7 @@ mod against_the_simulator {
     /// R15, R16: sign-in, every company of every environment, the first production one first; the refresh of a chosen one.
     #[tokio::test]
     async fn r16_sign_in_discovery_and_refresh() {
-        let world = world();
+        let world = world().await;
         let set = world.sign_in().await;
         let found = world.organisations(&set.access_token).await.unwrap();
         let names: Vec<(&str, &str)> = found.iter().map(|one| (one.environment.as_deref().unwrap(), one.name.as_str())).collect();
