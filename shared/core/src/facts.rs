@@ -47,6 +47,10 @@ pub struct TaxRate {
     /// The ledger's class of it (`OUTPUT` and so on), to choose among equals.
     #[serde(default)]
     pub class: Option<String>,
+    /// The percentages that it is made of, where the ledger taxes and rounds each by itself (Canada's GST and PST under one code); empty
+    /// where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Rate>,
     /// Its percentages over time, where the ledger publishes their days; where it does not, `rate` counts on every day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<RateWindow>,
@@ -169,6 +173,12 @@ impl Facts {
     #[must_use]
     pub fn account(&self, code_or_id: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.code.as_deref() == Some(code_or_id) || account.id == code_or_id)
+    }
+
+    /// The percentages that a tax code is made of, where each is rounded by itself.
+    #[must_use]
+    pub fn parts_of(&self, code: &str) -> &[Rate] {
+        self.tax_rates.iter().find(|rate| rate.code == code).map_or(&[], |rate| rate.parts.as_slice())
     }
 
     /// The rate of a tax code, if the organisation has it.

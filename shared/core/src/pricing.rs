@@ -53,6 +53,14 @@ pub fn raw_tax(amount: Decimal, rate: Rate, mode: TaxMode) -> Decimal {
     }
 }
 
+/// The unrounded share of one `part` in the tax of a whole `rate`.
+fn raw_part(amount: Decimal, part: Rate, rate: Rate, mode: TaxMode) -> Decimal {
+    match mode {
+        TaxMode::Exclusive => raw_tax(amount, part, mode),
+        TaxMode::Inclusive => amount * part.percent() / (Decimal::ONE_HUNDRED + rate.percent()),
+    }
+}
+
 /// Totals of priced lines: amounts rounded per line, tax rounded where `rounding` says, halves away from zero.
 #[must_use]
 pub fn totals(lines: impl IntoIterator<Item = PricedLine>, currency: Currency, mode: TaxMode, rounding: TaxRounding) -> Totals {
@@ -112,6 +120,8 @@ pub struct LedgerLine<'a> {
     pub tax_code: &'a str,
     /// Its tax, where the ledger is told it.
     pub tax: Option<Decimal>,
+    /// The percentages that its code is made of, where each is rounded by itself.
+    pub parts: &'a [Rate],
 }
 
 /// What a ledger computes of lines: amounts rounded per line, tax by its method, halves away from zero (C12, R143).
@@ -126,20 +136,24 @@ pub fn ledger_totals<'a>(
     let round = |amount| arithmetic.round(amount, currency);
     let mut amounts = Decimal::ZERO;
     let mut tax = Decimal::ZERO;
-    let mut groups: BTreeMap<(Rate, &str, bool), Decimal> = BTreeMap::new();
+    let mut groups: BTreeMap<(Rate, &str, bool), (Decimal, &[Rate])> = BTreeMap::new();
+    let tax_on = |amount: Decimal, rate: Rate, parts: &[Rate]| match parts {
+        [] => round(raw_tax(amount, rate, mode)),
+        parts => parts.iter().map(|part| round(raw_part(amount, *part, rate, mode))).sum(),
+    };
     for line in lines {
         let amount = round(line.quantity * line.unit_price);
         amounts += amount;
         match (method, line.tax) {
             (TaxMethod::Given, Some(given)) => tax += round(given),
-            (TaxMethod::Line | TaxMethod::Given, _) => tax += round(raw_tax(amount, line.rate, mode)),
-            (TaxMethod::Group, _) => *groups.entry((line.rate, line.tax_code, false)).or_default() += amount,
-            (TaxMethod::SignedGroup, _) => {
-                *groups.entry((line.rate, line.tax_code, amount.is_sign_negative() && !amount.is_zero())).or_default() += amount;
+            (TaxMethod::Line | TaxMethod::Given, _) => tax += tax_on(amount, line.rate, line.parts),
+            (TaxMethod::Group | TaxMethod::SignedGroup, _) => {
+                let apart = method == TaxMethod::SignedGroup && amount.is_sign_negative() && !amount.is_zero();
+                groups.entry((line.rate, line.tax_code, apart)).or_insert((Decimal::ZERO, line.parts)).0 += amount;
             }
         }
     }
-    tax += groups.iter().map(|((rate, _, _), amount)| round(raw_tax(*amount, *rate, mode))).sum::<Decimal>();
+    tax += groups.iter().map(|((rate, _, _), (amount, parts))| tax_on(*amount, *rate, parts)).sum::<Decimal>();
     match mode {
         TaxMode::Exclusive => Totals { subtotal: amounts, tax, total: amounts + tax },
         TaxMode::Inclusive => Totals { subtotal: amounts - tax, tax, total: amounts },
@@ -273,5 +287,42 @@ mod tests {
             prop_assert_eq!(round(encoded.unit_price, 4), encoded.unit_price);
             prop_assert_eq!(gbp.round(encoded.quantity * encoded.unit_price), line.amount(gbp));
         }
+    }
+
+    /// C12: a code of several percentages is rounded percentage by percentage, per line or per document.
+    #[test]
+    fn c12_each_part_of_a_code_is_rounded_by_itself() {
+        let rate = |percent: &str| Rate::try_from(percent.parse::<Decimal>().unwrap()).unwrap();
+        let parts = [rate("7.1"), rate("2")];
+        let line = LedgerLine {
+            quantity: Decimal::ONE,
+            unit_price: "10.35".parse().unwrap(),
+            rate: rate("9.1"),
+            tax_code: "3",
+            tax: None,
+            parts: &parts,
+        };
+        let arithmetic = Arithmetic {
+            tax: TaxMethod::Line,
+            inclusive: crate::ledger::InclusivePrices::SentNet,
+            quantity_decimals: 7,
+            unit_price_decimals: 7,
+            amount_decimals: 2,
+        };
+        let usd: Currency = "USD".parse().unwrap();
+        let tax =
+            |lines: &[LedgerLine<'_>], mode, method| ledger_totals(lines.iter().copied(), usd, mode, &arithmetic, method).tax.to_string();
+        let whole = LedgerLine { parts: &[], ..line };
+        // 0.73485 and 0.207: 0.73 and 0.21; of two lines 1.4697 and 0.414: 1.47 and 0.41.
+        assert_eq!(tax(&[line], TaxMode::Exclusive, TaxMethod::Line), "0.94");
+        assert_eq!(tax(&[line, line], TaxMode::Exclusive, TaxMethod::Line), "1.88");
+        assert_eq!(tax(&[line, line], TaxMode::Exclusive, TaxMethod::Group), "1.88");
+        let third = LedgerLine { unit_price: "10.25".parse().unwrap(), ..line };
+        // 0.72775 and 0.205: 0.73 and 0.21, where 9.1% of it is 0.93.
+        assert_eq!(tax(&[third], TaxMode::Exclusive, TaxMethod::Group), "0.94");
+        assert_eq!(tax(&[LedgerLine { parts: &[], ..third }], TaxMode::Exclusive, TaxMethod::Group), "0.93");
+        assert_eq!(tax(&[whole], TaxMode::Exclusive, TaxMethod::Line), "0.94");
+        // 10.35 gross: 0.6735... and 0.1897... of 109.1.
+        assert_eq!(tax(&[line], TaxMode::Inclusive, TaxMethod::Line), "0.86");
     }
 }

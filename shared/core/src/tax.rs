@@ -45,6 +45,7 @@ pub(crate) mod tests {
             rate: Some(rate(percent)),
             on_sales,
             class: None,
+            parts: Vec::new(),
             windows: Vec::new(),
         }
     }

@@ -225,6 +225,7 @@ pub fn totals_in_ledger(lines: &[DocumentLine], currency: Currency, mode: TaxMod
         rate: line.rate,
         tax_code: &line.tax_code,
         tax: line.tax,
+        parts: facts.parts_of(&line.tax_code),
     });
     ledger_totals(lines, currency, mode, &rules.arithmetic, tax_method(facts, rules))
 }

@@ -449,6 +449,7 @@ fn totals_of(lines: &[MergedLine], wanted: &BuiltContent, mode: Option<TaxMode>,
             rate: line.rate.map(|rate| if mode.is_some() { rate } else { Rate::ZERO })?,
             tax_code: line.write.tax_code.as_deref().unwrap_or_default(),
             tax: line.write.tax,
+            parts: if mode.is_some() { facts.parts_of(line.write.tax_code.as_deref().unwrap_or_default()) } else { &[] },
         })
     });
     ledger_totals(lines, wanted.content.currency, mode.unwrap_or(TaxMode::Exclusive), &rules.arithmetic, tax_method(facts, rules))

@@ -92,6 +92,7 @@ fn tax(code: &str, percent: &str) -> TaxRate {
         rate: Some(rate(percent)),
         on_sales: true,
         class: None,
+        parts: Vec::new(),
         windows: Vec::new(),
     }
 }

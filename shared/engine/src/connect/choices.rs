@@ -313,6 +313,7 @@ mod tests {
             rate: Some(serde_json::from_value(serde_json::Value::String(percent.to_owned())).unwrap()),
             on_sales,
             class: None,
+            parts: Vec::new(),
             windows: Vec::new(),
         };
         Facts {

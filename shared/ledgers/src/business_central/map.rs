@@ -207,6 +207,7 @@ fn tax_group(wire: WireTaxGroup) -> Option<TaxRate> {
         rate: None,
         on_sales: true,
         class: wire.tax_type,
+        parts: Vec::new(),
         windows: Vec::new(),
     })
 }

@@ -222,6 +222,7 @@ fn tax_rate(wire: WireTaxRate, today: Date) -> TaxRate {
         rate: percent(wire.percentage),
         on_sales: wire.is_visible != Some(false) && wire.retailer != Some(true),
         class: None,
+        parts: Vec::new(),
         windows: wire.percentages.iter().filter_map(window).collect(),
     };
     TaxRate { rate: rate.rate_on(today), ..rate }

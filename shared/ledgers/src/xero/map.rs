@@ -189,6 +189,7 @@ fn tax_rate(wire: WireTaxRate) -> Option<TaxRate> {
         rate: wire.effective_rate.and_then(|percent| Rate::try_from(percent).ok()),
         on_sales: active && wire.can_apply_to_revenue == Some(true),
         class: wire.report_tax_type,
+        parts: Vec::new(),
         windows: Vec::new(),
     })
 }

@@ -1,6 +1,6 @@
 //! A company's facts (docs/vendors/quickbooks.md, sections 3 and 4).
 
-use coportal_core::facts::{Account, AccountUse, Facts, Item, TaxRate};
+use coportal_core::facts::{Account, AccountUse, Facts, Item, RateWindow, TaxRate};
 use coportal_core::ledger::TaxMethod;
 use coportal_core::money::{Currency, Rate};
 use jiff::Timestamp;
@@ -8,7 +8,9 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::quickbooks::fixit::Cause;
-use crate::quickbooks::wire::{Found, WireAccount, WireCompany, WireCurrency, WireItem, WireTaxCode, WireTaxRate, day, id_of};
+use crate::quickbooks::wire::{
+    Found, WireAccount, WireCompany, WireCurrency, WireItem, WireTaxCode, WireTaxDetail, WireTaxRate, WireTaxWindow, day, id_of,
+};
 
 /// The two words that a line's tax code is in the US.
 pub(in crate::quickbooks) const TAXED: &str = "TAX";
@@ -89,12 +91,17 @@ fn tax_rates(codes: Vec<WireTaxCode>, rates: &[WireTaxRate], today: Date, us: bo
         }
         // A rate on top of another one's tax is no sum of percentages.
         let simple = details.iter().all(|detail| detail.tax_type_applicable.as_deref().is_none_or(|kind| kind == "TaxOnAmount"));
-        let mut percents = details.iter().map(|detail| {
+        let named = |detail: &WireTaxDetail| {
             let id = id_of(&detail.tax_rate_ref)?;
-            percent(rates.iter().find(|rate| rate.id == id)?, today)
-        });
-        let sum = percents.try_fold(Decimal::ZERO, |sum, percent| sum.checked_add(percent?));
-        let rate = sum.filter(|_| simple).and_then(|percent| Rate::try_from(percent).ok());
+            rates.iter().find(|rate| rate.id == id)
+        };
+        let known: Vec<&WireTaxRate> = details.iter().filter_map(named).collect();
+        let parts: Option<Vec<Rate>> = known.iter().map(|rate| Rate::try_from(percent(rate, today)?).ok()).collect();
+        let parts = parts.filter(|parts| simple && parts.len() == details.len()).unwrap_or_default();
+        let rate = match parts.as_slice() {
+            [] => None,
+            parts => Rate::try_from(parts.iter().map(Rate::percent).sum::<Decimal>()).ok(),
+        };
         let usable = code.active.unwrap_or(true) && code.hidden != Some(true);
         found.push(TaxRate {
             name: code.name.unwrap_or_else(|| code.id.clone()),
@@ -102,7 +109,13 @@ fn tax_rates(codes: Vec<WireTaxCode>, rates: &[WireTaxRate], today: Date, us: bo
             on_sales: usable && !(us && rate == Some(Rate::ZERO)),
             rate,
             class: None,
-            windows: Vec::new(),
+            windows: match known.as_slice() {
+                [only] if simple => windows(only),
+                // Those of several rates have no common days: the codes count as they are today.
+                _ => Vec::new(),
+            },
+            // Each rate of a code is rounded by itself (section 11).
+            parts: if parts.len() > 1 { parts } else { Vec::new() },
             code: if us { us_code(&code.id) } else { code.id },
         });
     }
@@ -113,10 +126,21 @@ fn tax_rates(codes: Vec<WireTaxCode>, rates: &[WireTaxRate], today: Date, us: bo
             rate: Some(Rate::ZERO),
             on_sales: true,
             class: None,
+            parts: Vec::new(),
             windows: Vec::new(),
         });
     }
     found
+}
+
+/// The days on which a rate has which percentage.
+fn windows(rate: &WireTaxRate) -> Vec<RateWindow> {
+    let read = |window: &WireTaxWindow| {
+        let on = |text: &Option<String>| text.as_deref().map(|text| day(text).ok_or(())).transpose();
+        let percent = Rate::try_from(window.rate_value?).ok()?;
+        Some(RateWindow { rate: percent, from: on(&window.effective_date).ok()?, until: on(&window.end_date).ok()? })
+    };
+    rate.effective_tax_rate.iter().filter_map(read).collect()
 }
 
 /// A rate's percentage on a day: the window that holds it, else the rate's own figure.
@@ -213,6 +237,10 @@ mod tests {
                 ("17", percent("0"), true),
             ]
         );
+        let parts: Vec<_> = facts.parts_of("13").iter().map(|part| part.percent().to_string()).collect();
+        assert_eq!((parts, facts.parts_of("11").len()), (vec!["20".to_owned(), "9.975".to_owned()], 0), "C12: each is rounded by itself");
+        let on = |day: &str| facts.tax_rates[1].rate_on(day.parse().unwrap()).map(|rate| rate.percent().to_string());
+        assert_eq!((on("2025-12-31"), on("2026-01-01"), on("1999-01-01")), (percent("4"), percent("5.5"), None), "C11: as of the day");
         assert_eq!((facts.tax_method, facts.one_tax_code, facts.pays_tax, facts.assigns_numbers), (None, false, true, false));
         assert_eq!(facts.locked_until, Some("2026-03-31".parse().unwrap()));
         assert_eq!((facts.default_item.as_deref(), facts.items.len()), (Some("5"), 1));
