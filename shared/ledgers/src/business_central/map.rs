@@ -9,7 +9,6 @@ use coportal_core::text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use uuid::Uuid;
 
 use super::fixit::Cause;
 use super::place::{Place, is_name};
@@ -122,9 +121,14 @@ pub(super) fn with_email(mut contact: Contact, email: &str) -> Option<Contact> {
     Some(contact)
 }
 
+/// Whether an environment is of a type (section 2: compared without regard to case).
+fn is_of(environment: &WireEnvironment, kind: &str) -> bool {
+    environment.r#type.as_deref().is_some_and(|word| word.trim().eq_ignore_ascii_case(kind))
+}
+
 /// Whether an environment's type is the one for real books.
 fn is_production(environment: &WireEnvironment) -> bool {
-    environment.r#type.as_deref().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("Production"))
+    is_of(environment, "Production")
 }
 
 /// The environments in the order in which they are offered (R16): those for real books first, by name.
@@ -137,12 +141,15 @@ pub(super) fn environments(all: Vec<WireEnvironment>) -> Vec<WireEnvironment> {
     ours
 }
 
-/// A company as an organisation.
-pub(super) fn organisation(tenant: Uuid, environment: &str, company: WireCompany) -> Organisation {
+/// A company as an organisation. A sandbox says what it is, whatever its name: nobody should take it for the real books (R16).
+pub(super) fn organisation(environment: &WireEnvironment, company: WireCompany) -> Organisation {
+    let name = environment.name.as_str();
+    let is_told = name.to_ascii_lowercase().contains("sandbox");
+    let shown = if is_of(environment, "Sandbox") && !is_told { format!("{name}, sandbox") } else { name.to_owned() };
     Organisation {
-        id: Place::new(tenant, environment, company.id).id(),
+        id: Place::new(environment.aad_tenant_id, name, company.id).id(),
         name: company.display_name.unwrap_or(company.name),
-        environment: Some(environment.to_owned()),
+        environment: Some(shown),
         // There is no link to cut: an administrator takes the consent back (section 1).
         link_id: None,
     }

@@ -146,7 +146,7 @@ impl EntraSignIn {
         for (environment, companies) in asked {
             match companies {
                 Ok(companies) => {
-                    found.extend(companies.into_iter().map(|one| map::organisation(environment.aad_tenant_id, &environment.name, one)));
+                    found.extend(companies.into_iter().map(|one| map::organisation(&environment, one)));
                 }
                 Err(failure) if is_closed(&failure) => closed = Some(failure),
                 Err(failure) => return Err(failure),

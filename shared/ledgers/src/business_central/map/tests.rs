@@ -120,10 +120,26 @@ fn r16_production_comes_first_by_name() {
 #[test]
 fn a_company_is_an_organisation_of_its_environment() {
     let company: WireCompany = serde_json::from_value(json!({ "id": ID, "name": "CRONUS UK Ltd.", "displayName": "" })).unwrap();
-    let organisation = organisation(ID.parse().unwrap(), "My Sandbox", company);
+    let organisation = organisation(&environment("My Sandbox", Some("Sandbox"), None), company);
     assert_eq!(organisation.id, format!("{ID}/My%20Sandbox/{ID}"));
     assert_eq!((organisation.name.as_str(), organisation.environment.as_deref()), ("CRONUS UK Ltd.", Some("My Sandbox")));
     assert_eq!(organisation.link_id, None);
+}
+
+/// R16: without a production environment the first sandbox is taken, and says that it is one.
+#[test]
+fn r16_a_sandbox_is_never_taken_for_the_real_books() {
+    for (name, kind, shown) in [
+        ("Production", "Production", "Production"),
+        ("Sandbox", "Sandbox", "Sandbox"),
+        ("Test", "sandbox", "Test, sandbox"),
+        ("Sandbox talk", "Production", "Sandbox talk"),
+    ] {
+        let company: WireCompany = serde_json::from_value(json!({ "id": ID, "name": "C" })).unwrap();
+        let organisation = organisation(&environment(name, Some(kind), None), company);
+        assert_eq!(organisation.environment.as_deref(), Some(shown));
+        assert_eq!(organisation.id, Place::new(ID.parse().unwrap(), name, ID.parse().unwrap()).id(), "addresses have the name itself");
+    }
 }
 
 fn account_of(number: &str, name: &str, category: &str, extra: &serde_json::Value) -> WireAccount {

@@ -182,7 +182,7 @@ async fn r16_every_company_is_found_and_production_comes_first() {
     let (found, lines) = discover(vec![environments, companies(&["M2", "M1"]), companies(&["Z"]), companies(&["A"])]).await;
     let found = found.unwrap();
     let names: Vec<(&str, &str)> = found.iter().map(|one| (one.environment.as_deref().unwrap(), one.name.as_str())).collect();
-    assert_eq!(names, [("Mike", "M2"), ("Mike", "M1"), ("Zulu", "Z"), ("Alpha test", "A")]);
+    assert_eq!(names, [("Mike", "M2"), ("Mike", "M1"), ("Zulu", "Z"), ("Alpha test, sandbox", "A")]);
     assert_eq!(found[3].id, format!("{TENANT}/Alpha%20test/{COMPANY}"));
     assert_eq!(lines[0], "GET /environments/v1.2");
     assert_eq!(lines[3], format!("GET /v2.0/{TENANT}/Alpha%20test/api/v2.0/companies"));
