@@ -14,7 +14,7 @@ mod against_the_simulator {
     use coportal_core::invoice::TaxMode;
     use coportal_core::ledger::{Ledger, TaxMethod};
     use coportal_core::oauth::TokenSet;
-    use coportal_core::pricing::Totals;
+    use coportal_core::pricing::{LedgerLine, Totals, ledger_totals};
     use coportal_core::secret::Secret;
     use coportal_core::sync::row::Look;
     use coportal_ledgers::exec::{Egress, HttpTransport, Meter};
@@ -421,6 +421,31 @@ mod against_the_simulator {
         assert_eq!(connected.look(look).await, std::slice::from_ref(&made));
         let updated = connected.send(&DocumentWrite { number: made.number.clone(), ..update(&made, us.clone()) }, "key-2").await.unwrap();
         assert_eq!((updated.totals, updated.number), (us.totals, made.number));
+    }
+
+    /// C12: a code of two percentages (7.1 and 2) is rounded twice: 10.25 bears 0.73 and 0.21, where 9.1% of it is 0.93.
+    #[tokio::test]
+    async fn c12_a_code_of_two_percentages_comes_to_what_was_reckoned() {
+        let connected = connected(US).await;
+        let facts = connected.facts().await;
+        let contact = connected.make_contact("Acme", "ann@acme.example").await.unwrap();
+        let parts = facts.parts_of("TAX:3");
+        assert_eq!(parts.iter().map(|part| part.percent().to_string()).collect::<Vec<_>>(), ["7.1", "2"]);
+        let ledger_line = LedgerLine {
+            quantity: "1".parse().unwrap(),
+            unit_price: "10.25".parse().unwrap(),
+            rate: facts.rate_of("TAX:3").unwrap(),
+            tax_code: "TAX:3",
+            tax: None,
+            parts,
+        };
+        let usd = "USD".parse().unwrap();
+        let arithmetic = connected.world.ledger.rules.arithmetic;
+        let reckoned = ledger_totals([ledger_line], usd, TaxMode::Exclusive, &arithmetic, facts.tax_method.unwrap());
+        assert_eq!(reckoned, totals("10.25", "0.94", "11.19"));
+        let lines = vec![line("Design", "1", "10.25", "TAX:3")];
+        let us = DocumentWrite { number: None, currency: usd, lines, totals: reckoned, ..write(&contact.external_id, "INV-1") };
+        assert_eq!(connected.send(&us, "key-1").await.unwrap().totals, reckoned);
     }
 
     #[tokio::test]

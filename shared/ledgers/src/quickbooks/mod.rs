@@ -1,5 +1,6 @@
 //! QuickBooks Online: the calls.
 
+mod body;
 mod fixit;
 mod map;
 mod note;
@@ -21,13 +22,12 @@ use coportal_core::sync::row::Look;
 use http::Method;
 use serde::Deserialize;
 
+use self::body::{BatchBody, BatchQuery};
 use self::fixit::Cause;
 use self::map::{contact, document, facts, payment};
 pub use self::profile::QuickBooksEndpoints;
 use self::profile::{ALWAYS, KEYS, PROFILE, RULES};
-use self::wire::{
-    BatchAnswer, BatchBody, BatchQuery, CustomerAnswer, Found, InvoiceAnswer, PaymentAnswer, QueryAnswer, WireCustomer, WireInvoice,
-};
+use self::wire::{BatchAnswer, CustomerAnswer, Found, InvoiceAnswer, PaymentAnswer, QueryAnswer, WireCustomer, WireInvoice};
 use crate::exec::call::{Call, Caller, Reply, Tenancy, nothing};
 use crate::exec::{Executor, Operation, encoded};
 use crate::judge::{self, Subject};

@@ -5,10 +5,9 @@ use coportal_core::contact::{Contact, ContactContent, ContactStatus};
 use coportal_core::text;
 
 use crate::json;
+use crate::quickbooks::body::{AddressBody, CustomerBody, EmailBody, PhoneBody, RefBody};
 use crate::quickbooks::query::DELETED;
-use crate::quickbooks::wire::{
-    AddressBody, CustomerBody, EmailBody, PhoneBody, RefBody, WireAddress, WireCustomer, WireEmail, id_of, instant,
-};
+use crate::quickbooks::wire::{WireAddress, WireCustomer, WireEmail, id_of, instant};
 
 /// Longest name that every edition of the reference grants; newer ones grant more.
 const NAME_MAX: usize = 100;

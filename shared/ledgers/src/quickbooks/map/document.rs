@@ -11,11 +11,10 @@ use serde_json::{Map, Value};
 
 use super::facts::{TAXED, UNTAXED, us_code, us_group};
 use crate::json::{self, WireDecimal};
+use crate::quickbooks::body::{InvoiceBody, LineBody, NothingBody, RefBody, SaleBody, TaxBody, WrittenLine};
 use crate::quickbooks::note;
 use crate::quickbooks::profile::RULES;
-use crate::quickbooks::wire::{
-    InvoiceBody, LineBody, NothingBody, RawObject, Ref, RefBody, SaleBody, TaxBody, WireInvoice, WrittenLine, day, id_of, instant,
-};
+use crate::quickbooks::wire::{RawObject, Ref, WireInvoice, day, id_of, instant};
 
 const SALE: &str = "SalesItemLineDetail";
 const TEXT: &str = "DescriptionOnly";

@@ -5,7 +5,8 @@ use rust_decimal::Decimal;
 
 use super::INVOICE;
 use crate::json::{self, WireDecimal};
-use crate::quickbooks::wire::{LinkedBody, PaymentBody, PaymentLineBody, RefBody, WirePayment, day};
+use crate::quickbooks::body::{LinkedBody, PaymentBody, PaymentLineBody, RefBody};
+use crate::quickbooks::wire::{WireLinked, WirePayment, day};
 
 /// What a mark of ours begins with.
 const MARK: &str = "CP-";
@@ -30,9 +31,7 @@ pub(in crate::quickbooks) fn body(write: &PaymentWrite) -> Vec<u8> {
 
 /// How much of a payment is applied to an invoice; `None` where it is not tied to it at all.
 fn applied(wire: &WirePayment, document: &str) -> Option<Decimal> {
-    let tied = |linked: &crate::quickbooks::wire::WireLinked| {
-        linked.txn_type.as_deref() == Some(INVOICE) && linked.txn_id.as_deref() == Some(document)
-    };
+    let tied = |linked: &WireLinked| linked.txn_type.as_deref() == Some(INVOICE) && linked.txn_id.as_deref() == Some(document);
     let mut lines = wire.line.iter().filter(|line| line.linked_txn.iter().any(tied)).peekable();
     lines.peek()?;
     lines.try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.amount.unwrap_or_default()))
