@@ -33,6 +33,8 @@ mod against_the_simulator {
     use simulators::{Answer, Clock};
     use tokio::net::TcpListener;
 
+    mod faults;
+
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const REDIRECT: &str = "https://api.coportal.example/v1/oauth/business-central/callback";
 
@@ -461,78 +463,6 @@ mod against_the_simulator {
             assert_eq!(failure.disposition, Disposition::Stale, "{number}");
             assert_eq!(connected.read(&made.external_id).await.unwrap(), before, "nothing was changed");
         }
-    }
-
-    /// Section 10: every kind of lost answer at every step; one document with every line once.
-    #[tokio::test]
-    async fn a_lost_answer_is_found_again_and_no_line_is_made_twice() {
-        let connected = connected().await;
-        let contact = connected.acme().await;
-        let kinds = [FaultKind::TimeoutBefore, FaultKind::TimeoutAfter, FaultKind::Truncate, FaultKind::Garbage];
-        for (number, kind) in kinds.into_iter().enumerate() {
-            let wanted = write(&contact, &format!("CP-{number}"));
-            connected.fault("/salesInvoices", kind);
-            let lost = connected.header(&wanted).await.unwrap_err();
-            assert_eq!(lost.disposition, Disposition::LookFirst, "{kind:?}");
-            let look = by_reference(&format!("CP-{number}"));
-            let found = connected.world.ledger.documents.look(connected.access(), &look).await.unwrap().value;
-            let header = match found.as_slice() {
-                [only] => only.clone(),
-                [] if kind == FaultKind::TimeoutBefore => connected.header(&wanted).await.unwrap(),
-                other => panic!("{kind:?}: {other:?}"),
-            };
-            connected.fault("/$batch", kind);
-            assert_eq!(connected.go_on(&header, &wanted).await.unwrap_err().disposition, Disposition::LookFirst, "{kind:?}");
-            let begun = connected.read(&header.external_id).await.unwrap();
-            let whole = connected.go_on(&begun, &wanted).await.unwrap_or_else(|failure| panic!("{failure:?}"));
-            assert_eq!(whole.lines.len(), 2, "{kind:?}");
-            // With what was known before: the lines are there already, and are not made again.
-            assert_eq!(connected.go_on(&header, &wanted).await.unwrap().lines.len(), 2, "{kind:?}");
-            assert_eq!(connected.documents(), number + 1);
-        }
-        connected.fault("/salesInvoices", FaultKind::Refuse);
-        // A connection that was taken and cut proves nothing, though nothing was done.
-        assert_eq!(connected.header(&write(&contact, "CP-9")).await.unwrap_err().disposition, Disposition::LookFirst);
-        assert_eq!(connected.documents(), kinds.len());
-    }
-
-    /// A request that lands after our time-out (section 8): the sequence keeps its lines from being made twice.
-    #[tokio::test]
-    async fn lines_that_land_late_are_refused_or_counted_once() {
-        let connected = connected().await;
-        let wanted = write(&connected.acme().await, "CP-1");
-        let header = connected.header(&wanted).await.unwrap();
-        let late = Fault { after_seconds: 300, ..Fault::on("/$batch", FaultKind::Late) };
-        connected.world.simulator.post_faults(vec![late]);
-        assert_eq!(connected.go_on(&header, &wanted).await.unwrap_err().disposition, Disposition::LookFirst);
-        assert_eq!(connected.go_on(&header, &wanted).await.unwrap().lines.len(), 2);
-        connected.world.simulator.clock().advance(SignedDuration::from_secs(301));
-        connected.world.simulator.settle();
-        assert_eq!(connected.read(&header.external_id).await.unwrap().lines.len(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_lost_posting_is_found_out() {
-        let connected = connected().await;
-        let contact = connected.acme().await;
-        for (number, kind) in [FaultKind::TimeoutBefore, FaultKind::TimeoutAfter].into_iter().enumerate() {
-            let draft = connected.make(&write(&contact, &format!("CP-{number}"))).await;
-            connected.fault("Microsoft.NAV.post", kind);
-            assert_eq!(connected.post(&draft).await.unwrap_err().disposition, Disposition::LookFirst, "{kind:?}");
-            let stands = connected.read(&draft.external_id).await.unwrap();
-            assert_eq!(stands.status == DocumentStatus::Draft, kind == FaultKind::TimeoutBefore);
-            assert_eq!(connected.post(&draft).await.unwrap().status, DocumentStatus::Approved, "{kind:?}");
-        }
-        let draft = connected.make(&write(&contact, "CP-7")).await;
-        connected.bookkeeper(Action::SendForApproval { document_id: draft.external_id.clone() });
-        let waiting = connected.read(&draft.external_id).await.unwrap();
-        assert_eq!((waiting.status, waiting.changeable), (DocumentStatus::Draft, Changeable::Nothing));
-        assert_eq!(connected.post(&waiting).await.unwrap_err().code, "business_central_approval_pending");
-        connected.bookkeeper(Action::Reopen { document_id: draft.external_id.clone() });
-        connected.bookkeeper(Action::Release { document_id: draft.external_id.clone() });
-        let released = connected.read(&draft.external_id).await.unwrap();
-        assert_eq!((released.status, released.has_payments), (DocumentStatus::Approved, false), "never taken for a draft");
-        assert_eq!(connected.void(&released).await.unwrap_err().disposition, Disposition::Hold { question: Question::LockedInLedger });
     }
 
     /// C1: the payment waits in a journal, counts, and leaves it when the bookkeeper posts it.
