@@ -230,6 +230,17 @@ impl World {
         }
     }
 
+    /// Connects anew, to the same organisation.
+    ///
+    /// # Errors
+    /// When connecting does not end as connected.
+    pub async fn reconnect_as_before(&self) -> Result<()> {
+        self.simulator.set_consent(Consent::approve()).map_err(|refused| anyhow!("{refused:?}"))?;
+        let engine = self.process()?;
+        let workspace = engine.store.workspace(self.workspace).await?.context("the workspace is there")?;
+        self.consent(&engine, &self.ctx(), &workspace).await
+    }
+
     /// Connects anew, consenting to exactly these organisations.
     ///
     /// # Errors

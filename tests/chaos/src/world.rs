@@ -351,8 +351,16 @@ impl World {
     /// # Errors
     /// When it does not come to rest in 12 clicks.
     pub async fn settle(&self) -> Result<Outcome<SyncEnd>> {
+        self.settle_within(12).await
+    }
+
+    /// The same with another number of clicks.
+    ///
+    /// # Errors
+    /// When it does not come to rest in so many.
+    pub async fn settle_within(&self, clicks: usize) -> Result<Outcome<SyncEnd>> {
         let mut last = String::new();
-        for _ in 0..12 {
+        for _ in 0..clicks {
             let Run::Ended(end) = self.click().await? else { bail!("a process died although nothing was armed") };
             let until = match end.as_ref() {
                 Ok(SyncEnd::InProgress { until }) => Some(*until),
@@ -366,7 +374,7 @@ impl World {
             let wait = self.clock.now().duration_until(until) + SignedDuration::from_secs(1);
             self.clock.advance(wait.max(SignedDuration::from_secs(1)));
         }
-        bail!("not at rest after 12 clicks: {last}")
+        bail!("not at rest after {clicks} clicks: {last}")
     }
 
     /// Changes the invoice as a user would.

@@ -71,7 +71,10 @@ impl Story {
         let word = self.styled(Style::Green, &sync.changed);
         match sync.changed.as_str() {
             "nothing" => self.say(&format!("{word} to do: what {label} has is what CoPortal has.")),
-            _ => self.say(&format!("{word}: number {}, id {}", sync.external_number, sync.external_id)),
+            _ => {
+                let number = if sync.external_number.is_empty() { "none yet" } else { &sync.external_number };
+                self.say(&format!("{word}: number {number}, id {}", sync.external_id));
+            }
         }
         match sync.seen.len() {
             0 => self.say(&format!("{label} was not called.")),

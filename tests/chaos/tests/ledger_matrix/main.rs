@@ -14,7 +14,7 @@
 mod matrix;
 mod scenario;
 
-use coportal_core::ledger::Ledger;
+use coportal_core::ledger::{DraftMeaning, Ledger};
 
 use matrix::matrix;
 use scenario::Scenario;
@@ -36,10 +36,36 @@ matrices! {
     xero_approval: Xero, Approval, at least 40;
     xero_void: Xero, Void, at least 30;
     xero_payment: Xero, Payment, at least 30;
-    sage_first_sync: Sage, FirstSync, at least 100;
+    quickbooks_first_sync: Quickbooks, FirstSync, at least 80;
+    quickbooks_update: Quickbooks, Update, at least 40;
+    quickbooks_void: Quickbooks, Void, at least 30;
+    quickbooks_payment: Quickbooks, Payment, at least 30;
+    quickbooks_expired_token: Quickbooks, ExpiredToken, at least 80;
+    sage_first_sync: Sage, FirstSync, at least 80;
     sage_update: Sage, Update, at least 60;
     sage_approval: Sage, Approval, at least 40;
     sage_void: Sage, Void, at least 30;
     sage_payment: Sage, Payment, at least 30;
-    sage_expired_token: Sage, ExpiredToken, at least 100;
+    sage_expired_token: Sage, ExpiredToken, at least 80;
+    business_central_first_sync: BusinessCentral, FirstSync, at least 80;
+    business_central_line_by_line: BusinessCentral, FirstSyncLineByLine, at least 80;
+    business_central_update: BusinessCentral, Update, at least 40;
+    business_central_approval: BusinessCentral, Approval, at least 40;
+    business_central_void: BusinessCentral, Void, at least 30;
+    business_central_payment: BusinessCentral, Payment, at least 30;
+    business_central_expired_token: BusinessCentral, ExpiredToken, at least 80;
+}
+
+/// What a ledger does not have is said with its reason, and is no gap by oversight.
+#[test]
+fn what_does_not_apply_has_a_reason() {
+    for (ledger, scenario, draft) in [
+        (Ledger::Quickbooks, Scenario::Approval, DraftMeaning::Held),
+        (Ledger::Xero, Scenario::FirstSyncLineByLine, DraftMeaning::Native),
+        (Ledger::Quickbooks, Scenario::FirstSyncLineByLine, DraftMeaning::Held),
+        (Ledger::Sage, Scenario::FirstSyncLineByLine, DraftMeaning::Native),
+    ] {
+        let reason = scenario.not_applicable(ledger, draft).unwrap();
+        println!("{ledger}, {scenario:?}: not applicable: {reason}");
+    }
 }

@@ -2,9 +2,10 @@
 
 use chaos::wire::{Fault, Passed, Side};
 use chaos::world::{Run, World};
+use coportal_core::connection::ConnectionStatus;
 use coportal_core::invoice::InvoiceStatus;
 use coportal_core::ledger::Ledger;
-use coportal_core::sync::row::SyncState;
+use coportal_core::sync::row::{SyncState, WaitingFor};
 use coportal_core::workspace::TaxRounding;
 use coportal_engine::sync::{Changed, SyncEnd};
 use simulators::skeleton::faults::{Fault as VendorFault, FaultKind};
@@ -107,7 +108,16 @@ async fn happen(world: &World, meanwhile: Meanwhile) {
 }
 
 async fn check(world: &World, case: &str, scenario: Scenario, meanwhile: Meanwhile) {
-    let mut end = world.settle().await.unwrap_or_else(|error| panic!("{case}: {error:#}"));
+    let clicks = if scenario == Scenario::ExpiredToken { 60 } else { 12 };
+    let mut end = world.settle_within(clicks).await.unwrap_or_else(|error| panic!("{case}: {error:#}"));
+    // K18: a refresh whose answer was lost costs the grant where the vendor gives no second try; then an admin reconnects, and the row
+    // that waited goes on (C19, R21).
+    if let Ok(SyncEnd::Waiting { waiting_for: WaitingFor::Reconnect, .. }) = &end {
+        assert_eq!(scenario, Scenario::ExpiredToken, "{case}: {end:?}");
+        assert_eq!(world.connection().await.unwrap().value.status, ConnectionStatus::ReconnectRequired, "{case}: the card says so");
+        world.reconnect_as_before().await.unwrap();
+        end = world.settle().await.unwrap_or_else(|error| panic!("{case}: {error:#}"));
+    }
     // What was posted before it was edited can be changed no more in some ledgers: that is asked, and left as it is.
     if let Ok(SyncEnd::Held(hold)) = &end
         && meanwhile == Meanwhile::Edited
