@@ -225,6 +225,9 @@ pub struct SentLine {
     /// Account or item that it stands on in the ledger, once its answer said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Item that CoPortal wanted it on, where lines stand on items: another one there is the bookkeeper's (C29).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
 }
 
 /// A document as it was last sent: the base of the three-way comparison (C29).
@@ -282,6 +285,7 @@ impl SentDocument {
                     tax_code: line.tax_code.clone(),
                     tax: line.tax,
                     account: None,
+                    item: line.item.clone(),
                 })
                 .collect(),
             gone_before: Vec::new(),

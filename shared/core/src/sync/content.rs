@@ -293,7 +293,7 @@ pub fn tax_applied(sent: &SentDocument, there: &RemoteDocument, facts: &Facts, l
 }
 
 /// The same before an update: a line of the draft has another percentage than the invoice, and no code was chosen since that would change
-/// it.
+/// it. A code that somebody changed there is no such question: the comparison asks about it (C29).
 #[must_use]
 pub fn tax_unanswered(
     sent: &SentDocument,
@@ -303,9 +303,11 @@ pub fn tax_unanswered(
     label: &str,
 ) -> Option<HoldDraft> {
     let unanswered = |line: &DocumentLine| {
-        let remote = sent.lines.iter().find(|base| base.key == line.key).and_then(|base| line_there(base, there))?;
+        let base = sent.lines.iter().find(|base| base.key == line.key)?;
+        let remote = line_there(base, there)?;
+        let moved = !base.tax_code.is_empty() && remote.tax_code.as_ref() != Some(&base.tax_code);
         let tried = line.tax_code.is_empty() || remote.tax_code.as_ref() == Some(&line.tax_code);
-        remote.rate.filter(|rate| tried && *rate != line.rate).map(|rate| (line.rate, rate))
+        remote.rate.filter(|rate| tried && !moved && *rate != line.rate).map(|rate| (line.rate, rate))
     };
     wanted.lines.iter().find_map(unanswered).map(|(wanted, applied)| which_code(wanted, applied, facts, label))
 }

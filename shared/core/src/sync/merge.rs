@@ -213,10 +213,17 @@ pub fn new_document(wanted: &BuiltContent, facts: &Facts, status: DocumentStatus
     }
 }
 
-/// Whether a document is exactly what was sent, with nothing of anybody else's on it.
+/// Whether a document is exactly what was sent, with nothing of anybody else's on it: no other item of a line either, and no other tax code,
+/// be it of an equal rate. Only then may an update rest on what was sent.
 #[must_use]
 pub fn as_sent(there: &RemoteDocument, sent: &SentDocument) -> bool {
-    holds(there, sent) && there.kept.is_null() && there.lines.iter().all(|line| line.kept.is_null())
+    let on_ours = |(there, line): (&RemoteLine, &SentLine)| {
+        (line.item.is_none() || line.item == there.account) && (line.tax_code.is_empty() || there.tax_code.as_ref() == Some(&line.tax_code))
+    };
+    holds(there, sent)
+        && there.kept.is_null()
+        && there.lines.iter().all(|line| line.kept.is_null())
+        && there.lines.iter().zip(&sent.lines).all(on_ours)
 }
 
 /// Whether a document holds exactly what an intent sent: how a lost update is recognised. Tax and totals count: an update that changes
@@ -508,13 +515,17 @@ fn merge_line(
         (Some(ours), Some(theirs)) => notes.field(&format!("{place} tax amount"), Money, base.tax.map(Some), Some(theirs), Some(ours)),
         (ours, _) => ours,
     };
-    // A tax code of equal rate is the bookkeeper's own work (C29), and where CoPortal names none, the ledger's own stays.
-    let tax_code = if there_rate == Some(line.rate) || line.tax_code.is_empty() {
+    // A tax code of equal rate is the bookkeeper's own work (C29), and where CoPortal names none, the one that the ledger chose stays.
+    let wanted_code = code_of(&line.tax_code).or_else(|| code_of(&base.tax_code));
+    let tax_code = if there_rate == Some(line.rate) || wanted_code.is_none() {
         remote.tax_code.clone()
     } else {
-        notes.field(&format!("{place} tax"), Money, Some(code_of(&base.tax_code)), remote.tax_code.clone(), code_of(&line.tax_code))
+        notes.field(&format!("{place} tax"), Money, Some(code_of(&base.tax_code)), remote.tax_code.clone(), wanted_code.clone())
     };
-    let is_ours = there_rate == Some(line.rate) || (tax_code.is_some() && tax_code == code_of(&line.tax_code));
+    // The ledger's own choice counts where it is put back; where it stands already, the percentage that it has there does.
+    let is_named = tax_code.is_some() && tax_code == code_of(&line.tax_code);
+    let is_restored = tax_code != remote.tax_code && tax_code == wanted_code;
+    let is_ours = there_rate == Some(line.rate) || is_named || is_restored;
     let account = account_of(base, remote, line);
     if account != remote.account {
         notes.change(format!("{place} item"), remote.account.clone().unwrap_or_default(), account.clone().unwrap_or_default());
@@ -539,7 +550,7 @@ fn merge_line(
 /// The account is the bookkeeper's (C29); an item that CoPortal put there, and now maps otherwise, is ours.
 fn account_of(base: &SentLine, remote: &RemoteLine, line: &DocumentLine) -> Option<String> {
     match &line.item {
-        Some(item) if base.account.is_some() && base.account == remote.account => Some(item.clone()),
+        Some(item) if base.item.is_some() && base.item == remote.account => Some(item.clone()),
         Some(_) | None => remote.account.clone(),
     }
 }
