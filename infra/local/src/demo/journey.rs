@@ -125,24 +125,7 @@ impl Demo {
     /// The first click, and the answers to what it asks: a ledger without drafts keeps the invoice here until somebody posts it (C8), and
     /// one that publishes no tax percentages asks for the code of each rate that it applied otherwise (C11).
     async fn first(&mut self, desk: Desk<'_>, invoice: &Value, story: &mut Story) -> anyhow::Result<SyncReport> {
-        let before = desk.calls("api").await?.len();
-        let mut reply = desk.sync(invoice).await?;
-        for _ in 0..4 {
-            if reply.status.is_success() {
-                break;
-            }
-            let asked = reply.json();
-            story.say(&format!("Asked: {}", text(&asked, "/detail")));
-            let Some(choice) = answer_to(&asked) else { bail!("the first sync: {}", reply.text()) };
-            story.say(&format!("The owner answers: {}.", text(&choice, "/label")));
-            let path = format!("/v1/invoices/{}/sync/{}/resolve", text(invoice, "/id"), self.ledger);
-            let body = json!({"hold_id": text(&asked, "/hold/id"), "choice": text(&choice, "/id")});
-            reply = desk.studio.owner.post(&path, &body).await?;
-        }
-        if !reply.status.is_success() {
-            bail!("the first sync: {}", reply.text());
-        }
-        let mut report = report_of(&reply.json(), &desk.calls("api").await?.split_off(before))?;
+        let mut report = answering(desk, invoice, story).await.context("the first sync")?;
         if report.changed == "updated" {
             // The first answer made the draft; a later one put its tax right before anything was posted.
             report.changed = "created".to_owned();
@@ -160,7 +143,7 @@ impl Demo {
         }
         let total = totals_of(invoice)?.total;
         let paid = desk.studio.pay_invoice(invoice, "pay-1", &total.to_string()).await?;
-        self.report.payment = click(desk, &paid).await.context("the payment")?;
+        self.report.payment = answering(desk, &paid, story).await.context("the payment")?;
         story.synced(self.ledger.label(), &self.report.payment);
         let again = click(desk, &paid).await.context("the payment again")?;
         let state = desk.state().await?;
@@ -236,11 +219,12 @@ impl Demo {
     }
 }
 
-/// What the owner of this demo answers: post it; the tax code whose name has the rate.
+/// What the owner of this demo answers: post it; the tax code whose name has the rate; the current account.
 fn answer_to(asked: &Value) -> Option<Value> {
     let choices = asked.pointer("/hold/choices").and_then(Value::as_array)?;
     let fits = |choice: &&Value| match text(asked, "/code") {
         "post_held" => text(choice, "/id") == "post",
+        "choose_payment_account" => text(choice, "/label").contains("Current"),
         "map_tax" => {
             let (rate, code) = text(choice, "/id").split_once('=').unwrap_or_default();
             !rate.is_empty() && (code.contains(rate) || text(choice, "/label").contains(rate))
@@ -268,6 +252,28 @@ async fn click(desk: Desk<'_>, invoice: &Value) -> anyhow::Result<SyncReport> {
     let before = desk.calls("api").await?.len();
     let answer = desk.synced(invoice).await?;
     report_of(&answer, &desk.calls("api").await?.split_off(before))
+}
+
+/// One click, and an answer to each question that it raises.
+async fn answering(desk: Desk<'_>, invoice: &Value, story: &mut Story) -> anyhow::Result<SyncReport> {
+    let before = desk.calls("api").await?.len();
+    let mut reply = desk.sync(invoice).await?;
+    for _ in 0..4 {
+        if reply.status.is_success() {
+            break;
+        }
+        let asked = reply.json();
+        let Some(choice) = answer_to(&asked) else { break };
+        story.say(&format!("Asked: {}", text(&asked, "/detail")));
+        story.say(&format!("The owner answers: {}.", text(&choice, "/label")));
+        let path = format!("/v1/invoices/{}/sync/{}/resolve", text(invoice, "/id"), desk.ledger);
+        let body = json!({"hold_id": text(&asked, "/hold/id"), "choice": text(&choice, "/id")});
+        reply = desk.studio.owner.post(&path, &body).await?;
+    }
+    if !reply.status.is_success() {
+        bail!("{}", reply.text());
+    }
+    report_of(&reply.json(), &desk.calls("api").await?.split_off(before))
 }
 
 fn report_of(answer: &Value, seen: &[Value]) -> anyhow::Result<SyncReport> {
