@@ -7,7 +7,7 @@ use coportal_aws::records::tokens::TokenRow;
 use coportal_aws::store::Versioned;
 use coportal_core::choices::Choices;
 use coportal_core::client::Client;
-use coportal_core::connection::{Connection, ConnectionStatus};
+use coportal_core::connection::{Connection, ConnectionStatus, MatchBy};
 use coportal_core::contact::ContactLink;
 use coportal_core::ctx::Ctx;
 use coportal_core::document::{RemoteDocument, SentDocument};
@@ -15,6 +15,7 @@ use coportal_core::facts::Facts;
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::id::{EventId, RunId};
 use coportal_core::invoice::Invoice;
+use coportal_core::ledger::ContactMark;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::sync::key::{KeyParts, idempotency_key};
 use coportal_core::sync::merge::as_sent;
@@ -278,7 +279,11 @@ impl Run<'_> {
                 Err(failure) => Err(failure),
             },
             Step::SearchContacts => {
-                let found = self.api.contacts.search(access, Some(&self.client.email), Some(&self.client.name)).await;
+                // Where names alone match and a mark says what is ours, nobody is looked for by e-mail address (C3).
+                let by_email =
+                    self.connection.options.match_by.contains(&MatchBy::Email) || self.api.rules.contact_mark == ContactMark::Evidence;
+                let email = by_email.then_some(self.client.email.as_str());
+                let found = self.api.contacts.search(access, email, Some(&self.client.name)).await;
                 found.map(|answered| self.found.contacts = Some(answered.value))
             }
             Step::ReadContact(id) => {
