@@ -5,6 +5,7 @@ use coportal_aws::keys::Choice;
 use coportal_aws::store::Versioned;
 use coportal_core::client::Client;
 use coportal_core::connection::{Connection, Options};
+use coportal_core::facts::AccountUse;
 use coportal_core::id::{ClientId, HoldId, InvoiceId};
 use coportal_core::invoice::Invoice;
 use coportal_core::money::Rate;
@@ -48,6 +49,19 @@ impl World {
         let generation = self.connection().await?.value.generation;
         let store = self.process()?.store;
         Ok(store.put_choice(&self.ctx(), self.workspace, self.ledger, generation, Choice::Tax(rate), Some(code)).await?)
+    }
+
+    /// Chooses the first account that payments can go to, as an admin does.
+    ///
+    /// # Errors
+    /// When the organisation has none, or it cannot be stored.
+    pub async fn choose_payment_account(&self) -> Result<()> {
+        let generation = self.connection().await?.value.generation;
+        let store = self.process()?.store;
+        let facts = store.facts(self.workspace, self.ledger, generation).await?.context("facts are stored at connect")?;
+        let account = facts.accounts_for(AccountUse::Payment).next().context("an account for payments")?;
+        let chosen = account.code.as_deref().unwrap_or(&account.id);
+        Ok(store.put_choice(&self.ctx(), self.workspace, self.ledger, generation, Choice::PaymentAccount, Some(chosen)).await?)
     }
 
     /// Changes the workspace.

@@ -59,7 +59,7 @@ impl Scenario {
         match self {
             Self::FirstSync => {}
             Self::FirstSyncLineByLine => {
-                let refused = Fault { status: Some(404), times: 999, ..Fault::on("$batch", FaultKind::Status) };
+                let refused = Fault { status: Some(501), times: 999, ..Fault::on("$batch", FaultKind::Status) };
                 world.simulator.post_faults(vec![refused]);
             }
             Self::ExpiredToken => {
@@ -80,6 +80,7 @@ impl Scenario {
             }
             Self::Payment => {
                 world.options(|options| options.payments = Payments::Push).await.unwrap();
+                world.choose_payment_account().await.unwrap();
                 synced(&world).await;
                 let payment = Payment { payment_id: "pay-1".to_owned(), amount: Decimal::new(50_000, 2), date: date(2026, 3, 2) };
                 world.edit(|invoice| invoice.payments.push(payment)).await.unwrap();
