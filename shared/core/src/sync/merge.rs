@@ -167,7 +167,9 @@ fn tax_typed_over(sent: &SentDocument, there: &RemoteDocument, facts: &Facts) ->
         let remote = there.lines.iter().find(|remote| remote.line_id.is_some() && remote.line_id == line.line_id);
         remote.is_some_and(|remote| {
             let same_code = remote.tax_code.as_deref().unwrap_or_default() == line.tax_code;
-            line.costs_what(remote) && (same_code || rate_there(remote, facts) == Some(line.rate))
+            // A ledger that was left to apply a rate of its own, and applied another, has typed nothing over.
+            let other_rate = remote.rate.is_some_and(|rate| rate != line.rate);
+            line.costs_what(remote) && !other_rate && (same_code || rate_there(remote, facts) == Some(line.rate))
         })
     };
     sent.totals.tax != there.totals.tax
