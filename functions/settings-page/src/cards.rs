@@ -32,7 +32,7 @@ pub(crate) fn card(view: &IntegrationView, organisations: Option<&OrganisationsV
                 span class={ "pill " (class) } { (pill) }
             }
             @if let Some(connection) = connection { (state(connection)) }
-            @else { p.quiet { (invitation(view.ledger)) } }
+            @else { p.quiet { "Push sent invoices to " (view.label) " with their lines, tax and client." } }
             @if let (None, Some(notice)) = (live, view.notice) { p.quiet { strong { "Before you connect: " } (notice) } }
             @if let Some(parked) = &view.parked { (confirmation(view, parked.began_at, viewer)) }
             @if view.availability == Availability::PendingApproval {
@@ -71,15 +71,6 @@ fn pill(view: &IntegrationView) -> (&'static str, &'static str) {
         None if view.availability == Availability::PendingApproval => ("Pending approval", "attention"),
         None if !view.allowed => ("Not in your plan", ""),
         None => ("Not connected", ""),
-    }
-}
-
-fn invitation(ledger: Ledger) -> &'static str {
-    match ledger {
-        Ledger::Xero => "Push sent invoices to Xero with their lines, tax and client.",
-        Ledger::Quickbooks => "Push sent invoices to QuickBooks Online with their lines, tax and customer.",
-        Ledger::Sage => "Push sent invoices to Sage with their lines, tax and contact.",
-        Ledger::BusinessCentral => "Push sent invoices to Business Central with their lines and customer.",
     }
 }
 
