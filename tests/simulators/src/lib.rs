@@ -6,8 +6,11 @@
 //! A simulator is called in process ([`Simulator::handle`](skeleton::simulator::Simulator::handle): no socket, no sleep, one history gives
 //! one set of answers) or over real HTTP ([`Simulator::serve`](skeleton::simulator::Simulator::serve)), where scripted faults really cut
 //! the connection.
+//!
+//! [`identity_provider`] signs SAML responses, good ones and a list of attacks, for whoever consumes them.
 
 pub mod business_central;
+pub mod identity_provider;
 pub mod quickbooks;
 pub mod sage;
 pub mod skeleton;

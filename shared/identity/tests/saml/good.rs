@@ -10,7 +10,8 @@ use saml::{
 use saml::sp::LoginTrackerPayload;
 
 use super::*;
-use crate::forge::{EMAIL, How, key_info, sign};
+use simulators::identity_provider::How;
+use simulators::identity_provider::response::{EMAIL, PERSISTENT, key_info, sign};
 
 /// (issuer, name id, assertion id) as the other verifier reads them, with code of its own for XML, canonical form and signatures.
 fn second_opinion(world: &World, document: &str) -> Result<(String, String, String), saml::Error> {
@@ -65,23 +66,23 @@ fn idp_fingerprints(world: &World) -> Vec<[u8; 32]> {
 
 fn good_documents(world: &World) -> Vec<(&'static str, String)> {
     let says = world.says();
-    let both =
-        sign(&says.response(&sign(&says.assertion(), &says.assertion_id, &How::new(&world.key))), &says.response_id, &How::new(&world.key));
+    let assertion = sign(&says.assertion(), &says.assertion_id, &How::new(&world.key)).unwrap();
+    let both = sign(&says.response(&assertion), &says.response_id, &How::new(&world.key)).unwrap();
     let with = |algorithm: &str, digest: &str| {
         let how = How { algorithm: algorithm.to_owned(), digest: digest.to_owned(), ..How::new(&world.key) };
-        says.response(&sign(&says.assertion(), &says.assertion_id, &how))
+        says.response(&sign(&says.assertion(), &says.assertion_id, &how).unwrap())
     };
     let email = Says { format: EMAIL.to_owned(), name_id: Some("ann@acme.example".to_owned()), attributes: vec![], ..says.clone() };
     vec![
-        ("assertion signed", says.signed(&world.key)),
+        ("assertion signed", says.signed(&world.key).unwrap()),
         ("both signed", both),
         ("RSA-SHA384, SHA-384", with("http://www.w3.org/2001/04/xmldsig-more#rsa-sha384", "http://www.w3.org/2001/04/xmldsig-more#sha384")),
         ("RSA-SHA512, SHA-512", with("http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", "http://www.w3.org/2001/04/xmlenc#sha512")),
-        ("an XML declaration", format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", says.signed(&world.key))),
-        ("e-mail as name id", email.signed(&world.key)),
+        ("an XML declaration", format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", says.signed(&world.key).unwrap())),
+        ("e-mail as name id", email.signed(&world.key).unwrap()),
         ("KeyInfo with the right certificate", {
             let how = How { key_info: key_info(&world.key.certificate_base64()), ..How::new(&world.key) };
-            says.response(&sign(&says.assertion(), &says.assertion_id, &how))
+            says.response(&sign(&says.assertion(), &says.assertion_id, &how).unwrap())
         }),
     ]
 }
@@ -92,7 +93,7 @@ async fn good_responses_are_accepted_and_two_verifiers_agree() {
     let mut accepted = 0;
     let world = World::rsa();
     let response_only = World { signed: SignedPart::AssertionOrResponse, ..World::rsa() };
-    let whole = response_only.says().response_signed(&response_only.key);
+    let whole = response_only.says().response_signed(&response_only.key).unwrap();
     let documents = good_documents(&world);
     let documents =
         documents.into_iter().map(|(name, document)| (&world, name, document)).chain([(&response_only, "response signed", whole)]);
@@ -140,10 +141,10 @@ async fn responses_of_two_other_implementations_are_accepted_and_two_verifiers_a
 
 #[tokio::test]
 async fn an_ecdsa_provider_is_accepted_and_only_with_its_own_algorithm() {
-    let world = World::new(Key::ec());
+    let world = World::new(Key::ec().unwrap());
     let says = world.says();
     let how = How { algorithm: "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256".to_owned(), ..How::new(&world.key) };
-    let document = says.response(&sign(&says.assertion(), &says.assertion_id, &how));
+    let document = says.response(&sign(&says.assertion(), &says.assertion_id, &how).unwrap());
     assert!(world.outcome(&document).await.is_ok());
     // The same signature is no signature for a provider that published an RSA key alone.
     let refusal = World::rsa().outcome(&document).await.unwrap_err();
@@ -153,7 +154,7 @@ async fn an_ecdsa_provider_is_accepted_and_only_with_its_own_algorithm() {
 #[tokio::test]
 async fn the_identity_is_the_providers_name_for_the_person() {
     let world = World::rsa();
-    let verified = world.verify_form(&World::form(&world.says().signed(&world.key))).unwrap();
+    let verified = world.verify_form(&World::form(&world.says().signed(&world.key).unwrap())).unwrap();
     let shown: Vec<_> = verified.shown().iter().map(|claim| format!("{}={}", claim.name, claim.value)).collect();
     assert!(shown.contains(&"email=Ann@ACME.example".to_owned()) && shown.contains(&"NameID=user-17".to_owned()), "{shown:?}");
     let identity = verified.settle(&Spent::default()).await.unwrap().unwrap();
@@ -164,14 +165,14 @@ async fn the_identity_is_the_providers_name_for_the_person() {
     assert!(!identity.email_verified);
     // Another address for the same name id is the same identity.
     let moved = Says { attributes: vec![("mail".to_owned(), "bea@acme.example".to_owned())], ..world.says() };
-    let moved = world.outcome(&moved.signed(&world.key)).await.unwrap();
+    let moved = world.outcome(&moved.signed(&world.key).unwrap()).await.unwrap();
     assert_eq!((moved.key() == identity.key(), moved.email == identity.email), (true, false));
 }
 
 #[tokio::test]
 async fn a_response_works_once_also_when_it_comes_twice_at_the_same_time() {
     let world = World::rsa();
-    let document = world.says().signed(&world.key);
+    let document = world.says().signed(&world.key).unwrap();
     let spent = Spent::default();
     let verified = || world.verify_form(&World::form(&document)).unwrap();
     let (one, two) = tokio::join!(verified().settle(&spent), verified().settle(&spent));
@@ -180,7 +181,7 @@ async fn a_response_works_once_also_when_it_comes_twice_at_the_same_time() {
     assert!(outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(|refusal| refusal.reason == Reason::Replayed)));
     // The same assertion in a fresh response is the same assertion.
     let rewrapped = Says { response_id: "_resp2".to_owned(), ..world.says() };
-    let again = world.verify_form(&World::form(&rewrapped.signed(&world.key))).unwrap().settle(&spent).await.unwrap();
+    let again = world.verify_form(&World::form(&rewrapped.signed(&world.key).unwrap())).unwrap().settle(&spent).await.unwrap();
     assert_eq!(again.unwrap_err().reason, Reason::Replayed);
 }
 
@@ -197,7 +198,7 @@ async fn a_clock_that_is_a_minute_off_is_forgiven_and_two_are_not() {
         (Says { confirmed_until: at("09:58:30"), ..world.says() }, false),
     ] {
         let times = (says.not_before.clone(), says.not_on_or_after.clone(), says.confirmed_until.clone());
-        let verified = world.verify_form(&World::form(&Says { session_until: None, ..says }.signed(&world.key)));
+        let verified = world.verify_form(&World::form(&Says { session_until: None, ..says }.signed(&world.key).unwrap()));
         assert_eq!(verified.is_ok(), good, "{times:?}");
     }
 }
@@ -207,7 +208,7 @@ fn no_single_change_of_a_good_document_makes_another_person() {
     use proptest::prelude::*;
 
     let world = World::rsa();
-    let good = world.says().signed(&world.key);
+    let good = world.says().signed(&world.key).unwrap();
     let identity = |document: &str| {
         let verified = world.verify_form(&World::form(document)).ok()?;
         futures_util::FutureExt::now_or_never(async { verified.settle(&Open).await.unwrap().ok() }).flatten()

@@ -3,9 +3,7 @@
 #![cfg(test)]
 
 mod attacks;
-mod forge;
 mod good;
-mod keys;
 mod metadata;
 #[path = "../../src/testing.rs"]
 mod testing;
@@ -24,9 +22,8 @@ use coportal_identity::{Identity, Refusal};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::forge::{BEARER, PERSISTENT, SUCCESS, Says};
-use crate::keys::Key;
 use crate::testing::{ctx, now};
+use simulators::identity_provider::{Connection, Key, Says};
 
 pub(crate) const ISSUER: &str = "https://idp.acme.example/saml";
 pub(crate) const STATE: &str = "4b1f5e1d7c";
@@ -80,7 +77,7 @@ impl World {
     pub(crate) fn new(key: Key) -> Self {
         let metadata = metadata_of(ISSUER, &key);
         Self {
-            attacker: Key::rsa(aws_lc_rs::rsa::KeySize::Rsa2048),
+            attacker: Key::rsa().unwrap(),
             idp: SamlIdp::from_metadata(&metadata, None, &guard(), now()).unwrap(),
             metadata,
             key,
@@ -92,32 +89,21 @@ impl World {
     }
 
     pub(crate) fn rsa() -> Self {
-        Self::new(Key::rsa(aws_lc_rs::rsa::KeySize::Rsa2048))
+        Self::new(Key::rsa().unwrap())
     }
 
     /// What a good response of this sign-in says.
     pub(crate) fn says(&self) -> Says {
-        let minutes = |text: &str| Some(format!("2026-11-22T{text}:00Z"));
+        let own = self.at(self.connection);
         Says {
-            response_id: "_resp1".to_owned(),
-            assertion_id: "_assert1".to_owned(),
-            response_issuer: Some(ISSUER.to_owned()),
-            issuer: ISSUER.to_owned(),
-            destination: Some(self.sp.acs_url(self.connection)),
-            in_response_to: Some(REQUEST.to_owned()),
-            confirmed_in_response_to: Some(REQUEST.to_owned()),
-            recipient: Some(self.sp.acs_url(self.connection)),
-            confirmation: BEARER.to_owned(),
-            confirmed_until: minutes("10:05"),
-            not_before: minutes("09:58"),
-            not_on_or_after: minutes("10:05"),
-            audience: Some(self.sp.entity_id(self.connection)),
-            name_id: Some("user-17".to_owned()),
-            format: PERSISTENT.to_owned(),
             attributes: vec![("email".to_owned(), "Ann@ACME.example".to_owned()), ("displayName".to_owned(), "Ann &amp; Co".to_owned())],
-            session_until: minutes("18:00"),
-            status: SUCCESS.to_owned(),
+            ..Says::good(now(), ISSUER, &own, REQUEST, "user-17", "")
         }
+    }
+
+    /// Our side of a connection, as a provider is told it.
+    pub(crate) fn at(&self, connection: SsoConnectionId) -> Connection {
+        Connection { entity_id: self.sp.entity_id(connection), acs_url: self.sp.acs_url(connection) }
     }
 
     pub(crate) fn form(document: &str) -> Vec<(String, String)> {

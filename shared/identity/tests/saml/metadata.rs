@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 use std::io::Read as _;
 
-use aws_lc_rs::rsa::KeySize;
 use bytes::Bytes;
 use coportal_identity::fetch::{Fetch, FetchError, Limits, UrlRefusal};
 use coportal_identity::saml::{Change, HeldChange, MetadataError, RequestAlgorithm, RequestSigner, SignError, compare, fetch_metadata};
@@ -9,7 +8,7 @@ use coportal_identity::{Identity, Reason, Refusal};
 use http::{Request, Response};
 
 use super::*;
-use crate::forge::{RSA_SHA256, cut};
+use simulators::identity_provider::response::{RSA_SHA256, cut};
 
 const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 
@@ -43,7 +42,7 @@ fn metadata_gives_a_name_an_address_and_keys() {
 fn metadata_that_cannot_be_trusted_is_refused() {
     let world = World::rsa();
     let good = &world.metadata;
-    let weak = metadata_of(ISSUER, &Key::rsa(KeySize::Rsa2048));
+    let weak = metadata_of(ISSUER, &Key::rsa().unwrap());
     let certificate = cut(&weak, "<ds:X509Certificate>", "</ds:X509Certificate>").to_owned();
     let location = "https://idp.acme.example/sso";
     let two = format!(
@@ -141,11 +140,11 @@ impl RequestSigner for Signer<'_> {
     }
 
     fn certificate(&self) -> &[u8] {
-        &self.0.certificate
+        self.0.certificate()
     }
 
     fn sign<'a>(&'a self, octets: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
-        let signed = if self.1 { Ok(self.0.sign(RSA_SHA256, octets)) } else { Err(SignError("no".to_owned())) };
+        let signed = if self.1 { Ok(self.0.sign(RSA_SHA256, octets).unwrap()) } else { Err(SignError("no".to_owned())) };
         Box::pin(async move { signed })
     }
 }
@@ -181,7 +180,7 @@ async fn the_request_is_what_another_implementation_reads() {
     let query = started.url.query().unwrap().strip_prefix("tenant=a%26b&").unwrap();
     let (octets, signature) = query.split_once("&Signature=").unwrap();
     let signature = url::form_urlencoded::parse(format!("s={signature}").as_bytes()).next().unwrap().1.into_owned();
-    assert_eq!(STANDARD.decode(signature).unwrap(), world.attacker.sign(RSA_SHA256, octets.as_bytes()));
+    assert_eq!(STANDARD.decode(signature).unwrap(), world.attacker.sign(RSA_SHA256, octets.as_bytes()).unwrap());
     assert!(octets.ends_with("&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256"));
     // A provider that wants signatures is not asked without one.
     world.idp.wants_signed_requests = true;
