@@ -25,6 +25,8 @@ pub fn put(page: &str, name: &str, body: &str) -> Result<String> {
 pub fn pages() -> Result<Vec<(&'static str, String)>> {
     let readme = fs::read_to_string(root().join("README.md"))?;
     let readme = put(&readme, "configuration", &coportal_lambda::config::table::markdown())?;
+    let readme = put(&readme, "capabilities", &crate::ledgers::capabilities())?;
+    let readme = put(&readme, "calls", &crate::ledgers::calls()?)?;
     Ok(vec![("README.md", put(&readme, "decisions", &decisions()?)?)])
 }
 

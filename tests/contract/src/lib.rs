@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 pub mod generated;
+pub mod ledgers;
 pub mod rules;
 pub mod source;
 
@@ -24,6 +25,8 @@ mod pins;
 mod policies;
 #[cfg(test)]
 mod routes;
+#[cfg(test)]
+mod vendor;
 
 /// The top folder of the repository.
 #[must_use]
