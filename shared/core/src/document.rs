@@ -490,6 +490,9 @@ pub struct RemotePayment {
 pub struct Paid {
     /// What is still open.
     pub balance: Decimal,
+    /// Whose document it is there now, where a payment has to name them: a bookkeeper bills others, and merges contacts.
+    #[serde(default)]
+    pub contact: Option<String>,
     /// Payments applied to it, or left there for the bookkeeper to post.
     pub payments: Vec<RemotePayment>,
 }

@@ -186,7 +186,7 @@ pub trait SignIn: Send + Sync {
 pub struct Held<'a> {
     /// The access token.
     pub access: &'a Secret,
-    /// The refresh token, if there is one.
+    /// The refresh token, where the whole grant is to be taken back; `None` while the grant stays in use and only a link of it is cut.
     pub refresh: Option<&'a Secret>,
 }
 

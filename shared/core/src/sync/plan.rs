@@ -527,7 +527,8 @@ fn create_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             Some(_) => document.number == content.number,
             None => !view.rules.carries_number && document.reference.is_some() && document.reference == content.reference,
         };
-        let theirs = found.iter().filter(|document| enforced || !document.status.is_gone()).find(named);
+        let keeps = |document: &&RemoteDocument| enforced || view.found.number_taken || !document.status.is_gone();
+        let theirs = found.iter().filter(keeps).find(named);
         if let Some(document) = theirs {
             let hold = number_taken(view, document, content.number.as_deref().or(content.reference.as_deref()).unwrap_or_default());
             return match chosen_document(view.row, &hold, found) {

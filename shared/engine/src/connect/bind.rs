@@ -47,14 +47,32 @@ impl Engine {
         for _ in 0..TRIES {
             let before = self.store.connection(workspace.id, ledger).await?;
             let grant = next_grant(before.as_ref());
+            let left = before.as_ref().filter(|before| before.value.organisation.as_ref().is_some_and(|left| left.id != organisation.id));
+            let theirs = match left {
+                Some(left) => self.left_refresh_token(ctx, workspace.id, &left.value).await,
+                None => None,
+            };
             let made = self.bind(ctx, workspace.id, user, ledger, before.as_ref(), organisation, grant, &fields(tokens), &terms).await?;
             if let Some(connection) = made {
-                let left = before.and_then(|before| before.value.organisation).filter(|left| left.id != organisation.id);
-                self.after(ctx, workspace.id, user, &connection, "connected", &tokens.access_token, left.as_slice()).await;
+                let left = left.and_then(|left| left.value.organisation.clone());
+                let held = Held { access: &tokens.access_token, refresh: theirs.as_ref() };
+                self.after(ctx, workspace.id, user, &connection, "connected", held, left.as_slice()).await;
                 return Ok(());
             }
         }
         Err(moved(ledger))
+    }
+
+    /// The refresh token of an organisation that is left: binding another one erases it, and a ledger whose token set is of one organisation
+    /// takes that set back with it. Without it the old grant ends by itself; that keeps nobody from connecting.
+    async fn left_refresh_token(&self, ctx: &Ctx, workspace: WorkspaceId, left: &Connection) -> Option<Secret> {
+        match self.held_refresh_token(ctx, workspace, left).await {
+            Ok(token) => token,
+            Err(problem) => {
+                tracing::warn!(?problem, "the tokens of an organisation that is left could not be opened");
+                None
+            }
+        }
     }
 
     /// Keeps the tokens of a consent to several organisations, sealed for none of them, until one is chosen.
@@ -124,11 +142,15 @@ impl Engine {
         let connection = made.ok_or_else(|| moved(ledger))?;
         let others: Vec<Organisation> = granted.organisations.iter().filter(|other| other.id != chosen.id).cloned().collect();
         if ctx.now() < row.access_exp {
-            self.after(ctx, workspace.id, user, &connection, "organisation_chosen", &access, &others).await;
+            let held = Held { access: &access, refresh: None };
+            self.after(ctx, workspace.id, user, &connection, "organisation_chosen", held, &others).await;
             return Ok(());
         }
         match self.access_token(ctx, workspace.id, &connection, None).await {
-            Ok(token) => self.after(ctx, workspace.id, user, &connection, "organisation_chosen", token.secret(), &others).await,
+            Ok(token) => {
+                let held = Held { access: token.secret(), refresh: None };
+                self.after(ctx, workspace.id, user, &connection, "organisation_chosen", held, &others).await;
+            }
             Err(problem) => tracing::warn!(?problem, "an organisation is chosen, and its facts could not be read yet"),
         }
         Ok(())
@@ -160,19 +182,26 @@ impl Engine {
         // One try: whoever changed the connection meanwhile has chosen, consented anew or disconnected, and that stands.
         let made = self.bind(ctx, workspace.id, user, ledger, Some(&before), chosen, grant, &secrets, &terms).await?;
         let connection = made.ok_or_else(|| moved(ledger))?;
-        self.after(ctx, workspace.id, user, &connection, "organisation_changed", token.secret(), &[]).await;
+        let held = Held { access: token.secret(), refresh: None };
+        self.after(ctx, workspace.id, user, &connection, "organisation_changed", held, &[]).await;
         Ok(())
     }
 
-    /// The access token of a consent that waits for a choice, while it lasts.
-    pub(super) async fn pending_token(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection) -> Outcome<Option<Secret>> {
+    /// The tokens of a consent that waits for a choice, access and refresh. The access token may have ended meanwhile.
+    pub(super) async fn pending_tokens(
+        &self,
+        ctx: &Ctx,
+        workspace: WorkspaceId,
+        connection: &Connection,
+    ) -> Outcome<Option<(Secret, Option<Secret>)>> {
         let key = TokenKey { ws: workspace, ledger: connection.ledger, generation: connection.generation };
-        let Some(row) = self.store.tokens(key).await?.map(|row| row.value).filter(|row| ctx.now() < row.access_exp) else {
+        let Some(row) = self.store.tokens(key).await?.map(|row| row.value) else {
             return Ok(None);
         };
         let context = SealContext::tokens(workspace, connection.ledger, PENDING, connection.generation);
         let mut opened = self.vault.open(ctx, &row.envelope, &context, row.token_gen).await?;
-        Ok(opened.take(ACCESS))
+        let refresh = opened.take(REFRESH);
+        Ok(opened.take(ACCESS).map(|access| (access, refresh)))
     }
 
     /// The generation whose options a connection carries.
@@ -229,7 +258,8 @@ impl Engine {
 
     /// What follows from a connection that stands: its audit line, its facts with the single sales account, and the links that nobody
     /// uses any more. Nothing here undoes the connection: facts are read again by whoever needs them, and a link that could not be cut
-    /// is only a slot at the vendor.
+    /// is only a slot at the vendor. `held.refresh` is of the set that the unused organisations' links end with, where they have one of
+    /// their own.
     #[expect(clippy::too_many_arguments, reason = "each is one fact of the new connection")]
     async fn after(
         &self,
@@ -238,7 +268,7 @@ impl Engine {
         user: &UserId,
         connection: &Connection,
         action: &str,
-        token: &Secret,
+        held: Held<'_>,
         unused: &[Organisation],
     ) {
         let ledger = connection.ledger;
@@ -247,11 +277,11 @@ impl Engine {
         if let Err(problem) = self.audit(ctx, workspace, Actor::User(user.clone()), action, Some(ledger), text).await {
             tracing::error!(?problem, action, "an audit line was not written");
         }
-        if let Err(problem) = self.first_facts(ctx, workspace, connection, token).await {
+        if let Err(problem) = self.first_facts(ctx, workspace, connection, held.access).await {
             tracing::warn!(?problem, "the facts of a fresh connection could not be read yet");
         }
         for organisation in unused {
-            if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, Held { access: token, refresh: None }).await {
+            if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, held).await {
                 tracing::warn!(?problem, "the link to an organisation that was not chosen could not be cut");
             }
         }

@@ -136,14 +136,13 @@ impl Engine {
     /// The same for a consent from which nothing was chosen yet: all its links go, but those that other workspaces use.
     async fn revoke_pending(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection) -> Outcome<Option<RevokeReason>> {
         let granted = self.store.granted(workspace, connection.ledger, connection.grant).await?;
-        let Some(token) = self.pending_token(ctx, workspace, connection).await? else {
+        let Some((access, refresh)) = self.pending_tokens(ctx, workspace, connection).await? else {
             return Ok(Some(RevokeReason::Unreachable));
         };
+        let held = Held { access: &access, refresh: refresh.as_ref() };
         let mut reason = None;
         for organisation in granted.iter().flat_map(|granted| &granted.organisations) {
-            if let Err(problem) =
-                self.cut_if_unused(ctx, workspace, connection.ledger, organisation, Held { access: &token, refresh: None }).await
-            {
+            if let Err(problem) = self.cut_if_unused(ctx, workspace, connection.ledger, organisation, held).await {
                 tracing::warn!(?problem, "the link to a granted organisation could not be cut");
                 reason = Some(RevokeReason::Unreachable);
             }

@@ -80,6 +80,10 @@ impl Run<'_> {
                 self.row.value.approve = false;
             }
         }
+        if let (Some(link), Some(None)) = (self.row.value.link.as_mut(), &self.found.document) {
+            // It was looked for and is gone: nobody looks for it again.
+            link.status = DocumentStatus::Deleted;
+        }
         self.row.value.hash = Some(hash);
         self.finish_row(None);
         if more {

@@ -42,7 +42,7 @@ impl BusinessCentral {
         let (contact, balance) = match &read.value {
             Some((contact, Some(balance))) => (contact.clone(), *balance),
             // A draft, or nothing: no payment can be applied to it.
-            Some((_, None)) | None => return Ok(read.map(|_| Paid { balance: Decimal::ZERO, payments: Vec::new() })),
+            Some((_, None)) | None => return Ok(read.map(|_| Paid { balance: Decimal::ZERO, contact: None, payments: Vec::new() })),
         };
         let call = Self::read(&place, "list_payment_journals", "/customerPaymentJournals", "/customerPaymentJournals", Subject::Place)
             .with("$select", "id,code,displayName");
@@ -65,7 +65,7 @@ impl BusinessCentral {
         let spoken_for = payments.iter().try_fold(Decimal::ZERO, |sum, payment| sum.checked_add(payment.amount));
         let left = spoken_for.and_then(|sum| balance.checked_sub(sum));
         let balance = left.ok_or_else(|| reply.unexpected("payments larger than any amount"))?;
-        Ok(read.map(|_| Paid { balance, payments }))
+        Ok(read.map(|_| Paid { balance, contact: Some(contact), payments }))
     }
 
     /// The lines of a journal that fit, none of them posted.

@@ -20,6 +20,7 @@ use coportal_core::facts::Facts;
 use coportal_core::failure::Failure;
 use coportal_core::sync::row::Look;
 use http::Method;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use self::body::{BatchBody, BatchQuery};
@@ -324,7 +325,14 @@ impl QuickBooks {
     async fn paid(&self, access: Access<'_>, document: &str) -> Result<Answered<Paid>, Failure> {
         let path = format!("/invoice/{}", encoded(document));
         let call = Call::read("read_invoice", "/invoice/{id}", path, Subject::Document);
-        let reply = self.caller.send(access, call).await?;
+        let reply = self.caller.exchange(access, call).await?;
+        if is_missing(&reply) {
+            // No payment can be applied to what was deleted.
+            return Ok(reply.answered(Paid { balance: Decimal::ZERO, contact: None, payments: Vec::new() }));
+        }
+        if !reply.is_success() {
+            return Err(reply.failure());
+        }
         let wire = one_invoice(&reply, Some(document))?;
         let there = document::document(wire).map_err(|why| reply.unexpected(why))?;
         let balance = there.balance.ok_or_else(|| reply.unexpected("the invoice has no Balance"))?;
@@ -333,7 +341,7 @@ impl QuickBooks {
             return Err(reply.unexpected("a payment without an id"));
         }
         let payments = found.payment.into_iter().filter_map(|wire| payment::payment(wire, document)).collect();
-        Ok(reply.answered(Paid { balance, payments }))
+        Ok(reply.answered(Paid { balance, contact: Some(there.contact), payments }))
     }
 
     async fn put_payment(&self, access: Access<'_>, body: &[u8], key: &str) -> Result<Answered<RemotePayment>, Failure> {

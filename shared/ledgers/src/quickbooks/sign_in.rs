@@ -139,8 +139,9 @@ impl SignIn for QuickBooksSignIn {
             token: &'a str,
         }
         Box::pin(async move {
-            // Taking the refresh token back ends the access token too, and the set is of this company alone (section 1).
-            let token = held.refresh.unwrap_or(held.access);
+            // Taking the refresh token back ends the access token too, and the set is of this company alone (section 1). An access token that
+            // comes alone is of the consent that stays in use: taking it back would end the company that was just connected.
+            let Some(token) = held.refresh else { return Ok(()) };
             let errand = Errand {
                 operation: Operation { name: "unlink", route: "/v2/oauth2/tokens/revoke" },
                 method: Method::POST,

@@ -395,7 +395,8 @@ pub(super) fn payment_body(write: &PaymentWrite) -> Vec<u8> {
 /// What is missing, when the answer does not say what is open.
 pub(super) fn paid(wire: WireInvoice) -> Result<Paid, &'static str> {
     let balance = wire.outstanding_amount.ok_or("the invoice has no outstanding_amount")?;
-    Ok(Paid { balance, payments: wire.payments_allocations.into_iter().filter_map(allocation).collect() })
+    let contact = wire.contact.map(|contact| contact.id).filter(|id| !id.is_empty());
+    Ok(Paid { balance, contact, payments: wire.payments_allocations.into_iter().filter_map(allocation).collect() })
 }
 
 /// A payment or credit on an invoice; what has neither id nor amount tells nothing.

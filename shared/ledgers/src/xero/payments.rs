@@ -97,18 +97,18 @@ impl Xero {
         let invoice = one_invoice(&reply, Some(document))?;
         let balance = invoice.amount_due.ok_or_else(|| reply.unexpected("an invoice without AmountDue"))?;
         if invoice.payments.is_empty() {
-            return Ok(reply.answered(Paid { balance, payments: Vec::new() }));
+            return Ok(reply.answered(Paid { balance, contact: None, payments: Vec::new() }));
         }
         // The payments inside an invoice have no reference: they are listed by their own route.
         let list = Call::read("list_payments", "/Payments", "/Payments".to_owned(), Subject::Place)
-            .with("where", format!("Invoice.InvoiceID==guid(\"{document}\")"))
+            .with("where", format!("Invoice.InvoiceID==Guid(\"{document}\")"))
             .with("page", "1")
             .with("pageSize", "100");
         let reply = self.caller.send(access, list).await?;
         let answer: PaymentsAnswer = reply.read()?;
         let stands = |payment: &WirePayment| payment.status.as_deref().is_none_or(|status| status == "AUTHORISED");
         let payments = answer.payments.into_iter().filter(stands).map(payment).collect();
-        Ok(reply.answered(Paid { balance, payments }))
+        Ok(reply.answered(Paid { balance, contact: None, payments }))
     }
 
     async fn put_payment(&self, access: Access<'_>, body: &[u8], key: &str) -> Result<Answered<RemotePayment>, Failure> {

@@ -143,7 +143,7 @@ fn payment_step(view: View<'_>, facts: &Facts, document: &str, payment: &Payment
             mark: mark.clone(),
             document: document.to_owned(),
             document_number: view.row.link.as_ref().and_then(|link| link.external_number.clone()),
-            contact,
+            contact: paid.contact.clone().unwrap_or(contact),
             amount: payment.amount,
             currency: view.invoice.currency,
             date: payment.date,

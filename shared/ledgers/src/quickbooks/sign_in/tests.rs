@@ -178,3 +178,13 @@ async fn unlinking_takes_the_refresh_token_back() {
         assert_eq!(transport.header(0, "authorization").as_deref(), Some("Basic YXBwLTE6c2glMkZoK3NlY3JldA=="));
     }
 }
+
+/// R145: connecting another company leaves the one before, with the tokens of the new consent in hand; those must outlive it.
+#[tokio::test]
+async fn a_company_that_is_left_takes_no_token_of_the_next_one_along() {
+    let transport = Scripted::new([]);
+    let access = secret("a-of-the-next");
+    let held = Held { access: &access, refresh: None };
+    assert!(sign_in(&transport).unlink(&credentials(), held, REALM).await.is_ok());
+    assert!(transport.lines().is_empty());
+}
