@@ -51,6 +51,10 @@ docs: ## the code's documentation, as pages under target/doc
 update: ## rewrites what is generated from code: marked blocks of the README, docs/rules-coverage.md
 	@cargo run --quiet --locked -p contract --bin generate
 
+.PHONY: money
+money: ## a million random invoices in four ledgers, to the cent (optimised build; ARGS="--count N --seed S --json")
+	@cargo run --quiet --release --locked -p money -- $(ARGS)
+
 .PHONY: bench
 bench: ## benchmarks (optimised build; its own compile)
 	@cargo bench --locked -p bench

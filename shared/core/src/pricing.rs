@@ -124,7 +124,19 @@ pub struct LedgerLine<'a> {
     pub parts: &'a [Rate],
 }
 
+/// The tax of a line that a ledger takes when it is told `told` and would compute `own` (not rounded), in a document of `lines` lines: what
+/// is told, as far as rounding explains it. That is half a unit of the ledger's for each line, since what a document's tax has over or lacks
+/// is put on one of them, and for the document and the line itself.
+#[must_use]
+pub fn taken_tax(told: Decimal, own: Decimal, lines: usize, currency: Currency, arithmetic: &Arithmetic) -> Decimal {
+    let explained = Decimal::new(5, arithmetic.decimals(currency) + 1) * Decimal::from(lines.saturating_add(2));
+    if (told - own).abs() <= explained { told } else { arithmetic.round(own, currency) }
+}
+
 /// What a ledger computes of lines: amounts rounded per line, tax by its method, halves away from zero (C12, R143).
+///
+/// A ledger that is told the tax takes it as far as rounding explains it ([`taken_tax`]). Where it keeps other decimals than the currency
+/// has, a rounded tax may be none of its own: then what it would compute itself counts, and the difference is seen before anything is sent.
 #[must_use]
 pub fn ledger_totals<'a>(
     lines: impl IntoIterator<Item = LedgerLine<'a>>,
@@ -141,11 +153,15 @@ pub fn ledger_totals<'a>(
         [] => round(raw_tax(amount, rate, mode)),
         parts => parts.iter().map(|part| round(raw_part(amount, *part, rate, mode))).sum(),
     };
+    let lines: Vec<LedgerLine<'_>> = lines.into_iter().collect();
+    let count = lines.len();
     for line in lines {
         let amount = round(line.quantity * line.unit_price);
         amounts += amount;
         match (method, line.tax) {
-            (TaxMethod::Given, Some(given)) => tax += round(given),
+            (TaxMethod::Given, Some(told)) => {
+                tax += round(taken_tax(told, raw_tax(amount, line.rate, mode), count, currency, arithmetic));
+            }
             (TaxMethod::Line | TaxMethod::Given, _) => tax += tax_on(amount, line.rate, line.parts),
             (TaxMethod::Group | TaxMethod::SignedGroup, _) => {
                 let apart = method == TaxMethod::SignedGroup && amount.is_sign_negative() && !amount.is_zero();

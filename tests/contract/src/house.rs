@@ -28,10 +28,19 @@ fn found(folders: &[&str], banned: &[&str]) -> Vec<String> {
 fn no_float_stands_where_money_passes() {
     // clippy's float_arithmetic sees sums, not types and conversions. (visit_f64 is serde's: a visitor that must answer a vendor's number.)
     let hits = found(
-        &["shared/core", "shared/ledgers", "shared/aws", "shared/engine", "functions"],
+        &["shared/core", "shared/ledgers", "shared/aws", "shared/engine", "functions", "tests/money"],
         &["f32", "f64", "as_f64", "from_f64", "to_f64"],
     );
     let hits: Vec<_> = hits.into_iter().filter(|hit| !hit.contains("fn visit_f64")).collect();
+    assert!(hits.is_empty(), "{hits:#?}");
+}
+
+/// The oracle of the money tests is worth its name while it shares nothing with what it judges.
+#[test]
+fn the_moneys_oracle_knows_no_crate_of_ours() {
+    let source = fs::read_to_string(crate::root().join("tests/money/src/oracle.rs")).unwrap();
+    let names = ["coportal", "simulators", "rust_decimal", "crate::"];
+    let hits: Vec<_> = code(&source).into_iter().filter(|(_, text)| names.iter().any(|name| text.contains(name))).collect();
     assert!(hits.is_empty(), "{hits:#?}");
 }
 

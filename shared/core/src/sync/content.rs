@@ -10,7 +10,7 @@ use crate::failure::Question;
 use crate::invoice::{Invoice, TaxMode};
 use crate::ledger::{InclusivePrices, LedgerRules, LineTarget, TaxCodes, TaxMethod};
 use crate::money::{Currency, Rate};
-use crate::pricing::{LedgerLine, PricedLine, Totals, encode_amount, ledger_totals, line_taxes};
+use crate::pricing::{LedgerLine, PricedLine, Totals, encode_amount, ledger_totals, line_taxes, raw_tax, taken_tax};
 use crate::sync::HoldDraft;
 use crate::sync::row::{Choice, SyncRow};
 use crate::tax::{TaxCode, resolve};
@@ -122,6 +122,7 @@ fn price(inputs: ContentInputs<'_>, items: Items) -> Result<Priced, Box<HoldDraf
     let priced: Vec<PricedLine> =
         invoice.lines.iter().zip(&taxed).map(|(line, (rate, _))| PricedLine { rate: *rate, ..line.priced() }).collect();
     let taxes = line_taxes(&priced, invoice.currency, invoice.tax_mode, workspace.tax_rounding);
+    let told = tax_method(facts, rules) == TaxMethod::Given;
     let sent_net = invoice.tax_mode == TaxMode::Inclusive && rules.arithmetic.inclusive == InclusivePrices::SentNet;
     let tax_mode = if sent_net { TaxMode::Exclusive } else { invoice.tax_mode };
     for (((line, (rate, tax_code)), priced), tax) in invoice.lines.iter().zip(taxed).zip(priced).zip(taxes) {
@@ -137,7 +138,10 @@ fn price(inputs: ContentInputs<'_>, items: Items) -> Result<Priced, Box<HoldDraf
             rate,
             tax_code,
             item: item_of(&line.description, inputs, items)?,
-            tax: (tax_method(facts, rules) == TaxMethod::Given).then_some(tax.normalize()),
+            tax: told.then(|| {
+                let own = raw_tax(arithmetic.round(amount, invoice.currency), rate, tax_mode);
+                taken_tax(tax, own, invoice.lines.len(), invoice.currency, arithmetic).normalize()
+            }),
         });
     }
     let wanted = invoice.totals(workspace.tax_rounding);

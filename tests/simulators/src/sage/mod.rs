@@ -44,7 +44,7 @@ mod tax;
 mod world;
 
 pub use bookkeeper::{Action, Which};
-pub use price::price;
+pub use price::{price, price_told};
 pub use world::World;
 
 pub use crate::skeleton::config::Config;

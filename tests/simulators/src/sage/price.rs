@@ -80,6 +80,21 @@ pub fn price(sale: &Sale) -> Totals {
     }))
 }
 
+/// What Sage makes of a sale whose caller sends these taxes, one for each line; `None` where one of them is too far from its rate to be
+/// taken.
+#[must_use]
+pub fn price_told(sale: &Sale, taxes: &[Decimal]) -> Option<Totals> {
+    if taxes.len() != sale.lines.len() {
+        return None;
+    }
+    let told = sale.lines.iter().zip(taxes).map(|(line, told)| {
+        let amount = amount(line.quantity, line.unit_price, Discount::Percent(line.discount_percent));
+        let taken = is_tax_of(*told, amount, line.tax_percent, sale.tax_inclusive, sale.lines.len());
+        taken.then(|| (net(amount, half_up(*told, PLACES), sale.tax_inclusive), half_up(*told, PLACES)))
+    });
+    told.collect::<Option<Vec<_>>>().map(|lines| totals(lines.into_iter()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
