@@ -112,7 +112,14 @@ fn facts(case: &Case, one_rate: bool) -> Result<Facts> {
     let mut tax_rates = Vec::new();
     for percent in RATES {
         let rate = Rate::try_from(percent.parse::<Decimal>()?)?;
-        tax_rates.push(TaxRate { code: format!("T{percent}"), name: format!("{percent}%"), rate: Some(rate), on_sales: true, class: None });
+        tax_rates.push(TaxRate {
+            code: format!("T{percent}"),
+            name: format!("{percent}%"),
+            rate: Some(rate),
+            on_sales: true,
+            class: None,
+            windows: Vec::new(),
+        });
     }
     let account = |code: &str, purpose| Account {
         id: format!("id-{code}"),

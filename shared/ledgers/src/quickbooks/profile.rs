@@ -1,8 +1,8 @@
 //! QuickBooks Online's constants. Source: docs/vendors/quickbooks.md, by section.
 
 use coportal_core::ledger::{
-    Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget, TaxCodes,
-    TaxMethod,
+    AS_THE_CURRENCY, Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget,
+    TaxCodes, TaxMethod,
 };
 use jiff::SignedDuration;
 use url::Url;
@@ -19,7 +19,7 @@ pub(super) const RULES: LedgerRules = LedgerRules {
         inclusive: InclusivePrices::SentNet,
         quantity_decimals: 7,
         unit_price_decimals: 7,
-        amount_decimals: 2,
+        amount_decimals: AS_THE_CURRENCY,
     },
     // Section 3: an invoice posts when it is made. "As draft" waits in CoPortal (C8).
     draft: DraftMeaning::Held,
