@@ -119,6 +119,7 @@ fn facts(case: &Case, one_rate: bool) -> Result<Facts> {
             on_sales: true,
             class: None,
             windows: Vec::new(),
+            parts: Vec::new(),
         });
     }
     let account = |code: &str, purpose| Account {
