@@ -222,12 +222,12 @@ pub struct SentLine {
     /// Its tax, where the ledger was told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Decimal>,
+    /// The item that CoPortal tied it to, where the ledger has items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
     /// Account or item that it stands on in the ledger, once its answer said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Item that CoPortal wanted it on, where lines stand on items: another one there is the bookkeeper's (C29).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<String>,
 }
 
 /// A document as it was last sent: the base of the three-way comparison (C29).
@@ -284,8 +284,8 @@ impl SentDocument {
                     rate: line.rate,
                     tax_code: line.tax_code.clone(),
                     tax: line.tax,
-                    account: None,
                     item: line.item.clone(),
+                    account: None,
                 })
                 .collect(),
             gone_before: Vec::new(),

@@ -524,14 +524,13 @@ fn merge_line(
     } else {
         notes.field(&format!("{place} tax"), Money, Some(code_of(&base.tax_code)), remote.tax_code.clone(), wanted_code.clone())
     };
-    // The ledger's own choice counts where it is put back; where it stands already, the percentage that it has there does.
+    // The ledger's own choice counts where it is put back; where it stands already, the percentage that it has there does. Where CoPortal names
+    // no code and the ledger no percentage, nothing says that it is another one.
     let is_named = tax_code.is_some() && tax_code == code_of(&line.tax_code);
     let is_restored = tax_code != remote.tax_code && tax_code == wanted_code;
-    let is_ours = there_rate == Some(line.rate) || is_named || is_restored;
-    let account = account_of(base, remote, line);
-    if account != remote.account {
-        notes.change(format!("{place} item"), remote.account.clone().unwrap_or_default(), account.clone().unwrap_or_default());
-    }
+    let unsaid = line.tax_code.is_empty() && there_rate.is_none();
+    let is_ours = there_rate == Some(line.rate) || unsaid || is_named || is_restored;
+    let account = account_of(notes, place, base, remote, line);
     MergedLine {
         write: WriteLine {
             key: line.key,
@@ -549,12 +548,12 @@ fn merge_line(
     }
 }
 
-/// The account is the bookkeeper's (C29); an item that CoPortal put there, and now maps otherwise, is ours.
-fn account_of(base: &SentLine, remote: &RemoteLine, line: &DocumentLine) -> Option<String> {
-    match &line.item {
-        Some(item) if base.item.is_some() && base.item == remote.account => Some(item.clone()),
-        Some(_) | None => remote.account.clone(),
+/// The account is the bookkeeper's (C29); so is an item, unless CoPortal ties the line to another one than it did (C13).
+fn account_of(notes: &mut Notes, place: &str, base: &SentLine, remote: &RemoteLine, line: &DocumentLine) -> Option<String> {
+    if line.item.is_none() || base.item.is_none() {
+        return remote.account.clone();
     }
+    notes.field(&format!("{place} item"), Stake::Label, Some(base.item.clone()), remote.account.clone(), line.item.clone())
 }
 
 /// The rate of a line there: the ledger's own figure, else its code's.

@@ -28,7 +28,7 @@ use crate::sync::row::{ContactRow, DocumentLink, IntentKind, Look, PaymentLink, 
 use crate::sync::settle::{self, Settle};
 use crate::workspace::Workspace;
 
-pub use after::payment_mark;
+pub use after::{LEAVE_DRAFT, payment_mark};
 use after::{after_content, at_rest, settle_payment};
 use contact::{find_again, find_contact, refresh_contact};
 use void::voided_here;
@@ -397,9 +397,11 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
         outcome = Merge::Conflict(changes.clone());
     }
     if let Merge::Conflict(differences) = &outcome {
-        let hold = changed_in_ledger(view, there, differences, &built.content.hash());
+        // CoPortal's values are offered where they would settle it.
+        let forced = merge(link.sent.as_ref(), there, &built, facts, view.rules, Keep::Ours);
+        let hold = changed_in_ledger(view, there, differences, &built.content.hash(), !matches!(forced, Merge::Conflict(_)));
         match view.row.answer(hold.question, &hold.inputs_hash) {
-            Some("ours") => outcome = merge(link.sent.as_ref(), there, &built, facts, view.rules, Keep::Ours),
+            Some("ours") if !matches!(forced, Merge::Conflict(_)) => outcome = forced,
             // Compared with this version: what stands there now is accepted, and later changes are merged into it.
             Some("theirs") => {
                 let reason = "Kept as it stands in the ledger, as chosen.";
@@ -416,7 +418,7 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
             sent: Some(compared()),
             reason: "The ledger's document says this already.",
         }),
-        Merge::Conflict(differences) => Step::Hold(changed_in_ledger(view, there, &differences, &built.content.hash())),
+        Merge::Conflict(differences) => Step::Hold(changed_in_ledger(view, there, &differences, &built.content.hash(), false)),
         Merge::Write { write, changes } => {
             if there.has_payments || there.status == DocumentStatus::Paid {
                 return paid_in_ledger(view, there, &built);

@@ -222,7 +222,13 @@ pub fn void_refused(detail: String, hash: &str) -> HoldDraft {
     }
 }
 
-pub(super) fn changed_in_ledger(view: View<'_>, there: &RemoteDocument, differences: &[Difference], content_hash: &str) -> HoldDraft {
+pub(super) fn changed_in_ledger(
+    view: View<'_>,
+    there: &RemoteDocument,
+    differences: &[Difference],
+    content_hash: &str,
+    ours: bool,
+) -> HoldDraft {
     let fields: Vec<String> = differences
         .iter()
         .map(|difference| format!("{}: \"{}\" there, \"{}\" here", difference.field, difference.in_ledger, difference.to_send))
@@ -232,10 +238,11 @@ pub(super) fn changed_in_ledger(view: View<'_>, there: &RemoteDocument, differen
     HoldDraft {
         question: Question::ChangedInLedger,
         detail: format!("The document in {} differs from what CoPortal last wrote ({}).", view.rules.ledger.label(), fields.join("; ")),
-        choices: vec![
-            Choice::new("ours", "Write CoPortal's values"),
-            Choice::new("theirs", "Leave the document as it stands in the ledger"),
-        ],
+        choices: ours
+            .then(|| Choice::new("ours", "Write CoPortal's values"))
+            .into_iter()
+            .chain([Choice::new("theirs", "Leave the document as it stands in the ledger")])
+            .collect(),
         // Not every ledger has a version mark: what differs is part of the question.
         inputs_hash: digest(inputs.into_iter().chain(fields.iter().map(String::as_str)).map(str::as_bytes)),
     }

@@ -5,20 +5,21 @@ use coportal_core::client::Client;
 use coportal_core::connection::{Connection, ConnectionStatus, Generation, Options, Organisation};
 use coportal_core::contact::{Contact, ContactLink, ContactStatus};
 use coportal_core::document::{Changeable, DocumentStatus, RemoteDocument, RemoteLine, SentDocument};
-use coportal_core::facts::{Account, AccountUse, Facts, TaxRate};
+use coportal_core::facts::{Account, AccountUse, Facts, Item, TaxRate};
 use coportal_core::failure::Question;
 use coportal_core::id::{ClientId, ConnectionId, IntentId, InvoiceId, LineId, RunId, WorkspaceId};
 use coportal_core::invoice::{Invoice, InvoiceStatus, LineItem, TaxMode};
 use coportal_core::ledger::{
-    Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget, TaxCodes,
-    TaxMethod,
+    AS_THE_CURRENCY, Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget,
+    TaxCodes, TaxMethod,
 };
 use coportal_core::money::Rate;
-use coportal_core::pricing::{PricedLine, raw_tax, totals};
+use coportal_core::pricing::{LedgerLine, ledger_totals, raw_tax};
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::content::{BuiltContent, ContentInputs, build};
 use coportal_core::sync::plan::{Found, Step, View, next_step};
 use coportal_core::sync::row::{Answer, ContactRow, DocumentLink, Intent, IntentKind, Look, SyncRow};
+use coportal_core::sync::settle::document_mark;
 use coportal_core::workspace::{Plan, TaxRounding, Workspace};
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -55,8 +56,9 @@ pub(crate) fn item(n: u128, description: &str, quantity: &str, unit_price: &str,
     }
 }
 
-pub(crate) fn rules() -> LedgerRules {
-    LedgerRules {
+/// The rules of a ledger, as the vendor notes state them (docs/vendors).
+pub(crate) fn rules_of(ledger: Ledger) -> LedgerRules {
+    let xero = LedgerRules {
         ledger: Ledger::Xero,
         arithmetic: Arithmetic {
             tax: TaxMethod::Line,
@@ -82,6 +84,74 @@ pub(crate) fn rules() -> LedgerRules {
         number_max: 255,
         reference_max: 255,
         description_max: 4_000,
+    };
+    match ledger {
+        Ledger::Xero => xero,
+        Ledger::Quickbooks => LedgerRules {
+            ledger,
+            arithmetic: Arithmetic {
+                tax: TaxMethod::Line,
+                inclusive: InclusivePrices::SentNet,
+                quantity_decimals: 7,
+                unit_price_decimals: 7,
+                amount_decimals: AS_THE_CURRENCY,
+            },
+            draft: DraftMeaning::Held,
+            key_window: SignedDuration::from_mins(15),
+            settle: SignedDuration::from_mins(3),
+            enforces_number: false,
+            guards_versions: true,
+            contact_mark: ContactMark::Evidence,
+            contact_has_currency: true,
+            line_target: LineTarget::Item,
+            number_max: 21,
+            reference_max: 100,
+            ..xero
+        },
+        Ledger::Sage => LedgerRules {
+            ledger,
+            arithmetic: Arithmetic {
+                tax: TaxMethod::Given,
+                inclusive: InclusivePrices::SentNet,
+                quantity_decimals: 2,
+                unit_price_decimals: 2,
+                amount_decimals: 2,
+            },
+            key_window: SignedDuration::ZERO,
+            settle: SignedDuration::from_mins(2),
+            enforces_number: false,
+            carries_number: false,
+            document_mark: DocumentMark::Evidence,
+            contact_mark: ContactMark::Digest { max: 10 },
+            contact_has_currency: true,
+            number_max: 25,
+            reference_max: 25,
+            ..xero
+        },
+        Ledger::BusinessCentral => LedgerRules {
+            ledger,
+            arithmetic: Arithmetic {
+                tax: TaxMethod::SignedGroup,
+                inclusive: InclusivePrices::SentNet,
+                quantity_decimals: 5,
+                unit_price_decimals: 5,
+                amount_decimals: AS_THE_CURRENCY,
+            },
+            key_window: SignedDuration::ZERO,
+            settle: SignedDuration::from_mins(10),
+            enforces_number: false,
+            carries_number: false,
+            reference_in_capitals: true,
+            guards_versions: true,
+            document_mark: DocumentMark::Digest,
+            contact_mark: ContactMark::Evidence,
+            tax_codes: TaxCodes::Checked,
+            shape: DocumentShape::HeaderThenLines,
+            number_max: 20,
+            reference_max: 35,
+            description_max: 100,
+            ..xero
+        },
     }
 }
 
@@ -114,6 +184,8 @@ pub(crate) struct World {
     pub(crate) contact: ContactRow,
     pub(crate) row: SyncRow,
     pub(crate) found: Found,
+    /// The owner's mark of the invoice.
+    pub(crate) url: String,
 }
 
 impl World {
@@ -124,7 +196,7 @@ impl World {
         let now = at("12:00:00");
         Self {
             now,
-            rules: rules(),
+            rules: rules_of(Ledger::Xero),
             workspace: Workspace {
                 id: WorkspaceId::new(Uuid::from_u128(1)),
                 name: "Studio".into(),
@@ -192,19 +264,33 @@ impl World {
             contact: ContactRow::default(),
             row: SyncRow::default(),
             found: Found::default(),
+            url: URL.into(),
         }
     }
 
-    /// The same with the client linked to its contact.
-    pub(crate) fn linked() -> Self {
+    /// The same with another ledger.
+    pub(crate) fn of(ledger: Ledger) -> Self {
         let mut world = Self::new();
-        world.contact.link = Some(ContactLink { external_id: CONTACT.into(), hash: world.client.contact_hash(), linked_at: world.now });
+        world.rules = rules_of(ledger);
+        world.url = document_mark(world.rules.document_mark, URL);
+        world.connection.ledger = ledger;
+        world.connection.options = Options::defaults(ledger);
+        world.choices.sales_item = Some("7".into());
+        let facts = world.facts_mut();
+        facts.items = ["7", "8"].map(|id| Item { id: id.into(), name: format!("Item {id}") }).to_vec();
+        facts.accounts.push(account("090", AccountUse::Payment));
         world
     }
 
-    /// The same with the invoice in the ledger as it is, and the document read.
-    pub(crate) fn synced() -> (Self, RemoteDocument) {
-        let mut world = Self::linked();
+    /// With the client linked to its contact.
+    pub(crate) fn with_contact(mut self) -> Self {
+        self.contact.link = Some(ContactLink { external_id: CONTACT.into(), hash: self.client.contact_hash(), linked_at: self.now });
+        self
+    }
+
+    /// With the invoice in the ledger as it is, and the document that stands there.
+    pub(crate) fn pushed(self) -> (Self, RemoteDocument) {
+        let mut world = self.with_contact();
         let built = world.built();
         let there = world.remote("doc-1");
         world.row.link = Some(DocumentLink {
@@ -222,6 +308,25 @@ impl World {
         (world, there)
     }
 
+    /// The same with the client linked to its contact.
+    pub(crate) fn linked() -> Self {
+        Self::new().with_contact()
+    }
+
+    /// The same with the invoice in the ledger as it is, and the document read.
+    pub(crate) fn synced() -> (Self, RemoteDocument) {
+        Self::new().pushed()
+    }
+
+    /// The same facts and invoice, for a document that is not ours.
+    pub(crate) fn clone_with_contact(&self) -> Self {
+        let mut world = Self::of(self.rules.ledger);
+        world.invoice = self.invoice.clone();
+        world.rules = self.rules;
+        world.connection.options = self.connection.options.clone();
+        world.with_contact()
+    }
+
     pub(crate) fn facts_mut(&mut self) -> &mut Facts {
         self.facts.as_mut().unwrap()
     }
@@ -236,7 +341,7 @@ impl World {
             options: &self.connection.options,
             row: &self.row,
             contact: CONTACT,
-            url: URL,
+            url: &self.url,
         }
     }
 
@@ -256,7 +361,7 @@ impl World {
             external_id: id.into(),
             number: content.number,
             reference: content.reference,
-            url: Some(content.url),
+            url: Some(content.url).filter(|url| !url.is_empty()),
             contact: content.contact,
             currency: Some(content.currency),
             issue_date: Some(content.issue_date),
@@ -276,7 +381,7 @@ impl World {
                         quantity: Some(line.quantity),
                         unit_price: Some(line.unit_price),
                         tax_code: Some(line.tax_code.clone()),
-                        account: Some("200".into()),
+                        account: Some(line.item.clone().unwrap_or("200".into())),
                         amount: Some(amount),
                         tax: Some(content.currency.round(raw_tax(amount, line.rate, content.tax_mode))),
                         rate: None,
@@ -307,7 +412,7 @@ impl World {
             choices: &self.choices,
             contact: &self.contact,
             row: &self.row,
-            url: URL,
+            url: &self.url,
             found: &self.found,
         }
     }
@@ -360,7 +465,7 @@ impl World {
                 external_id,
                 number: built.content.number.clone(),
                 reference: built.content.reference.clone(),
-                mark: Some(URL.into()),
+                mark: Some(self.url.clone()).filter(|url| !url.is_empty()),
                 contact: Some(CONTACT.into()),
                 ..Look::default()
             },
@@ -387,28 +492,46 @@ pub(crate) fn contact(id: &str, name: &str, email: Option<&str>) -> Contact {
     }
 }
 
-/// Lets the toy or a test compute a document's totals anew, as the ledger does.
-pub(crate) fn recompute(there: &mut RemoteDocument, facts: &Facts) {
+/// Lets the toy or a test compute a document's lines and totals anew, as the ledger does. A ledger that is told the tax keeps what stands
+/// on its lines.
+pub(crate) fn recompute(there: &mut RemoteDocument, facts: &Facts, rules: &LedgerRules) {
     let currency = there.currency.unwrap();
     let mode = there.tax_mode.unwrap_or(TaxMode::Exclusive);
-    let rate_of = |line: &RemoteLine| match there.tax_mode {
-        Some(_) => line.tax_code.as_deref().and_then(|code| facts.rate_of(code)).unwrap_or(Rate::ZERO),
-        None => Rate::ZERO,
-    };
-    let priced: Vec<PricedLine> = there
+    let taxed = there.tax_mode.is_some();
+    for line in &mut there.lines {
+        let coded = line.tax_code.as_deref().and_then(|code| facts.rate_of(code));
+        let rate = if taxed { coded.or(line.rate).unwrap_or(Rate::ZERO) } else { Rate::ZERO };
+        let amount = rules.arithmetic.round(line.quantity.unwrap_or_default() * line.unit_price.unwrap_or_default(), currency);
+        line.amount = Some(amount);
+        if rules.tax_codes == TaxCodes::Checked {
+            line.rate = Some(rate);
+        }
+        if rules.arithmetic.tax != TaxMethod::Given || line.tax.is_none() {
+            line.tax = Some(rules.arithmetic.round(raw_tax(amount, rate, mode), currency));
+        }
+    }
+    let lines: Vec<(Decimal, Decimal, Rate, String, Option<Decimal>)> = there
         .lines
         .iter()
-        .map(|line| PricedLine {
-            quantity: line.quantity.unwrap_or_default(),
-            unit_price: line.unit_price.unwrap_or_default(),
-            discount_percent: Decimal::ZERO,
-            rate: rate_of(line),
+        .map(|line| {
+            let coded = line.tax_code.as_deref().and_then(|code| facts.rate_of(code));
+            let rate = if taxed { coded.or(line.rate).unwrap_or(Rate::ZERO) } else { Rate::ZERO };
+            (
+                line.quantity.unwrap_or_default(),
+                line.unit_price.unwrap_or_default(),
+                rate,
+                line.tax_code.clone().unwrap_or_default(),
+                line.tax,
+            )
         })
         .collect();
-    for (line, priced) in there.lines.iter_mut().zip(&priced) {
-        let amount = priced.amount(currency);
-        line.amount = Some(amount);
-        line.tax = Some(currency.round(raw_tax(amount, priced.rate, mode)));
-    }
-    there.totals = totals(priced, currency, mode, TaxRounding::Line);
+    let priced = lines.iter().map(|(quantity, unit_price, rate, tax_code, tax)| LedgerLine {
+        quantity: *quantity,
+        unit_price: *unit_price,
+        rate: *rate,
+        tax_code,
+        tax: *tax,
+        parts: &[],
+    });
+    there.totals = ledger_totals(priced, currency, mode, &rules.arithmetic, rules.arithmetic.tax);
 }

@@ -6,6 +6,8 @@ mod content;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod ledgers;
+#[cfg(test)]
 mod merge;
 #[cfg(test)]
 mod model;

@@ -171,7 +171,7 @@ fn c29_a_line_removed_here_but_worked_on_there_is_a_conflict() {
 fn c29_a_line_removed_there_is_a_conflict() {
     let (world, mut there) = World::synced();
     there.lines.remove(0);
-    recompute(&mut there, world.facts.as_ref().unwrap());
+    recompute(&mut there, world.facts.as_ref().unwrap(), &world.rules);
     assert_eq!(conflict(&world, &there), ["line 1"]);
     let (write, _) = write(&world, &there, Keep::Ours);
     assert_eq!((write.lines.len(), write.lines[0].line_id.as_deref()), (2, None));
@@ -184,7 +184,7 @@ fn c29_a_line_added_there_is_a_conflict() {
     let mut fee = there.lines[0].clone();
     fee.line_id = Some("fee".into());
     there.lines.push(fee);
-    recompute(&mut there, world.facts.as_ref().unwrap());
+    recompute(&mut there, world.facts.as_ref().unwrap(), &world.rules);
     assert_eq!(conflict(&world, &there), ["line"]);
     let (write, _) = write(&world, &there, Keep::Ours);
     assert_eq!(write.lines.len(), 2);
@@ -236,7 +236,7 @@ fn equal_lines_keep_their_ids_in_order() {
 fn i6_a_price_changed_there_is_protected_by_the_total() {
     let (mut world, mut there) = World::synced();
     there.lines[0].unit_price = Some(dec("90"));
-    recompute(&mut there, world.facts.as_ref().unwrap());
+    recompute(&mut there, world.facts.as_ref().unwrap(), &world.rules);
     assert_eq!(conflict(&world, &there), ["total"]);
     with_our_change(&mut world);
     assert_eq!(conflict(&world, &there), ["total"]);
@@ -250,7 +250,7 @@ fn i6_a_price_changed_there_is_protected_by_the_total() {
 fn c29_quantity_and_price_recast_there_are_kept() {
     let (mut world, mut there) = World::synced();
     (there.lines[0].quantity, there.lines[0].unit_price) = (Some(dec("4")), Some(dec("50")));
-    recompute(&mut there, world.facts.as_ref().unwrap());
+    recompute(&mut there, world.facts.as_ref().unwrap(), &world.rules);
     with_our_change(&mut world);
     let (write, _) = write(&world, &there, Keep::Ask);
     assert_eq!((write.lines[0].quantity, write.lines[0].unit_price), (Some(dec("4")), Some(dec("50"))));
@@ -261,7 +261,7 @@ fn c29_quantity_and_price_recast_there_are_kept() {
 fn i6_a_tax_code_of_another_rate_is_a_question() {
     let (mut world, mut there) = World::synced();
     there.lines[0].tax_code = Some("Z0".into());
-    recompute(&mut there, world.facts.as_ref().unwrap());
+    recompute(&mut there, world.facts.as_ref().unwrap(), &world.rules);
     with_our_change(&mut world);
     assert_eq!(conflict(&world, &there), ["total"]);
     let (write, _) = write(&world, &there, Keep::Ours);
@@ -273,7 +273,7 @@ fn i6_a_tax_code_of_another_rate_is_a_question() {
 fn i6_no_tax_mode_there_is_a_question() {
     let (mut world, mut there) = World::synced();
     there.tax_mode = None;
-    recompute(&mut there, world.facts.as_ref().unwrap());
+    recompute(&mut there, world.facts.as_ref().unwrap(), &world.rules);
     with_our_change(&mut world);
     assert_eq!(conflict(&world, &there), ["total"]);
     let (write, _) = write(&world, &there, Keep::Ours);

@@ -7,6 +7,7 @@ use coportal_core::failure::Question;
 use coportal_core::id::HoldId;
 use coportal_core::money::Rate;
 use coportal_core::problem::{Issue, Outcome, Problem, ProblemKind};
+use coportal_core::sync::plan::LEAVE_DRAFT;
 use coportal_core::sync::row::{Answer, Hold, SyncState};
 use coportal_core::timeline::TimelineEvent;
 use rust_decimal::Decimal;
@@ -36,7 +37,10 @@ impl Engine {
             run.save_answer(&story).await?;
             return Ok(run.stopped());
         }
-        if choice != "retry" && is_kept_on_the_row(open.question, choice) {
+        if choice == LEAVE_DRAFT {
+            // To approve it was somebody's wish, and ends by theirs.
+            run.row.value.approve = false;
+        } else if choice != "retry" && is_kept_on_the_row(open.question, choice) {
             run.row.value.answers.push(answer(&open, choice));
         }
         run.row.value.hold = None;

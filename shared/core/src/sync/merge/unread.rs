@@ -40,8 +40,13 @@ pub fn update_unread(link: &DocumentLink, sent: &SentDocument, wanted: &BuiltCon
         let base = sent.lines.iter().find(|base| base.key == line.key);
         if let Some(base) = base {
             write.line_id.clone_from(&base.line_id);
-            // An item that is chosen anew is ours to move; an account is the bookkeeper's.
-            if line.item.is_none() && base.account.is_some() {
+            // Where the line stands is the bookkeeper's; only an item that is chosen anew moves it, and only from where CoPortal put it.
+            let moves = line.item.is_some() && base.item.is_some() && base.item != line.item;
+            if moves && base.account != base.item {
+                let (in_ledger, to_send) = (text_of(&base.account), text_of(&line.item));
+                return Merge::Conflict(vec![Difference { field: format!("line {} item", index + 1), in_ledger, to_send }]);
+            }
+            if !moves && base.account.is_some() {
                 write.account.clone_from(&base.account);
             }
         }
@@ -52,7 +57,7 @@ pub fn update_unread(link: &DocumentLink, sent: &SentDocument, wanted: &BuiltCon
         let code = if line.tax_code.is_empty() { base.map_or("", |base| base.tax_code.as_str()) } else { line.tax_code.as_str() };
         let after = says(&fingerprint(&line.description), line.quantity, line.unit_price, code, line.tax);
         let before = base.map(|base| says(&base.description, base.quantity, base.unit_price, &base.tax_code, base.tax));
-        let moved = line.item.is_some() && base.is_some_and(|base| base.account.is_some() && base.account != line.item);
+        let moved = line.item.is_some() && base.is_some_and(|base| base.item.is_some() && base.item != line.item);
         if before.as_ref() != Some(&after) || moved {
             let shown = |quantity: Decimal, price: Decimal| format!("{} x {}", quantity.normalize(), price.normalize());
             changes.push(Difference {

@@ -7,9 +7,10 @@ use crate::connection::Payments;
 use crate::document::{DocumentStatus, PaymentWrite, RemoteDocument};
 use crate::facts::{Account, AccountUse, Facts};
 use crate::invoice::{Invoice, Payment};
+use crate::sync::HoldDraft;
 use crate::sync::content::tax_applied;
-use crate::sync::questions::{choose_payment_account, document_gone, payment_differs, payment_refused, totals_differ, totals_differ_from};
-use crate::sync::row::{DocumentLink, Intent, Look, PaymentLink};
+use crate::sync::questions::{choose_payment_account, document_gone, payment_differs, payment_refused, totals_differ_from};
+use crate::sync::row::{Choice, DocumentLink, Intent, Look, PaymentLink};
 use crate::sync::settle::{self, Settle};
 use crate::text::digest;
 
@@ -69,24 +70,24 @@ fn owed_payment(view: View<'_>) -> Option<&Payment> {
 /// The totals are checked on the draft before it is approved (C12): an approved document can often not be changed any more.
 fn approve_draft(view: View<'_>, facts: &Facts, there: &RemoteDocument, hash: &str) -> Step {
     let label = view.rules.ledger.label();
-    match view.row.link.as_ref().and_then(|link| link.sent.as_ref()) {
-        Some(sent) => {
-            if let Some(hold) = tax_applied(sent, there, facts, label) {
-                return Step::Hold(hold);
-            }
-            if sent.totals != there.totals {
-                return Step::Hold(totals_differ(label, sent, there));
-            }
-        }
-        // Nothing was ever sent to it: what CoPortal shows is what it must come to.
-        None => {
-            let wanted = view.invoice.totals(view.workspace.tax_rounding);
-            if wanted != there.totals {
-                return Step::Hold(totals_differ_from(label, wanted, there));
-            }
-        }
+    let sent = view.row.link.as_ref().and_then(|link| link.sent.as_ref());
+    // Where nothing was ever sent to it, what CoPortal shows is what it must come to.
+    let wanted = sent.map_or_else(|| view.invoice.totals(view.workspace.tax_rounding), |sent| sent.totals);
+    if wanted != there.totals {
+        return Step::Hold(stays_a_draft(totals_differ_from(label, wanted, there)));
+    }
+    if let Some(hold) = sent.and_then(|sent| tax_applied(sent, there, facts, label)) {
+        // Its content is settled: no code that is chosen now would change the document any more.
+        let draft = totals_differ_from(label, wanted, there);
+        return Step::Hold(stays_a_draft(HoldDraft { detail: hold.detail, ..draft }));
     }
     Step::ApproveDocument { there: Box::new(there.clone()), hash: hash.to_owned() }
+}
+
+/// The question with an answer that ends the wish to approve.
+fn stays_a_draft(mut hold: HoldDraft) -> HoldDraft {
+    hold.choices.insert(0, Choice::new(LEAVE_DRAFT, "Leave it a draft: I approve it in the ledger"));
+    hold
 }
 
 /// Our mark on a payment: short enough for every ledger's reference.
@@ -102,7 +103,7 @@ fn payment_step(view: View<'_>, facts: &Facts, document: &str, payment: &Payment
         link: PaymentLink { payment_id: payment.payment_id.clone(), external_id, amount: payment.amount },
         reason,
     };
-    let not_sent = |hold: &crate::sync::HoldDraft| view.row.answer(hold.question, &hold.inputs_hash) == Some("skip");
+    let not_sent = |hold: &HoldDraft| view.row.answer(hold.question, &hold.inputs_hash) == Some("skip");
     if not_sent(&payment_refused(view.invoice, &payment.payment_id, String::new())) {
         return settled(None, NOT_SENT);
     }
@@ -159,6 +160,9 @@ fn payment_step(view: View<'_>, facts: &Facts, document: &str, payment: &Payment
         hash: hash.to_owned(),
     }))
 }
+
+/// The answer that ends the wish to approve a draft.
+pub const LEAVE_DRAFT: &str = "leave_draft";
 
 const NOT_SENT: &str = "Not sent, as chosen.";
 
