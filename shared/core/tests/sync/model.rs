@@ -161,7 +161,7 @@ impl Model {
             // C6: without a mark, a document of ours whose amount a bookkeeper changed before its answer was found is a question. A person who
             // says that it is another one makes a second one, knowingly.
             (Question::NumberTaken, "ledger_number") if self.toy.live_of_ours() == 1 => self.stopped = true,
-            (Question::NumberTaken, linked) if linked == "link:by-hand" => {
+            (Question::NumberTaken, "link:by-hand") => {
                 // A person says that it is this invoice: from now on it is ours to change.
                 self.by_hand = None;
                 self.world.answer(hold, choice);
