@@ -222,7 +222,7 @@ fn c11_a_percentage_of_the_ledgers_own_is_asked_about() {
 }
 
 fn paid(balance: &str, payments: Vec<RemotePayment>) -> Paid {
-    Paid { balance: dec(balance), payments }
+    Paid { balance: dec(balance), contact: None, payments }
 }
 
 /// C1, R66: none by default; else the balance first, each once, never to a draft, and what cannot be sent has an answer that ends it.

@@ -306,7 +306,7 @@ impl Toy {
             self.payments.iter().filter(|(document, _)| document == id).map(|(_, payment)| payment.clone()).collect();
         let sum: rust_decimal::Decimal = payments.iter().map(|payment| payment.amount).sum();
         let balance = if there.status.is_gone() { rust_decimal::Decimal::ZERO } else { there.totals.total - sum };
-        Paid { balance, payments }
+        Paid { balance, contact: None, payments }
     }
 
     fn pay(&mut self, write: &PaymentWrite) -> Result<String, Refusal> {
