@@ -27,7 +27,7 @@ pub(crate) const REFRESH: &str = "refresh";
 /// A token that ends within this time is refreshed first: a call must not outlive it.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// How long the right to refresh lasts: the vendor's time-out, the writes around it and a margin.
-const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(30);
+pub(crate) const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(30);
 /// How long after the lease was taken the vendor may be called: what is left of the lease covers the vendor's time-out and the storing.
 /// Two uses of one refresh token can leave the vendor with another live set than the one that is stored.
 const REFRESH_START: SignedDuration = SignedDuration::from_secs(10);

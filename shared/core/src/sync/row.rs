@@ -344,7 +344,7 @@ pub struct SyncRow {
     /// Definite rejections so far: part of the key, since vendors replay a refusal too.
     #[serde(default)]
     pub rejections: u32,
-    /// Updates settled so far: part of an update's key.
+    /// Updates settled so far, done or not: part of an update's key.
     #[serde(default)]
     pub updates: u32,
     /// The draft there is to be approved: somebody said so, or it was made to be (C7).

@@ -3,12 +3,12 @@
 use coportal_aws::records::connections::{Connected, Draw};
 use coportal_aws::records::granted::Granted;
 use coportal_aws::records::oauth::{ACCESS, REFRESH};
-use coportal_aws::records::tokens::{TokenKey, TokenRow};
+use coportal_aws::records::tokens::{Refresh, RefreshOutcome, TokenKey, TokenRow};
 use coportal_aws::store::Versioned;
 use coportal_aws::vault::{PENDING, SealContext};
 use coportal_core::connection::{Connection, ConnectionStatus, Generation, Options, Organisation};
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{ConnectionId, UserId, WorkspaceId};
+use coportal_core::id::{ConnectionId, RunId, UserId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::oauth::TokenSet;
 use coportal_core::problem::{Outcome, Problem};
@@ -22,6 +22,7 @@ use super::choices::single_choices;
 use super::grant::fields;
 use super::{moved, probe};
 use crate::Engine;
+use crate::access::REFRESH_LEASE;
 
 /// How often the transaction is prepared anew when somebody else changed what it rests on.
 const TRIES: u32 = 4;
@@ -169,8 +170,13 @@ impl Engine {
         // A token that ends now would be refreshed under the old number; it is refreshed first, so that the newest set moves along.
         let token = self.access_token(ctx, workspace.id, &before.value, None).await.map_err(|problem| problem.problem(ledger))?;
         let key = TokenKey { ws: workspace.id, ledger, generation: before.value.generation };
-        let row = self.store.tokens(key).await?.filter(|row| row.value.lease.is_none()).ok_or_else(|| moved(ledger))?.value;
         let organisation = before.value.organisation.as_ref().ok_or_else(|| moved(ledger))?;
+        // The right to refresh is held while the set is moved: a refresh in between would leave the new number with a used refresh token.
+        let read = self.store.tokens(key).await?.ok_or_else(|| moved(ledger))?;
+        let owner = RunId::new(ctx.uuid());
+        let until = ctx.now().saturating_add(REFRESH_LEASE).unwrap_or(Timestamp::MAX);
+        let Refresh::Mine(held) = self.store.take_refresh_lease(ctx, key, &read, owner, until).await? else { return Err(moved(ledger)) };
+        let row = held.value;
         let context = SealContext::tokens(workspace.id, ledger, &organisation.id, before.value.generation);
         let mut opened = self.vault.open(ctx, &row.envelope, &context, row.token_gen).await?;
         let access = opened.take(ACCESS).ok_or_else(|| Problem::internal_error("a token row without an access token"))?;
@@ -181,7 +187,12 @@ impl Engine {
         let grant = before.value.grant.saturating_add(1);
         // One try: whoever changed the connection meanwhile has chosen, consented anew or disconnected, and that stands.
         let made = self.bind(ctx, workspace.id, user, ledger, Some(&before), chosen, grant, &secrets, &terms).await?;
-        let connection = made.ok_or_else(|| moved(ledger))?;
+        let Some(connection) = made else {
+            if let Err(error) = self.store.release_refresh_lease(ctx, key, owner, RefreshOutcome::Settled).await {
+                tracing::warn!(ledger = ledger.slug(), %error, "a refresh lease ends by itself");
+            }
+            return Err(moved(ledger));
+        };
         let held = Held { access: token.secret(), refresh: None };
         self.after(ctx, workspace.id, user, &connection, "organisation_changed", held, &[]).await;
         Ok(())

@@ -15,10 +15,14 @@ impl Engine {
     /// invoice that waits here. Then syncs, and answers as a sync does.
     ///
     /// # Errors
-    /// 409 when there is nothing to approve; else as [`Engine::sync_invoice`].
+    /// 409 when there is nothing to approve, or another run is at the invoice; else as [`Engine::sync_invoice`].
     pub async fn approve(&self, ctx: &Ctx, request: SyncRequest) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request).await?;
         let row = &run.row.value;
+        // Another run writes this invoice now, and its outcome would write over the wish: nobody is told of an approval that is lost.
+        if row.lease.is_some_and(|lease| lease.is_live(ctx.now())) {
+            return Err(moved());
+        }
         let draft = row.link.as_ref().is_some_and(|link| link.status == DocumentStatus::Draft);
         let held = row.hold.as_ref().is_some_and(|hold| hold.question == Question::PostHeld) && row.state == SyncState::Held;
         if !draft && !held {

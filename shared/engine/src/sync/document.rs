@@ -440,6 +440,12 @@ impl Run<'_> {
         self.found.document_look = None;
         self.found.payment_look = None;
         self.found.paid = None;
+        match intent.kind {
+            // A vendor may remember the key for longer than we rely on it, and answer what follows with the old write's outcome: whoever changes
+            // a document next has a key of its own. A create and a payment keep theirs: once more under it is never a second one.
+            IntentKind::Update | IntentKind::Void | IntentKind::Approve => self.row.value.updates += 1,
+            IntentKind::Create | IntentKind::Payment | IntentKind::CreateContact | IntentKind::UpdateContact => {}
+        }
         let told = self.event("not_done", "An earlier write did not reach the ledger; it is planned anew.", None);
         self.settle_without_document(&intent, told).await
     }
