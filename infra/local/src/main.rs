@@ -23,7 +23,7 @@ struct Cli {
 enum Command {
     /// Start everything (what happens without a command, too).
     Run(Run),
-    /// Tell the main job step by step: connect Xero, sync an invoice, sync it again, edit it. Exits with 1 when it is not as promised.
+    /// Tell the main job step by step in each ledger: connect, sync an invoice, sync it again, edit it, pay it, void another. Exits with 1 when it is not as promised.
     Demo(Demo),
 }
 
@@ -138,7 +138,7 @@ fn greet(local: &LocalRun, kept: Option<&std::path::Path>) -> anyhow::Result<()>
     }
     if let Some(demo) = &local.demo {
         writeln!(out, "{} has one client, {}, and one sent invoice, {}.", demo.name, demo.client_name, demo.invoice_number)?;
-        writeln!(out, "Sign in and connect Xero; then sync the invoice:\n")?;
+        writeln!(out, "Sign in and connect a ledger, Xero for one; then sync the invoice:\n")?;
         writeln!(
             out,
             "  curl -X POST {origin}/v1/invoices/{}/sync/xero -H \"Authorization: Bearer $(curl -s {origin}/__local/demo/token)\"\n",

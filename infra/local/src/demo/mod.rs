@@ -1,4 +1,5 @@
-//! The main job, told step by step: a studio connects Xero, pushes an invoice, clicks again, edits it and clicks once more.
+//! The main job, told step by step in each ledger: a studio connects it, pushes an invoice, clicks again, edits it, is paid, and voids
+//! another one.
 //!
 //! It runs over real HTTP against a local cloud of its own, on free ports, and checks what it tells: a story that is not so ends with
 //! another exit code.
