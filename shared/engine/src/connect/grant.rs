@@ -36,7 +36,8 @@ pub struct OrganisationChoice {
 /// The organisations that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OrganisationsView {
-    /// One each. While one is in use it stands alone: another needs a consent of its own ("Connect").
+    /// One each. While one is in use it stands alone where another needs a consent of its own ("Connect"), else beside all that the
+    /// consent reaches.
     pub items: Vec<OrganisationChoice>,
 }
 
