@@ -2,7 +2,7 @@
 //! is kept, what both changed is asked, nothing is overwritten; each answer of each question comes to rest with one document, one contact
 //! and the totals that CoPortal shows.
 //!
-//! C6, C7, C8, C10, C29, C31; R64; I1, I2, I6, I7, I8.
+//! C1, C6, C7, C8, C10, C29, C31; R64; I1, I2, I6, I7, I8.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@
 mod another_field;
 mod books;
 mod drafts;
+mod endings;
 mod rest;
 mod same_field;
 mod taken_number;
@@ -52,6 +53,14 @@ cases! {
     c31_business_central_a_number_taken_by_hand: taken_number::is_asked, BusinessCentral, at least 3;
     c29_quickbooks_guards_versions: versions::are_guarded, Quickbooks, at least 3;
     c29_business_central_guards_versions: versions::are_guarded, BusinessCentral, at least 3;
+    c10_xero_voids: endings::voids, Xero, at least 40;
+    c10_quickbooks_voids: endings::voids, Quickbooks, at least 30;
+    c10_sage_voids: endings::voids, Sage, at least 40;
+    c10_business_central_voids: endings::voids, BusinessCentral, at least 30;
+    c1_xero_payments: endings::payments, Xero, at least 15;
+    c1_quickbooks_payments: endings::payments, Quickbooks, at least 15;
+    c1_sage_payments: endings::payments, Sage, at least 15;
+    c1_business_central_payments: endings::payments, BusinessCentral, at least 8;
     c7_xero_drafts: drafts::keep_their_state, Xero, at least 2;
     c7_sage_drafts: drafts::keep_their_state, Sage, at least 2;
     c7_business_central_drafts: drafts::keep_their_state, BusinessCentral, at least 2;
