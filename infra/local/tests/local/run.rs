@@ -52,7 +52,14 @@ async fn the_demo_workspace_has_a_client_and_a_sent_invoice_and_no_connection() 
     let local = start().await;
     let anybody = Caller::new(&local.origin).unwrap();
     let overview = anybody.get("/__local").await.unwrap().json();
-    assert_eq!(overview["simulators"], json!({"xero": local.ledger(Ledger::Xero).unwrap().origin}));
+    let origin = |ledger| local.ledger(ledger).unwrap().origin.clone();
+    let simulators = json!({
+        "xero": origin(Ledger::Xero),
+        "quickbooks": origin(Ledger::Quickbooks),
+        "sage": origin(Ledger::Sage),
+        "business_central": origin(Ledger::BusinessCentral),
+    });
+    assert_eq!(overview["simulators"], simulators);
     let owner = anybody.with_token(&anybody.get("/__local/demo/token").await.unwrap().text());
     let demo = local.demo.as_ref().unwrap();
     let invoice = owner.get(&format!("/v1/invoices/{}", demo.invoice_id)).await.unwrap().json();

@@ -231,7 +231,7 @@ impl Run<'_> {
     async fn contact_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
         match failure.disposition.clone() {
             Disposition::LookFirst => self.contact_may_be_there(intent, row_problem(&failure)).await,
-            Disposition::Reauthorize if !self.reauthorized => self.reauthorize().await,
+            Disposition::Reauthorize if !self.reauthorized && !self.api.rules.key_window.is_zero() => self.reauthorize().await,
             disposition if !refusal_settles(&disposition, sent_before) => {
                 self.store_contact(intent).await?;
                 self.still_in_doubt(&failure).await

@@ -347,8 +347,9 @@ impl Run<'_> {
     async fn document_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
         match failure.disposition.clone() {
             Disposition::LookFirst => self.may_have_been_done(intent, row_problem(&failure)).await,
-            // The vendor did nothing: the same intent goes on with a new token.
-            Disposition::Reauthorize if !self.reauthorized => self.reauthorize().await,
+            // The vendor did nothing: the same intent goes on with a new token. Without a key it would have to be looked for, for as long as
+            // a send may land: it is closed instead, and planned anew.
+            Disposition::Reauthorize if !self.reauthorized && !self.api.rules.key_window.is_zero() => self.reauthorize().await,
             disposition if !refusal_settles(&disposition, sent_before) => self.still_in_doubt(&failure).await,
             Disposition::Reauthorize => match self.close_intent(intent, &failure).await? {
                 Next::Continue => self.reauthorize().await,

@@ -55,6 +55,12 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
     let with = |cause, disposition| failed(asked, cause, disposition, Some(answer), &internal);
     let lost = |cause| lost(asked, cause, answer, &internal);
     let validation = || validation(asked, answer, said, &internal);
+    // A limit is told by its status (section 8): whatever code stands beside it, nothing was done and nothing is wrong with the content.
+    if answer.status().as_u16() == 429 {
+        let told = headers::retry_after(answer.headers(), asked.now);
+        let not_before = told.or_else(|| asked.now.saturating_add(THROTTLED_FOR).ok());
+        return with(Cause::LimitReached, Disposition::Retry { not_before });
+    }
     match said.code.as_str() {
         "Internal_CompanyNotFound" => with(Cause::CompanyMissing, REFUSED),
         "Internal_TenantUnavailable" => lost(Cause::TenantUnavailable),
@@ -89,11 +95,6 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
             408 | 504 => lost(Cause::NoAnswer),
             409 | 412 => with(Cause::VersionOld, Disposition::Stale),
             413 => with(Cause::TooLarge, Disposition::Defect),
-            429 => {
-                let told = headers::retry_after(answer.headers(), asked.now);
-                let not_before = told.or_else(|| asked.now.saturating_add(THROTTLED_FOR).ok());
-                with(Cause::LimitReached, Disposition::Retry { not_before })
-            }
             501 => with(Cause::RequestMalformed, Disposition::Defect),
             500..=599 => lost(Cause::ServerError),
             // Redirects, which are not followed, and other refusals: the vendor did nothing.

@@ -59,7 +59,7 @@ fn every_code_and_status_has_its_disposition() {
     use Subject::{Contact, Document, Place};
     let words = "Some words that only the vendor says";
     // Subject, status, code, disposition of a read, of a write, the cause of a read.
-    let table: [(Subject, u16, &str, &str, &str, &str); 43] = [
+    let table: [(Subject, u16, &str, &str, &str, &str); 45] = [
         (Place, 400, "BadRequest", "defect", "defect", "request_malformed"),
         (Place, 400, "BadRequest_InvalidRequestUrl", "defect", "defect", "request_malformed"),
         (Place, 404, "BadRequest_ResourceNotFound", "defect", "defect", "request_malformed"),
@@ -91,6 +91,9 @@ fn every_code_and_status_has_its_disposition() {
         (Document, 408, "Unknown", "retry", "look_first", "no_answer"),
         (Document, 413, "Unknown", "defect", "defect", "too_large"),
         (Document, 429, "Unknown", "retry+30", "retry+30", "limit_reached"),
+        // A limit is no refusal of the content, whatever code it comes with.
+        (Document, 429, "Application_TooManyRequests", "retry+30", "retry+30", "limit_reached"),
+        (Document, 429, "BadRequest", "retry+30", "retry+30", "limit_reached"),
         (Document, 500, "Unknown", "retry", "look_first", "server_error"),
         (Document, 502, "Unknown", "retry", "look_first", "server_error"),
         (Document, 503, "Unknown", "retry", "look_first", "server_error"),
