@@ -40,7 +40,7 @@ fn no_float_stands_where_money_passes() {
 fn the_moneys_oracle_knows_no_crate_of_ours() {
     let source = fs::read_to_string(crate::root().join("tests/money/src/oracle.rs")).unwrap();
     let names = ["coportal", "simulators", "rust_decimal", "crate::"];
-    let hits: Vec<_> = code(&source).into_iter().filter(|(_, text)| names.iter().any(|name| text.contains(name))).collect();
+    let hits: Vec<_> = code(&source).filter(|(_, text)| names.iter().any(|name| text.contains(name))).collect();
     assert!(hits.is_empty(), "{hits:#?}");
 }
 

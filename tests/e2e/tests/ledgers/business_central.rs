@@ -45,7 +45,7 @@ fn find<'v>(value: &'v Value, name: &str) -> &'v Value {
         match value {
             Value::Object(members) => members.get(name).or_else(|| members.values().find_map(|member| within(member, name))),
             Value::Array(items) => items.iter().find_map(|item| within(item, name)),
-            _ => None,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
         }
     }
     within(value, name).unwrap_or(&Value::Null)
