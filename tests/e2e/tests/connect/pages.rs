@@ -44,7 +44,7 @@ async fn the_page_and_its_stylesheet() {
     let (sidebar, _) = sidebar.split_once("</nav>").unwrap();
     assert!(sidebar.contains(r#"<a href="/settings/integrations""#), "R2: {sidebar}");
     assert!(page.text.contains("Waiting for platform approval"), "R9, R150: the apps of the other ledgers are not set up here");
-    assert!(page.text.contains("is part of the Enterprise plan."), "R6");
+    assert!(page.text.contains("It will need the Enterprise plan."), "R6");
 }
 
 #[tokio::test]
