@@ -1,5 +1,7 @@
 //! The questions about a document, in words and with their answers.
 
+use rust_decimal::Decimal;
+
 use crate::document::{DocumentStatus, RemoteDocument, SentDocument};
 use crate::facts::{Account, Facts};
 use crate::failure::Question;
@@ -199,6 +201,23 @@ pub(super) fn payment_differs(invoice: &Invoice, payment_id: &str, detail: Strin
             Choice::new("retry", "I have corrected it in the ledger: try again"),
         ],
         inputs_hash: digest([invoice.id.to_string().as_bytes(), payment_id.as_bytes(), there.as_bytes()]),
+    }
+}
+
+/// A payment whose answer was lost, and which cannot be told from what a bookkeeper recorded since.
+pub(super) fn payment_in_doubt(invoice: &Invoice, payment_id: &str, label: &str, before: Decimal, now: Decimal) -> HoldDraft {
+    let [before, now] = [before, now].map(|balance| balance.normalize().to_string());
+    HoldDraft {
+        question: Question::PaymentDiffers,
+        detail: format!(
+            "A payment was sent to {label} and its answer was lost. {before} was open on the document then, and {now} is open now, but no \
+             payment there carries CoPortal's mark. Is it recorded?"
+        ),
+        choices: vec![
+            Choice::new("skip", "Yes, it is recorded there: do not send it again"),
+            Choice::new("send", "No, that was another payment: send it"),
+        ],
+        inputs_hash: digest([invoice.id.to_string().as_bytes(), payment_id.as_bytes(), before.as_bytes(), now.as_bytes()]),
     }
 }
 

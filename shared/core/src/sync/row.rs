@@ -163,6 +163,10 @@ pub struct Look {
     /// Our payment, by CoPortal's id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<String>,
+    /// What was open of the document before a payment was sent: where the ledger shows no mark of it any more, a balance that has fallen
+    /// is all that is left to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Decimal>,
 }
 
 /// One vendor write that is about to be, or may have been, sent. Stored before the call.

@@ -422,3 +422,29 @@ fn c12_a_tax_typed_over_is_a_question() {
         assert_eq!(world.hold().question, Question::ChangedInLedger, "{ledger}");
     }
 }
+
+/// C1: the answer to a payment was lost, and a bookkeeper who posted or retyped it took our mark off. Less is open than before it was sent,
+/// so that nothing is sent on a guess.
+#[test]
+fn c1_a_lost_payment_is_not_sent_again_where_less_is_open() {
+    for ledger in [Ledger::Sage, Ledger::BusinessCentral] {
+        let (mut world, _) = World::of(ledger).pushed();
+        world.invoice.payments = vec![Payment { payment_id: "p".into(), amount: dec("40"), date: "2026-03-02".parse().unwrap() }];
+        let mut intent = world.intent(IntentKind::Payment);
+        (intent.look.mark, intent.look.payment, intent.sent) = (Some("CP-1".into()), Some("p".into()), None);
+        intent.look.balance = Some(dec("100"));
+        let long_ago = "2020-01-01T00:00:00Z".parse().unwrap();
+        (intent.first_sent_at, intent.send_by) = (long_ago, long_ago);
+        world.row.intent = Some(intent);
+        world.found.payment_look = Some(paid("100", vec![]));
+        assert!(matches!(world.step(), Step::PaymentNotDone), "{ledger}: as much is open as before");
+        world.found.payment_look = Some(paid("60", vec![]));
+        let hold = world.hold();
+        assert_eq!(hold.question, Question::PaymentDiffers, "{ledger}");
+        world.answer(&hold, "send");
+        assert!(matches!(world.step(), Step::PaymentNotDone), "{ledger}: another payment");
+        world.row.answers.clear();
+        world.answer(&hold, "skip");
+        assert!(matches!(world.step(), Step::PaymentDone { link, .. } if link.external_id.is_none()), "{ledger}: it is there");
+    }
+}

@@ -9,7 +9,9 @@ use crate::facts::{Account, AccountUse, Facts};
 use crate::invoice::{Invoice, Payment};
 use crate::sync::HoldDraft;
 use crate::sync::content::tax_applied;
-use crate::sync::questions::{choose_payment_account, document_gone, payment_differs, payment_refused, totals_differ_from};
+use crate::sync::questions::{
+    choose_payment_account, document_gone, payment_differs, payment_in_doubt, payment_refused, totals_differ_from,
+};
 use crate::sync::row::{Choice, DocumentLink, Intent, Look, PaymentLink};
 use crate::sync::settle::{self, Settle};
 use crate::text::digest;
@@ -155,6 +157,7 @@ fn payment_step(view: View<'_>, facts: &Facts, document: &str, payment: &Payment
             external_id: Some(document.to_owned()),
             mark: Some(mark),
             payment: Some(payment.payment_id.clone()),
+            balance: Some(paid.balance),
             ..Look::default()
         },
         hash: hash.to_owned(),
@@ -163,6 +166,28 @@ fn payment_step(view: View<'_>, facts: &Facts, document: &str, payment: &Payment
 
 /// The answer that ends the wish to approve a draft.
 pub const LEAVE_DRAFT: &str = "leave_draft";
+
+/// What was open before the payment was sent, where less is open now.
+fn fallen_balance(view: View<'_>, intent: &Intent) -> Option<Decimal> {
+    let now = view.found.payment_look.as_ref()?.balance;
+    intent.look.balance.filter(|before| now < *before)
+}
+
+/// C1: no payment there carries our mark, and less is open than before ours was sent. A bookkeeper who posts or retypes a payment takes
+/// our mark off it: only a person can tell whether it is ours, and a payment is never sent twice on a guess.
+fn in_doubt(view: View<'_>, payment_id: &str, before: Decimal, now: Decimal) -> Step {
+    let hold = payment_in_doubt(view.invoice, payment_id, view.rules.ledger.label(), before, now);
+    let amount =
+        view.invoice.payments.iter().find(|payment| payment.payment_id == payment_id).map_or(Decimal::ZERO, |payment| payment.amount);
+    match view.row.answer(hold.question, &hold.inputs_hash) {
+        Some("skip") => Step::PaymentDone {
+            link: PaymentLink { payment_id: payment_id.to_owned(), external_id: None, amount },
+            reason: "It is in the ledger already, as a person said.",
+        },
+        Some("send") => Step::PaymentNotDone,
+        _ => Step::Hold(hold),
+    }
+}
 
 const NOT_SENT: &str = "Not sent, as chosen.";
 
@@ -177,7 +202,10 @@ pub(super) fn settle_payment(view: View<'_>, intent: &Intent) -> Step {
         Settle::Resend => Step::ResendPayment,
         Settle::Look => Step::LookPayment(intent.look.clone()),
         Settle::Done(payment) | Settle::Unfinished(payment) => recorded(&payment.external_id, payment.amount),
-        Settle::NotDone => Step::PaymentNotDone,
+        Settle::NotDone => match (fallen_balance(view, intent), &view.found.payment_look) {
+            (Some(before), Some(paid)) => in_doubt(view, &payment_id, before, paid.balance),
+            (_, _) => Step::PaymentNotDone,
+        },
         Settle::Wait(until) => Step::WaitOutcome(until),
         Settle::Several => {
             let hold = payment_differs(view.invoice, &payment_id, "Two payments there carry our mark.".to_owned(), "twice");
