@@ -326,9 +326,7 @@ impl Endpoints {
         let ours = self.xero.called().into_iter().chain(self.quickbooks.called());
         ours.chain(self.sage.called()).chain(self.business_central.called())
     }
-}
 
-impl Endpoints {
     /// Sends a ledger's calls to its simulator at `origin`.
     pub fn simulate(&mut self, ledger: Ledger, origin: &Url) {
         match ledger {

@@ -249,10 +249,7 @@ impl World {
     /// # Errors
     /// When connecting does not end as connected.
     pub async fn reconnect_as_before(&self) -> Result<()> {
-        self.simulator.set_consent(Consent::approve()).map_err(|refused| anyhow!("{refused:?}"))?;
-        let engine = self.process()?;
-        let workspace = engine.store.workspace(self.workspace).await?.context("the workspace is there")?;
-        self.consent(&engine, &self.ctx(), &workspace).await
+        self.consent_anew(Consent::approve()).await
     }
 
     /// Connects anew, consenting to exactly these organisations.
@@ -260,7 +257,11 @@ impl World {
     /// # Errors
     /// When connecting does not end as connected.
     pub async fn reconnect(&self, organisations: &[&str]) -> Result<()> {
-        self.simulator.set_consent(Consent::approve_only(organisations)).map_err(|refused| anyhow!("{refused:?}"))?;
+        self.consent_anew(Consent::approve_only(organisations)).await
+    }
+
+    async fn consent_anew(&self, consent: Consent) -> Result<()> {
+        self.simulator.set_consent(consent).map_err(|refused| anyhow!("{refused:?}"))?;
         let engine = self.process()?;
         let workspace = engine.store.workspace(self.workspace).await?.context("the workspace is there")?;
         self.consent(&engine, &self.ctx(), &workspace).await
