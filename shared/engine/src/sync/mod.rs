@@ -7,12 +7,14 @@ mod document;
 mod dry_run;
 mod ends;
 mod link;
+mod many;
 mod payment;
 mod resolve;
 mod run;
 
 pub use answer::{Changed, SyncAnswer, SyncEnd};
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
+pub use many::NO_TIME;
 
 use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};
 use coportal_core::choices::product_key;
