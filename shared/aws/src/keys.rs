@@ -6,7 +6,8 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use coportal_core::connection::Generation;
-use coportal_core::id::{ClientId, ContactPersonId, EventId, InvoiceId, UserId, WorkspaceId};
+use coportal_core::id::{BackfillId, ClientId, ContactPersonId, EventId, InvoiceId, UserId, WorkspaceId};
+use coportal_core::job::JobId;
 use coportal_core::ledger::Ledger;
 use coportal_core::money::{Currency, Rate};
 use coportal_core::text;
@@ -431,6 +432,65 @@ pub fn attention_sk(state: &str, since: Timestamp, ledger: Ledger, inv: InvoiceI
     format!("{state}#{}#{ledger}#{inv}", instant(since))
 }
 
+// --- jobs ---
+
+/// The head of a job.
+#[must_use]
+pub fn job(ws: WorkspaceId, job: JobId) -> Key {
+    Key::new(job_pk(ws, job), JOB_HEAD)
+}
+
+/// Sort key of the head of a job.
+pub const JOB_HEAD: &str = "HEAD";
+
+/// The partition of a job: its head, and what it keeps beside it.
+#[must_use]
+pub fn job_pk(ws: WorkspaceId, job: JobId) -> String {
+    match job {
+        JobId::Backfill(id) => format!("BKF#{ws}#{id}"),
+        JobId::Preview(id) => format!("PRV#{ws}#{id}"),
+        JobId::Drift { ledger, generation } => drift_pk(ws, ledger, generation),
+    }
+}
+
+/// A chunk of a backfill.
+#[must_use]
+pub fn backfill_chunk(ws: WorkspaceId, backfill: BackfillId, number: u32) -> Key {
+    Key::new(job_pk(ws, JobId::Backfill(backfill)), format!("{CHUNK_PREFIX}{number:06}"))
+}
+
+/// Prefix of the sort keys of chunks.
+pub const CHUNK_PREFIX: &str = "CHUNK#";
+
+/// Keys of a job in the `due` index.
+#[must_use]
+pub fn due_job(at: Timestamp, ws: WorkspaceId, job: JobId) -> (String, String) {
+    let digest = text::digest([ws.to_string().as_bytes(), b"jobs"]);
+    let first = digest.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()).unwrap_or_default();
+    (due_pk(first % SHARDS), format!("{}#{ws}#job#{job}", instant(at)))
+}
+
+/// The job that a sort key of the `due` index is about; `None` where it is about something else.
+#[must_use]
+pub fn job_of_due_sk(sk: &str) -> Option<(WorkspaceId, JobId)> {
+    let mut parts = sk.splitn(4, '#').skip(1);
+    let ws = parts.next()?.parse().ok()?;
+    (parts.next()? == "job").then_some(())?;
+    Some((ws, parts.next()?.parse().ok()?))
+}
+
+/// What somebody changed in the ledger of one invoice's document.
+#[must_use]
+pub fn drift(ws: WorkspaceId, ledger: Ledger, generation: Generation, inv: InvoiceId) -> Key {
+    Key::new(drift_pk(ws, ledger, generation), inv.to_string())
+}
+
+/// The partition of what somebody changed in the books of a connection.
+#[must_use]
+pub fn drift_pk(ws: WorkspaceId, ledger: Ledger, generation: Generation) -> String {
+    format!("DRIFT#{ws}#{ledger}#{generation}")
+}
+
 // --- doors ---
 
 /// An OAuth sign-in, by the SHA-256 of its state.
@@ -542,6 +602,20 @@ mod tests {
             used.insert(shard(ws, Ledger::Xero));
         }
         assert_eq!(used.len(), usize::from(SHARDS));
+    }
+
+    #[test]
+    fn a_due_job_is_told_from_a_due_row_and_a_due_invoice() {
+        let ws = WorkspaceId::new(Uuid::from_u128(1));
+        let inv = InvoiceId::new(Uuid::from_u128(2));
+        let at: Timestamp = "2026-03-01T09:00:00Z".parse().unwrap();
+        for job in ["bkf_00000000000000000000000000000007", "prv_00000000000000000000000000000007", "drift_business-central_3"] {
+            let job: JobId = job.parse().unwrap();
+            assert_eq!(job_of_due_sk(&due_job(at, ws, job).1), Some((ws, job)));
+        }
+        assert_eq!(job_of_due_sk(&due_invoice(at, ws, inv).1), None);
+        assert_eq!(job_of_due_sk(&due_sk(at, ws, Ledger::Xero, inv)), None);
+        assert_eq!(job_of_due_sk(""), None);
     }
 
     #[test]

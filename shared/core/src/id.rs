@@ -102,6 +102,10 @@ ids! {
     DomainId = "dom", "domain";
     /// An event (timeline, audit).
     EventId = "evt", "event";
+    /// A backfill, or another job over many invoices of a connection.
+    BackfillId = "bkf", "backfill";
+    /// An import preview.
+    PreviewId = "prv", "import preview";
     /// One run of a use case; the owner of the leases it takes.
     RunId = "run", "run";
 }

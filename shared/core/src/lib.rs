@@ -14,6 +14,7 @@ pub mod facts;
 pub mod failure;
 pub mod id;
 pub mod invoice;
+pub mod job;
 pub mod ledger;
 pub mod money;
 pub mod oauth;

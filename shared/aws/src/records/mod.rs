@@ -9,6 +9,7 @@ pub mod facts;
 pub mod granted;
 pub mod idempotency;
 pub mod invoices;
+pub mod jobs;
 pub mod oauth;
 pub mod sessions;
 pub mod sync;

@@ -68,6 +68,12 @@ pub enum Kind {
     HandOffCode,
     /// An idempotency record.
     Idempotency,
+    /// The head of a job.
+    Job,
+    /// What a job keeps beside its head: a chunk of a backfill.
+    JobPart,
+    /// What somebody changed in a ledger.
+    Drift,
 }
 
 impl Kind {
@@ -102,6 +108,9 @@ impl Kind {
             Self::Session => "session",
             Self::HandOffCode => "hand_off_code",
             Self::Idempotency => "idempotency",
+            Self::Job => "job",
+            Self::JobPart => "job_part",
+            Self::Drift => "drift",
         }
     }
 
