@@ -46,6 +46,14 @@ pub struct Contact {
     pub version: Option<String>,
 }
 
+impl Contact {
+    /// Whether it may stand on new documents: neither archived nor merged into another one.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.status == ContactStatus::Active && self.merged_into.is_none()
+    }
+}
+
 /// What CoPortal writes to a contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactContent {

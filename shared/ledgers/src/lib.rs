@@ -10,6 +10,7 @@ pub mod exec;
 mod fixit;
 mod json;
 mod judge;
+mod listing;
 mod oauth;
 pub mod profile;
 mod quickbooks;
@@ -35,6 +36,7 @@ use url::Url;
 
 pub use crate::business_central::BusinessCentralEndpoints;
 use crate::exec::{Executor, Transport};
+pub use crate::listing::{ContactList, ContactPage, ListedContact};
 use crate::profile::{Lane, Profile};
 pub use crate::quickbooks::QuickBooksEndpoints;
 pub use crate::sage::SageEndpoints;
@@ -295,6 +297,8 @@ pub struct LedgerApi {
     pub facts: Arc<dyn ReadFacts>,
     /// Contacts.
     pub contacts: Arc<dyn Contacts>,
+    /// All contacts, a page at a time.
+    pub contact_list: Arc<dyn ContactList>,
     /// Sales documents.
     pub documents: Arc<dyn Documents>,
     /// Drafts to approve, where the ledger has them.

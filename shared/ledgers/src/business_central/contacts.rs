@@ -22,7 +22,7 @@ use crate::judge::{Effect, Subject};
 use crate::{Access, Answered, Called, Contacts};
 
 /// The fields of a customer that are read; `lastModifiedDateTime` stands in for the time of its making.
-const FIELDS: &str =
+pub(super) const FIELDS: &str =
     "id,displayName,email,phoneNumber,addressLine1,addressLine2,city,state,postalCode,country,blocked,lastModifiedDateTime";
 
 impl BusinessCentral {

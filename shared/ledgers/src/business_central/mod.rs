@@ -2,6 +2,7 @@
 
 mod batch;
 mod body;
+mod contact_list;
 mod contacts;
 mod document;
 mod documents;
@@ -57,6 +58,7 @@ pub(crate) fn api(executor: Executor, endpoints: BusinessCentralEndpoints) -> Le
         sign_in: Arc::new(sign_in::EntraSignIn::new(executor, endpoints)),
         facts: calls.clone(),
         contacts: calls.clone(),
+        contact_list: calls.clone(),
         documents: calls.clone(),
         drafts: Some(calls.clone()),
         stepwise: Some(calls.clone()),

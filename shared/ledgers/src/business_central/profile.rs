@@ -80,6 +80,10 @@ pub(super) const SEQUENCE_STEP: u32 = 10_000;
 /// Entities of a page that lists are asked in (section 3).
 pub(super) const PAGE: usize = 1_000;
 
+/// Customers of a page when all of them are listed. A page may hold 20,000 (section 3); so many would not fit into the longest answer that
+/// is read ([`crate::exec::ANSWER_MAX`]): one with the fields that are asked for is seldom above 700 bytes.
+pub(super) const CUSTOMERS_PAGE: usize = 5_000;
+
 /// Most pages of one list: more is no list of a company that CoPortal can serve, or a chain without an end.
 pub(super) const PAGES_MAX: usize = 20;
 

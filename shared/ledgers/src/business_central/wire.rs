@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::json::{WireDecimal, maybe_decimal, maybe_list, maybe_text};
+use crate::json::{WireDecimal, maybe_count, maybe_decimal, maybe_list, maybe_text};
 
 /// The vendor's undefined date: "no date".
 const UNDEFINED: Date = Date::constant(1, 1, 1);
@@ -61,6 +61,8 @@ pub(super) struct Page<T> {
     pub(super) value: Vec<T>,
     #[serde(default, rename = "@odata.nextLink", deserialize_with = "maybe_text")]
     pub(super) next: Option<String>,
+    #[serde(default, rename = "@odata.count", deserialize_with = "maybe_count")]
+    pub(super) count: Option<u32>,
 }
 
 /// An environment of the signed-in user's tenant.
@@ -190,6 +192,9 @@ pub(super) struct WireCustomer {
     pub(super) postal_code: Option<String>,
     #[serde(default, deserialize_with = "maybe_text")]
     pub(super) country: Option<String>,
+    /// Asked for in lists alone: a document may be in any currency.
+    #[serde(default, deserialize_with = "maybe_text")]
+    pub(super) currency_code: Option<String>,
     #[serde(default)]
     pub(super) blocked: Option<String>,
     #[serde(default, deserialize_with = "maybe_instant")]

@@ -1,6 +1,7 @@
 //! QuickBooks Online: the calls.
 
 mod body;
+mod contact_list;
 mod fixit;
 mod map;
 mod note;
@@ -51,6 +52,7 @@ pub(crate) fn api(executor: Executor, endpoints: QuickBooksEndpoints) -> LedgerA
         sign_in: Arc::new(sign_in::QuickBooksSignIn::new(executor, endpoints)),
         facts: calls.clone(),
         contacts: calls.clone(),
+        contact_list: calls.clone(),
         documents: calls.clone(),
         // An invoice posts when it is made: there is nothing to approve (C8).
         drafts: None,

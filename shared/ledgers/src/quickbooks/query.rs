@@ -27,6 +27,11 @@ pub(super) fn customers_mailed(email: &str) -> String {
     format!("select * from Customer where PrimaryEmailAddr {wanted} and Active in (true, false) maxresults 1000")
 }
 
+/// A page of all customers, inactive ones included, in the order of their making: none is passed over when one is made meanwhile.
+pub(super) fn customers_from(start: usize, most: usize) -> String {
+    format!("select * from Customer where Active in (true, false) orderby Id startposition {start} maxresults {most}")
+}
+
 /// Invoices with this number: it may be on several.
 pub(super) fn invoices_numbered(number: &str) -> String {
     format!("select * from Invoice where DocNumber = {} maxresults 1000", quoted(number))

@@ -1,5 +1,6 @@
 //! Sage Business Cloud Accounting v3.1: the calls.
 
+mod contact_list;
 mod documents;
 mod fixit;
 mod map;
@@ -53,6 +54,7 @@ pub(crate) fn api(executor: Executor, endpoints: SageEndpoints) -> LedgerApi {
         sign_in: Arc::new(sign_in::SageSignIn::new(executor, endpoints)),
         facts: calls.clone(),
         contacts: calls.clone(),
+        contact_list: calls.clone(),
         documents: calls.clone(),
         drafts: Some(calls.clone()),
         stepwise: None,
@@ -103,7 +105,7 @@ impl Sage {
         loop {
             let call = call().with("items_per_page", PAGE);
             let call = if number == 1 { call } else { call.with("page", number.to_string()) };
-            let (reply, Page { items, next }) = self.caller.list::<Page<T>>(access, call).await?;
+            let (reply, Page { items, next, .. }) = self.caller.list::<Page<T>>(access, call).await?;
             let is_last = next.is_none() || items.is_empty();
             found.extend(items);
             if is_last {

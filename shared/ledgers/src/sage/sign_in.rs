@@ -74,7 +74,7 @@ impl SageSignIn {
             if !answer.status().is_success() {
                 return Err(outcome::failure(&asked, &answer));
             }
-            let Page { items, next } = judge::read::<Cause, Page<Business>>(&asked, &answer)?;
+            let Page { items, next, .. } = judge::read::<Cause, Page<Business>>(&asked, &answer)?;
             if items.iter().any(|business| business.id.trim().is_empty()) {
                 return Err(judge::unexpected::<Cause>(&asked, &answer, "a business without an id"));
             }

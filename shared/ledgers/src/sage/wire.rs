@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::json::{WireDecimal, maybe_decimal, maybe_list, maybe_text};
+use crate::json::{WireDecimal, maybe_count, maybe_decimal, maybe_list, maybe_text};
 
 /// One page of a list (guide "Best Practices", pagination).
 #[derive(Debug, Deserialize)]
@@ -15,6 +15,9 @@ pub(super) struct Page<T> {
     /// Where the next page is; only whether there is one is used.
     #[serde(default, rename = "$next", deserialize_with = "maybe_text")]
     pub(super) next: Option<String>,
+    /// Entries of all pages.
+    #[serde(default, rename = "$total", deserialize_with = "maybe_count")]
+    pub(super) total: Option<u32>,
 }
 
 /// One sentence of a refusal (guide "Frequently Raised Errors").

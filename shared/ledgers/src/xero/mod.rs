@@ -1,6 +1,7 @@
 //! Xero: the calls.
 
 mod claims;
+mod contact_list;
 mod filter;
 mod fixit;
 mod map;
@@ -50,6 +51,7 @@ pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
         sign_in: Arc::new(sign_in::XeroSignIn::new(executor, endpoints)),
         facts: calls.clone(),
         contacts: calls.clone(),
+        contact_list: calls.clone(),
         documents: calls.clone(),
         drafts: Some(calls.clone()),
         stepwise: None,

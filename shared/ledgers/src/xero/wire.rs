@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::json::{WireDecimal, maybe_decimal, maybe_list, maybe_text};
+use crate::json::{WireDecimal, maybe_count, maybe_decimal, maybe_list, maybe_text};
 
 /// An instant as Xero writes it, `/Date(1658880000000+0000)/`. The milliseconds are UTC; the offset after them only says how to show
 /// them ("Requests and Responses", JSON responses).
@@ -183,6 +183,18 @@ pub(super) struct WireCurrency {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ContactsAnswer {
     pub(super) contacts: Vec<WireContact>,
+    #[serde(default, rename = "pagination")]
+    pub(super) pagination: Option<Pagination>,
+}
+
+/// How a list is divided into pages (`xero_accounting.yaml`, Pagination).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pagination {
+    #[serde(default, deserialize_with = "maybe_count")]
+    pub(super) page_count: Option<u32>,
+    #[serde(default, deserialize_with = "maybe_count")]
+    pub(super) item_count: Option<u32>,
 }
 
 /// A contact as read.
@@ -209,6 +221,8 @@ pub(super) struct WireContact {
     pub(super) phones: Vec<WirePhone>,
     #[serde(default, deserialize_with = "maybe_list")]
     pub(super) addresses: Vec<WireAddress>,
+    #[serde(default, deserialize_with = "maybe_text")]
+    pub(super) default_currency: Option<String>,
     #[serde(default, rename = "MergedToContactID", deserialize_with = "maybe_text")]
     pub(super) merged_to: Option<String>,
     #[serde(default)]

@@ -197,10 +197,23 @@ impl Scene {
         ] {
             contacts.search(self.access(), email, name).await.unwrap();
         }
+        self.listed(&read).await;
         let look = Look { mark, name: Some(read.name.clone()), email: read.email.clone(), ..Look::default() };
         let found = contacts.look_contact(self.access(), &look).await.unwrap().value;
         assert!(found.iter().any(|one| one.external_id == read.external_id), "a contact of ours is found again");
         contacts.read_contact(self.access(), &made.external_id).await.unwrap().value.unwrap()
+    }
+
+    /// All contacts, to the last page.
+    async fn listed(&self, there: &Contact) {
+        let list = &self.api.contact_list;
+        let mut page = list.contact_page(self.access(), None).await.unwrap().value;
+        let mut found = std::mem::take(&mut page.contacts);
+        while let Some(next) = page.next {
+            page = list.contact_page(self.access(), Some(&next)).await.unwrap().value;
+            found.append(&mut page.contacts);
+        }
+        assert!(found.iter().any(|one| one.external_id == there.external_id), "a contact of ours is on the list");
     }
 
     fn lines(&self, facts: &Facts) -> Vec<WriteLine> {

@@ -124,9 +124,11 @@ const MODELLED: [&str; 8] = ["where", "page", "pageSize", "includeArchived", "su
 /// `GET /Contacts`.
 pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: &Query<'_>) -> Result<Reply, Refusal> {
     query.only(&MODELLED)?;
-    if query.text("order").is_some() {
-        return Err(Refusal::not_modelled("the parameter order"));
-    }
+    let by_id = match query.text("order") {
+        None => false,
+        Some("ContactID" | "ContactID ASC") => true,
+        Some(other) => return Err(Refusal::NotModelled(format!("order={other}"))),
+    };
     let fields = ["Name", "EmailAddress", "ContactNumber", "ContactStatus", "ContactID"];
     let clause = query.text("where").map(|text| filter::parse(text, &fields)).transpose()?;
     let page = query.page()?;
@@ -135,7 +137,7 @@ pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: 
     let ids = query.ids("IDs")?;
     let since = query.modified_since()?;
     let term = query.text("searchTerm").map(str::to_lowercase);
-    let found: Vec<&Contact> = organisation
+    let mut found: Vec<&Contact> = organisation
         .contacts
         .all()
         .iter()
@@ -155,6 +157,9 @@ pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: 
             })
         })
         .collect();
+    if by_id {
+        found.sort_by_key(|contact| contact.id);
+    }
     let detail = match (&page, summary) {
         (_, true) => Detail::Summary,
         (Some(_), false) => Detail::Whole,

@@ -3,7 +3,9 @@
 use coportal_core::client::Address;
 use coportal_core::contact::{Contact, ContactContent, ContactStatus};
 use coportal_core::text;
+use jiff::Timestamp;
 
+use crate::ListedContact;
 use crate::json;
 use crate::quickbooks::body::{AddressBody, CustomerBody, EmailBody, PhoneBody, RefBody};
 use crate::quickbooks::query::DELETED;
@@ -60,8 +62,13 @@ pub(in crate::quickbooks) fn addresses(email: Option<&WireEmail>) -> impl Iterat
     list.split([',', ';']).map(str::trim).filter(|address| !address.is_empty())
 }
 
+fn created_at(wire: &WireCustomer) -> Option<Timestamp> {
+    wire.meta_data.as_ref().and_then(|meta| instant(meta.create_time.as_deref()?))
+}
+
 /// A customer as CoPortal sees it.
 pub(in crate::quickbooks) fn contact(wire: WireCustomer) -> Contact {
+    let created_at = created_at(&wire);
     let active = wire.active.unwrap_or(true);
     let name = wire.display_name.or(wire.company_name).unwrap_or_default();
     let plain = name.strip_suffix(DELETED).filter(|_| !active).map(str::to_owned);
@@ -73,7 +80,7 @@ pub(in crate::quickbooks) fn contact(wire: WireCustomer) -> Contact {
         our_mark: None,
         status: if active { ContactStatus::Active } else { ContactStatus::Archived },
         merged_into: None,
-        created_at: wire.meta_data.and_then(|meta| instant(&meta.create_time?)),
+        created_at,
         version: wire.sync_token,
         currency: id_of(&wire.currency_ref).and_then(|code| code.parse().ok()),
         external_id: wire.id,
@@ -94,33 +101,57 @@ fn address(wire: WireAddress) -> Option<Address> {
     (!address.is_empty()).then_some(address)
 }
 
-/// The customers that have this name or address, by a comparison of our own, shown under the words that were asked for: QuickBooks
-/// spells a name without its colons, and keeps several addresses in one field.
+/// A customer as a list shows it.
+pub(in crate::quickbooks) fn listed(wire: WireCustomer) -> ListedContact {
+    let mut emails = addresses(wire.primary_email_addr.as_ref()).map(str::to_owned).collect::<Vec<_>>().into_iter();
+    let part_of_another = wire.job == Some(true);
+    let contact = contact(wire);
+    ListedContact {
+        archived: !contact.is_usable(),
+        external_id: contact.external_id,
+        name: contact.name,
+        email: emails.next(),
+        other_emails: emails.collect(),
+        phone: contact.phone,
+        billing_address: contact.billing_address,
+        our_mark: contact.our_mark,
+        currency: contact.currency,
+        part_of_another,
+    }
+}
+
+/// A customer that has this name or address, by a comparison of our own, shown under the words that were asked for: QuickBooks spells a
+/// name without its colons, and keeps several addresses in one field.
+pub(in crate::quickbooks) fn fits(listed: &ListedContact, email: Option<&str>, name: Option<&str>) -> Option<Contact> {
+    let by_name = name.filter(|name| {
+        let key = text::name_key(&display_name(name));
+        !key.is_empty() && key == text::name_key(&listed.name)
+    });
+    let by_email = email.and_then(|email| listed.emails().find(|listed| text::email_key(listed) == text::email_key(email)));
+    // A sub-customer or project answers to its parent's address: only its own name is it.
+    if by_name.is_none() && (by_email.is_none() || listed.part_of_another) {
+        return None;
+    }
+    let mut contact = listed.contact();
+    if let Some(name) = by_name {
+        contact.name = name.trim().to_owned();
+    }
+    if let Some(email) = by_email {
+        contact.email = Some(email.to_owned());
+    }
+    Some(contact)
+}
+
+/// The customers of an answer that have this name or address ([`fits`]), each once, with what only a search tells of them.
 pub(in crate::quickbooks) fn fitting(found: Vec<WireCustomer>, email: Option<&str>, name: Option<&str>) -> Vec<Contact> {
     let mut fitting: Vec<Contact> = Vec::new();
     for wire in found {
-        let listed: Vec<String> = addresses(wire.primary_email_addr.as_ref()).map(str::to_owned).collect();
-        let job = wire.job == Some(true);
-        let mut contact = contact(wire);
-        if fitting.iter().any(|known| known.external_id == contact.external_id) {
-            continue;
+        let created_at = created_at(&wire);
+        let version = wire.sync_token.clone();
+        let Some(contact) = fits(&listed(wire), email, name) else { continue };
+        if fitting.iter().all(|known| known.external_id != contact.external_id) {
+            fitting.push(Contact { created_at, version, ..contact });
         }
-        let by_name = name.filter(|name| {
-            let key = text::name_key(&display_name(name));
-            !key.is_empty() && key == text::name_key(&contact.name)
-        });
-        let by_email = email.and_then(|email| listed.iter().find(|listed| text::email_key(listed) == text::email_key(email)));
-        // A sub-customer or project answers to its parent's address: only its own name is it.
-        if by_name.is_none() && (by_email.is_none() || job) {
-            continue;
-        }
-        if let Some(name) = by_name {
-            contact.name = name.trim().to_owned();
-        }
-        if by_email.is_some() {
-            contact.email = by_email.cloned();
-        }
-        fitting.push(contact);
     }
     fitting
 }
