@@ -6,6 +6,7 @@ use crate::aws_endpoint::Cloud;
 use crate::aws_json::{ACCOUNT, REGION};
 use crate::clock::Clock;
 use crate::doubles::kms::{Kms, KmsError};
+use crate::doubles::sqs;
 use crate::doubles::ssm::Ssm;
 use crate::issuer::{Issuer, IssuerError};
 use crate::mailbox::Mailbox;
@@ -104,6 +105,10 @@ impl LocalCloud {
             .reference("AppOrigin", &self.origin)
             .reference("TokenIssuer", self.issuer.iss())
             .reference("TokenJwksUrl", &format!("{}{}", self.origin, crate::issuer::JWKS_PATH));
+        for queue in self.template.queues.keys() {
+            bindings =
+                bindings.reference(queue, &sqs::url(queue)).attribute(queue, "Arn", &sqs::arn(queue)).attribute(queue, "QueueName", queue);
+        }
         for key in self.template.keys.keys() {
             if let Some(arn) = self.cloud.kms().arn(key) {
                 bindings = bindings.attribute(key, "Arn", &arn);

@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod issuer;
 mod kept;
 pub mod mailbox;
+pub mod pattern;
 pub mod run;
 pub mod sdk;
 pub mod studio;

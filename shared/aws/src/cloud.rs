@@ -8,6 +8,8 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use coportal_core::secret::Secret;
 
+use crate::queues::QueueUrls;
+
 pub use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, TokioSleep};
 pub use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 pub use aws_smithy_runtime_api::client::http as http_client;
@@ -44,6 +46,8 @@ pub struct Endpoints {
     pub dynamodb: Option<String>,
     /// Of KMS.
     pub kms: Option<String>,
+    /// Of SQS.
+    pub sqs: Option<String>,
     /// Of SSM.
     pub ssm: Option<String>,
 }
@@ -53,7 +57,7 @@ impl Endpoints {
     #[must_use]
     pub fn all(url: &str) -> Self {
         let url = || Some(url.to_owned());
-        Self { dynamodb: url(), kms: url(), ssm: url() }
+        Self { dynamodb: url(), kms: url(), sqs: url(), ssm: url() }
     }
 }
 
@@ -65,6 +69,8 @@ pub struct CloudConfig {
     pub table: String,
     /// Id or ARN of the KMS key that wraps vendor tokens.
     pub token_key: String,
+    /// Addresses of the sync queues, in a function that sends.
+    pub queues: QueueUrls,
     /// Addresses, where they are not AWS's own.
     pub endpoints: Endpoints,
     /// Credentials.
@@ -84,11 +90,13 @@ pub struct Cloud {
     pub store: crate::store::Store,
     /// The token vault.
     pub vault: crate::vault::Vault,
+    /// The sync queues.
+    pub queues: crate::queues::Queues,
     /// Configuration kept in SSM.
     pub parameters: crate::parameters::Parameters,
 }
 
-/// The three SDKs generate one `Config` each, with the same builder methods.
+/// The four SDKs generate one `Config` each, with the same builder methods.
 macro_rules! sdk_config {
     ($sdk:ident, $config:expr, $endpoint:expr) => {{
         let config: &CloudConfig = $config;
@@ -122,7 +130,7 @@ impl CloudConfig {
     /// Builds the clients.
     #[must_use]
     pub fn connect(&self) -> Cloud {
-        Cloud { store: self.store(), vault: self.vault(), parameters: self.parameters() }
+        Cloud { store: self.store(), vault: self.vault(), queues: self.queues(), parameters: self.parameters() }
     }
 
     /// The table alone.
@@ -137,6 +145,13 @@ impl CloudConfig {
     pub fn vault(&self) -> crate::vault::Vault {
         let config = sdk_config!(aws_sdk_kms, self, self.endpoints.kms);
         crate::vault::Vault::new(aws_sdk_kms::Client::from_conf(config), self.token_key.clone())
+    }
+
+    /// The queues alone.
+    #[must_use]
+    pub fn queues(&self) -> crate::queues::Queues {
+        let config = sdk_config!(aws_sdk_sqs, self, self.endpoints.sqs);
+        crate::queues::Queues::new(aws_sdk_sqs::Client::from_conf(config), self.queues.clone())
     }
 
     /// The parameters alone.

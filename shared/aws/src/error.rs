@@ -70,7 +70,7 @@ impl StoreError {
     }
 }
 
-/// Codes after which the same request may succeed (AWS, "Error handling with DynamoDB"; KMS and SSM use the same names or those listed).
+/// Codes after which the same request may succeed (AWS, "Error handling with DynamoDB"; KMS, SSM and SQS use the same names or those listed).
 pub(crate) fn is_transient(code: &str) -> bool {
     matches!(
         code,
@@ -80,6 +80,9 @@ pub(crate) fn is_transient(code: &str) -> bool {
             | "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException"
+            | "RequestThrottled"
+            | "OverLimit"
+            | "KmsThrottled"
             | "Throttling"
             | "TransactionInProgressException"
             | "LimitExceededException"

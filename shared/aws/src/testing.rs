@@ -1,5 +1,5 @@
 //! A cloud in process for this crate's tests: the real SDK over a connector without sockets; behind it dynoxide (an embedded DynamoDB)
-//! with the table of docs/records.md, and small KMS and SSM. Any call can be lost before or after its effect, or answered otherwise.
+//! with the table of docs/records.md, and small KMS, SSM and SQS. Any call can be lost before or after its effect, or answered otherwise.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use crate::cloud::{
     ATTEMPT_TIMEOUT, AsyncSleep, CALL_TIMEOUT, CONNECT_TIMEOUT, Cloud, CloudConfig, CloudCredentials, Endpoints, SharedAsyncSleep, Sleep,
 };
+use crate::queues::QueueUrls;
 
 /// What happens to one call.
 #[derive(Debug, Clone)]
@@ -68,6 +69,10 @@ impl std::fmt::Debug for Services {
 pub(crate) const TABLE: &str = "coportal";
 /// Id of the key that wraps tokens in tests.
 pub(crate) const TOKEN_KEY: &str = "token-key";
+/// Address of `sync-now` in tests.
+pub(crate) const NOW_URL: &str = "http://cloud.test/000000000000/sync-now";
+/// Address of `sync-bulk` in tests.
+pub(crate) const BULK_URL: &str = "http://cloud.test/000000000000/sync-bulk";
 
 /// The table of docs/records.md, section 1.
 pub(crate) fn table_request() -> Value {
@@ -111,6 +116,7 @@ impl Services {
             region: "eu-west-1".to_owned(),
             table: TABLE.to_owned(),
             token_key: TOKEN_KEY.to_owned(),
+            queues: QueueUrls { now: Some(NOW_URL.to_owned()), bulk: Some(BULK_URL.to_owned()) },
             endpoints: Endpoints::all("http://cloud.test"),
             credentials: CloudCredentials {
                 access_key_id: "AKIATEST".to_owned(),
@@ -194,6 +200,7 @@ impl Services {
             "DynamoDB_20120810" => self.dynamodb(operation, body),
             "TrentService" => kms(operation, &body),
             "AmazonSSM" => self.ssm(&body),
+            "AmazonSQS" => sqs(operation, &body),
             other => panic!("no such service: {other}"),
         }
     }
@@ -234,6 +241,14 @@ impl Services {
         }
         (200, json!({"Parameters": found, "InvalidParameters": missing}).to_string())
     }
+}
+
+/// A queue that takes everything; what it took is among the calls.
+fn sqs(operation: &str, body: &Value) -> (u16, String) {
+    assert_eq!(operation, "SendMessageBatch");
+    let done = |entry: &Value| json!({"Id": entry["Id"], "MessageId": entry["Id"], "MD5OfMessageBody": ""});
+    let done: Vec<Value> = body["Entries"].as_array().unwrap().iter().map(done).collect();
+    (200, json!({"Successful": done, "Failed": []}).to_string())
 }
 
 /// A KMS of one key: AES-256-GCM with the encryption context as associated data, as KMS does.

@@ -20,6 +20,7 @@ pub mod money;
 pub mod oauth;
 pub mod pricing;
 pub mod problem;
+pub mod queue;
 pub mod secret;
 pub mod sync;
 pub mod tax;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coportal_aws::parameters::Parameters;
+use coportal_aws::queues::Queues;
 use coportal_aws::store::Store;
 use coportal_aws::vault::Vault;
 use coportal_core::ledger::Ledger;
@@ -45,6 +46,8 @@ pub struct Engine {
     pub store: Store,
     /// The token vault.
     pub vault: Vault,
+    /// The sync queues.
+    pub queues: Queues,
     /// Parameters and secrets of the deployment.
     pub parameters: Parameters,
     /// The ledgers.

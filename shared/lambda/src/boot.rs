@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use coportal_aws::cloud::{CloudConfig, CloudCredentials, Endpoints};
+use coportal_aws::queues::QueueUrls;
 use coportal_core::ctx::{Clock, Random};
 
 /// What `main` of a function answers when it cannot run.
@@ -99,7 +100,8 @@ impl Boot {
         &self.machine
     }
 
-    /// What the SDK clients are built from. `token_key` stays empty in functions that use no tokens.
+    /// What the SDK clients are built from. `token_key` stays empty in functions that use no tokens; so do the queues, until a
+    /// function that sends sets them.
     ///
     /// # Errors
     /// With every problem at once.
@@ -109,6 +111,7 @@ impl Boot {
             region: aws.region,
             table: database.table,
             token_key: token_key.map(|tokens| tokens.key).unwrap_or_default(),
+            queues: QueueUrls::default(),
             endpoints: aws.endpoint.map(|url| Endpoints::all(url.as_str().trim_end_matches('/'))).unwrap_or_default(),
             credentials: CloudCredentials {
                 access_key_id: aws.access_key_id,

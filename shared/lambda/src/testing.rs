@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use axum::Router;
 use coportal_aws::cloud::{CloudConfig, CloudCredentials, Endpoints};
+use coportal_aws::queues::QueueUrls;
 use coportal_aws::store::Store;
 use coportal_core::ctx::{Clock, Ctx};
 use coportal_core::id::{UserId, WorkspaceId};
@@ -275,6 +276,7 @@ impl Bench {
             region: "eu-west-1".to_owned(),
             table: TABLE.to_owned(),
             token_key: String::new(),
+            queues: QueueUrls::default(),
             endpoints: Endpoints::all("http://cloud.test"),
             credentials: CloudCredentials {
                 access_key_id: "AKIATEST".to_owned(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 use coportal_aws::cloud::{CloudConfig, CloudCredentials, Endpoints};
+use coportal_aws::queues::QueueUrls;
 use coportal_aws::records::contacts::{ContactClaim, ContactKey, ContactStored};
 use coportal_aws::records::invoices::Written;
 use coportal_core::client::Client;
@@ -271,6 +272,7 @@ impl World {
             table: TABLE_NAME.to_owned(),
             token_key: self.cloud.cloud.kms().arn("TokenKey").context("the template has a TokenKey")?,
             endpoints: Endpoints::all("https://aws.test"),
+            queues: QueueUrls::default(),
             credentials: CloudCredentials {
                 access_key_id: "AKIDEXAMPLE".to_owned(),
                 secret_access_key: Secret::new("chaos".to_owned()),
@@ -299,6 +301,7 @@ impl World {
         Ok(Engine {
             store: connected.store,
             vault: connected.vault,
+            queues: connected.queues,
             parameters: connected.parameters,
             ledgers: Ledgers::new(Arc::new(transport), endpoints),
             settings: Arc::new(settings),

@@ -2,4 +2,5 @@
 //! not model they answer with 501 and say so.
 
 pub mod kms;
+pub mod sqs;
 pub mod ssm;

@@ -18,7 +18,7 @@ const FUNCTIONS: [(&str, Mount); 5] = [
     ("oauth-callback", |boot| boot.engine().map(|(shell, engine)| oauth_callback::router(oauth_callback::AppState { shell, engine }))),
     ("clients", |boot| Ok(clients::router(boot.records_only()?))),
     ("invoices", |boot| Ok(invoices::router(boot.records_only()?))),
-    ("invoice-sync", |boot| boot.engine().map(|(shell, engine)| invoice_sync::router(invoice_sync::AppState { shell, engine }))),
+    ("invoice-sync", |boot| boot.sending_engine().map(|(shell, engine)| invoice_sync::router(invoice_sync::AppState { shell, engine }))),
     ("settings-page", |boot| boot.engine().map(|(shell, engine)| settings_page::router(settings_page::AppState { shell, engine }))),
 ];
 

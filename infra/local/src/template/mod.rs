@@ -6,12 +6,15 @@
 mod expression;
 mod node;
 mod read;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 pub use expression::{Bindings, Condition, Expression};
+
+use crate::pattern::Pattern;
 
 /// The template that is deployed, as it stood when this crate was compiled.
 pub const DEPLOYED: &str = include_str!("../../../template.yaml");
@@ -56,10 +59,22 @@ pub struct Template {
     pub tables: BTreeMap<String, Table>,
     /// KMS keys by logical id.
     pub keys: BTreeMap<String, Key>,
+    /// Queues by logical id.
+    pub queues: BTreeMap<String, Queue>,
+    /// Statements of queue policies, with the logical ids of the queues that they are put on.
+    pub queue_policies: Vec<(Vec<String>, Statement)>,
+    /// Functions that take from queues.
+    pub queue_sources: Vec<QueueSource>,
+    /// Functions that read a table's stream.
+    pub stream_sources: Vec<StreamSource>,
+    /// Functions that run by the clock.
+    pub schedules: Vec<Schedule>,
     /// Log groups by logical id.
     pub log_groups: BTreeMap<String, LogGroup>,
     /// Logical ids of the functions that API Gateway is allowed to invoke.
     pub invocable: Vec<String>,
+    /// Rule and function, by logical id, where the rule is allowed to invoke the function.
+    pub schedulable: Vec<(String, String)>,
     /// Logical ids of alarms.
     pub alarms: Vec<String>,
 }
@@ -205,6 +220,86 @@ pub struct Key {
     pub spec: String,
     /// Key policy.
     pub statements: Vec<Statement>,
+}
+
+/// An SQS queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// How long a received message is hidden from others.
+    pub visibility: Duration,
+    /// How long a message is kept.
+    pub retention: Duration,
+    /// Whether bodies are encrypted at rest, with keys that SQS keeps.
+    pub encrypted: bool,
+    /// Where messages go that were received too often.
+    pub redrive: Option<Redrive>,
+}
+
+/// Where messages go that were received too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redrive {
+    /// Logical id of the dead-letter queue.
+    pub dead_letters: String,
+    /// Receives after which the next one moves the message.
+    pub max_receives: u32,
+}
+
+/// An event source mapping of a queue. Its answers are partial: a message that is not named in them is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSource {
+    /// Logical id of the queue.
+    pub queue: String,
+    /// Logical id of the function.
+    pub function: String,
+    /// Most messages of one event.
+    pub batch_size: usize,
+    /// How long a batch that is not full is waited for.
+    pub window: Duration,
+    /// Most invocations at the same time.
+    pub concurrency: usize,
+}
+
+/// An event source mapping of a table's stream. Its answers are partial, and a batch that failed is bisected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamSource {
+    /// Logical id of the table.
+    pub table: String,
+    /// Logical id of the function.
+    pub function: String,
+    /// Most records of one event.
+    pub batch_size: usize,
+    /// How long a batch that is not full is waited for.
+    pub window: Duration,
+    /// Batches of one shard that are under way at the same time; records of one item keep their order.
+    pub lanes: usize,
+    /// How often a failed batch is tried again.
+    pub retries: u64,
+    /// Records older than this are given up.
+    pub max_age: Duration,
+    /// A record that matches one of these is handed over.
+    pub filters: Vec<StreamFilter>,
+    /// Logical id of the queue that is told of records that were given up.
+    pub on_failure: String,
+}
+
+/// A filter of a stream's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamFilter {
+    /// As in the template.
+    pub text: String,
+    /// As understood.
+    pub pattern: Pattern,
+}
+
+/// A rule that runs a function by the clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Logical id of the rule.
+    pub rule: String,
+    /// Logical id of the function.
+    pub function: String,
+    /// Time from run to run.
+    pub every: Duration,
 }
 
 /// A log group.

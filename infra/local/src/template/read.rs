@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::node::Node;
+use super::work;
 use super::{
     Effect, Function, Index, Key, KeySchema, LogGroup, Parameter, Projection, Route, Stage, Statement, Table, Template, TemplateError,
 };
@@ -54,6 +55,12 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
     let mut route_nodes = Vec::new();
     let mut stage_found = None;
     let mut invocable = Vec::new();
+    let mut schedulable = Vec::new();
+    let mut queues = BTreeMap::new();
+    let mut queue_policies = Vec::new();
+    let mut queue_sources = Vec::new();
+    let mut stream_sources = Vec::new();
+    let mut schedules = Vec::new();
     let mut alarms = Vec::new();
 
     let resources = root.required("Resources")?;
@@ -95,9 +102,30 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
             }
             "AWS::ApiGatewayV2::Route" => route_nodes.push(properties),
             "AWS::Lambda::Permission" => {
-                let name = properties.required("FunctionName")?;
-                invocable.push(resource_named(&name)?);
+                let function = resource_named(&properties.required("FunctionName")?)?;
+                let principal = properties.required("Principal")?;
+                match principal.scalar()?.as_str() {
+                    "apigateway.amazonaws.com" => invocable.push(function),
+                    "events.amazonaws.com" => schedulable.push((resource_named(&properties.required("SourceArn")?)?, function)),
+                    _ => return Err(principal.error("only API Gateway and EventBridge are modelled")),
+                }
             }
+            "AWS::SQS::Queue" => {
+                queues.insert(id.to_owned(), work::queue(&properties)?);
+            }
+            "AWS::SQS::QueuePolicy" => {
+                properties.only(&["Queues", "PolicyDocument"])?;
+                let on = properties.required("Queues")?.elements();
+                let on = on.iter().map(resource_named).collect::<Result<Vec<_>, _>>()?;
+                for found in properties.required("PolicyDocument")?.required("Statement")?.elements() {
+                    queue_policies.push((on.clone(), statement(&found)?));
+                }
+            }
+            "AWS::Lambda::EventSourceMapping" => match work::mapping(&properties)? {
+                work::Source::Queue(source) => queue_sources.push(source),
+                work::Source::Stream(source) => stream_sources.push(source),
+            },
+            "AWS::Events::Rule" => schedules.push(work::schedule(id, &properties)?),
             "AWS::CloudWatch::Alarm" => alarms.push(id.to_owned()),
             _ => return Err(kind.error("is a type of resource that the local cloud does not model")),
         }
@@ -109,6 +137,28 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
             return Err(resources.error(format!("has the route `{}` twice", one.key)));
         }
     }
+    let sources = queue_sources.iter().map(|source| (&source.function, &source.queue));
+    let given_up = stream_sources.iter().map(|source| (&source.function, &source.on_failure));
+    for (function, queue) in sources.chain(given_up) {
+        if !functions.contains_key(function) || !queues.contains_key(queue) {
+            return Err(resources.error(format!("has a mapping of `{queue}` to `{function}`, which are not a queue and a function")));
+        }
+    }
+    if let Some(source) =
+        stream_sources.iter().find(|source| !functions.contains_key(&source.function) || !tables.contains_key(&source.table))
+    {
+        return Err(
+            resources.error(format!("has a mapping of `{}` to `{}`, which are not a table and a function", source.table, source.function))
+        );
+    }
+    if let Some(schedule) = schedules.iter().find(|schedule| !schedulable.contains(&(schedule.rule.clone(), schedule.function.clone()))) {
+        return Err(resources.error(format!("does not permit `{}` to invoke `{}`", schedule.rule, schedule.function)));
+    }
+    for (id, queue) in &queues {
+        if let Some(redrive) = queue.redrive.as_ref().filter(|redrive| !queues.contains_key(&redrive.dead_letters)) {
+            return Err(resources.error(format!("moves what `{id}` cannot deliver to `{}`, which is not a queue", redrive.dead_letters)));
+        }
+    }
     Ok(Template {
         parameters,
         conditions,
@@ -117,8 +167,14 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
         stage: stage_found.ok_or_else(|| resources.error("has no AWS::ApiGatewayV2::Stage"))?,
         tables,
         keys,
+        queues,
+        queue_policies,
+        queue_sources,
+        stream_sources,
+        schedules,
         log_groups,
         invocable,
+        schedulable,
         alarms,
     })
 }
@@ -379,7 +435,7 @@ fn route(
 }
 
 /// The resource of `!Ref X` or `!GetAtt X.Arn`.
-fn resource_named(node: &Node<'_>) -> Result<String, TemplateError> {
+pub(super) fn resource_named(node: &Node<'_>) -> Result<String, TemplateError> {
     match node.expression()? {
         super::Expression::Ref(name) | super::Expression::Attribute { resource: name, .. } => Ok(name),
         super::Expression::Literal(_) | super::Expression::Substitute(_) | super::Expression::If { .. } | super::Expression::List(_) => {

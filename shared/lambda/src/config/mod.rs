@@ -228,6 +228,33 @@ impl Database {
     }
 }
 
+/// Where sync messages are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncQueues {
+    /// Address of `sync-now`.
+    pub now: Url,
+    /// Address of `sync-bulk`.
+    pub bulk: Url,
+}
+
+impl SyncQueues {
+    /// Reads both, for a function that sends.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let now = Self::url(reader, &table::SYNC_NOW_URL);
+        let bulk = Self::url(reader, &table::SYNC_BULK_URL);
+        Some(Self { now: now?, bulk: bulk? })
+    }
+
+    fn url(reader: &mut Reader<'_>, variable: &Variable) -> Option<Url> {
+        let text = reader.text(variable)?;
+        let url = Url::parse(text).ok().filter(|url| reader.is_acceptable(url) && url.path().len() > 1 && url.query().is_none());
+        if url.is_none() {
+            reader.wrong(variable, "the https address of a queue");
+        }
+        url
+    }
+}
+
 /// What wraps vendor tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
@@ -423,6 +450,10 @@ mod tests {
         })
     }
 
+    fn queues(variables: Vec<(&'static str, String)>) -> Result<SyncQueues, InvalidConfiguration> {
+        read(&Environment::of(variables), SyncQueues::read)
+    }
+
     #[test]
     fn every_example_is_accepted() {
         let (aws, database, _, door, pages, apps) = everything(complete()).unwrap();
@@ -451,6 +482,25 @@ mod tests {
         ] {
             assert!(problems.iter().any(|problem| problem.starts_with(&format!("{name} is missing"))), "{name}: {problems:?}");
         }
+    }
+
+    /// A function that sends does not start without the addresses; others never read them.
+    #[test]
+    fn the_queues_of_a_function_that_sends() {
+        let queues_of = |now: &str| {
+            let mut variables = complete();
+            variables.retain(|(name, _)| *name != "COPORTAL_SYNC_NOW_URL");
+            variables.push(("COPORTAL_SYNC_NOW_URL", now.to_owned()));
+            queues(variables)
+        };
+        assert_eq!(queues(complete()).unwrap().bulk.path(), "/111122223333/coportal-SyncBulk-1A2B3C");
+        assert_eq!(queues(Vec::new()).err().unwrap().problems.len(), 2);
+        for wrong in ["", "sync-now", "http://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com", "https://a@sqs/1/q"]
+        {
+            let error = queues_of(wrong).err().unwrap();
+            assert!(error.problems.len() == 1 && error.to_string().contains("COPORTAL_SYNC_NOW_URL"), "{wrong}: {error}");
+        }
+        assert!(everything(complete().into_iter().filter(|(name, _)| !name.contains("SYNC")).collect()).is_ok());
     }
 
     /// Design decision 17: local-only things cannot reach production.

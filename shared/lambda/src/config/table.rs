@@ -51,6 +51,20 @@ pub const TOKEN_KEY: Variable = deployed(
     None,
     "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000",
 );
+/// The queue of what somebody waits for.
+pub const SYNC_NOW_URL: Variable = deployed(
+    "COPORTAL_SYNC_NOW_URL",
+    "Address of the queue `sync-now`; needed by the functions that send to it.",
+    None,
+    "https://sqs.eu-west-1.amazonaws.com/111122223333/coportal-SyncNow-1A2B3C",
+);
+/// The queue of vendor batches.
+pub const SYNC_BULK_URL: Variable = deployed(
+    "COPORTAL_SYNC_BULK_URL",
+    "Address of the queue `sync-bulk`; needed by the functions that send to it.",
+    None,
+    "https://sqs.eu-west-1.amazonaws.com/111122223333/coportal-SyncBulk-1A2B3C",
+);
 /// Token issuers.
 pub const ISSUERS: Variable = deployed(
     "COPORTAL_ISSUERS",
@@ -173,6 +187,8 @@ pub const AWS_ENDPOINT: Variable =
 pub const TABLE: &[Variable] = &[
     DATABASE_TABLE,
     TOKEN_KEY,
+    SYNC_NOW_URL,
+    SYNC_BULK_URL,
     ISSUERS,
     AUDIENCE,
     PUBLIC_URL,

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use coportal_aws::cloud::{CloudConfig, CloudCredentials, Endpoints};
+use coportal_aws::queues::QueueUrls;
 use coportal_aws::store::Store;
 use coportal_core::connection::Connection;
 use coportal_core::ctx::Ctx;
@@ -150,6 +151,7 @@ impl World {
             table: TABLE_NAME.to_owned(),
             token_key: cloud.cloud.kms().arn("TokenKey").unwrap(),
             endpoints: Endpoints::all("https://aws.test"),
+            queues: QueueUrls::default(),
             credentials: CloudCredentials {
                 access_key_id: "AKIDEXAMPLE".to_owned(),
                 secret_access_key: Secret::new("e2e".to_owned()),
@@ -176,6 +178,7 @@ impl World {
         let engine = Engine {
             store: connected.store.clone(),
             vault: connected.vault,
+            queues: connected.queues,
             parameters: connected.parameters,
             ledgers: Ledgers::new(Arc::new(ToSimulator(simulator.clone())), endpoints),
             settings: Arc::new(settings),
