@@ -6,7 +6,7 @@ use crate::aws_endpoint::Cloud;
 use crate::aws_json::{ACCOUNT, REGION};
 use crate::clock::Clock;
 use crate::doubles::kms::{Kms, KmsError};
-use crate::doubles::sqs;
+use crate::doubles::sqs::{self, Sqs, SqsError};
 use crate::doubles::ssm::Ssm;
 use crate::issuer::{Issuer, IssuerError};
 use crate::mailbox::Mailbox;
@@ -28,6 +28,9 @@ pub enum AssemblyError {
     /// The keys could not be made.
     #[error(transparent)]
     Kms(#[from] KmsError),
+    /// The queues could not be opened.
+    #[error(transparent)]
+    Sqs(#[from] SqsError),
     /// The issuer could not be opened.
     #[error(transparent)]
     Issuer(#[from] IssuerError),
@@ -43,7 +46,7 @@ pub struct LocalCloud {
     pub clock: Clock,
     /// The deployed template.
     pub template: Template,
-    /// DynamoDB, KMS and SSM.
+    /// DynamoDB, KMS, SQS and SSM.
     pub cloud: Cloud,
     /// Signs bearer tokens.
     pub issuer: Issuer,
@@ -53,7 +56,7 @@ pub struct LocalCloud {
 }
 
 impl LocalCloud {
-    /// Puts the parts together. `origin` is the gateway's own address; under `data`, table, keys and issuer outlive the process.
+    /// Puts the parts together. `origin` is the gateway's own address; under `data`, table, keys, queues and issuer outlive the process.
     ///
     /// # Errors
     /// When the template is not understood, or what is kept cannot be opened.
@@ -64,10 +67,11 @@ impl LocalCloud {
             line: None,
             problem: "lacks `Table`".to_owned(),
         })?;
-        let (table, kms, issuer) = match data {
+        let (table, kms, sqs, issuer) = match data {
             None => (
                 Table::in_memory(TABLE_NAME, shape, &clock)?,
                 Kms::in_memory(&template.keys, &clock)?,
+                Sqs::in_memory(&template.queues, &clock),
                 Issuer::in_memory(origin, clock.clone())?,
             ),
             Some(folder) => {
@@ -75,13 +79,14 @@ impl LocalCloud {
                 (
                     Table::in_file(&folder.join("table.db"), TABLE_NAME, shape)?,
                     Kms::kept(&template.keys, &clock, &folder.join("keys.json"))?,
+                    Sqs::kept(&template.queues, &clock, &folder.join("queues.json"))?,
                     Issuer::kept(origin, clock.clone(), &folder.join("issuer.json"))?,
                 )
             }
         };
         let ssm = Ssm::new(clock.clone());
         Ok(Self {
-            cloud: Cloud::new(clock.clone(), table, kms, ssm),
+            cloud: Cloud::new(clock.clone(), table, kms, sqs, ssm),
             clock,
             template,
             issuer,

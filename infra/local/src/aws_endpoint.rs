@@ -1,4 +1,4 @@
-//! The AWS endpoint of the local cloud: one address for DynamoDB, its stream, KMS and SSM, told apart by `X-Amz-Target`.
+//! The AWS endpoint of the local cloud: one address for DynamoDB, its stream, KMS, SQS and SSM, told apart by `X-Amz-Target`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,11 @@ use serde_json::Value;
 use crate::aws_json::{self, Failure};
 use crate::clock::Clock;
 use crate::doubles::kms::{self, Kms};
+use crate::doubles::sqs::{self, Sqs};
 use crate::doubles::ssm::{self, Ssm};
 use crate::table::{self, Table};
 
-/// DynamoDB takes requests of up to 16 MB; KMS and SSM far smaller ones.
+/// DynamoDB takes requests of up to 16 MB; the others far smaller ones.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
@@ -40,6 +41,7 @@ pub struct Cloud {
     clock: Clock,
     table: Table,
     kms: Kms,
+    sqs: Sqs,
     ssm: Ssm,
     calls: Arc<Mutex<Vec<Call>>>,
 }
@@ -53,8 +55,8 @@ impl std::fmt::Debug for Cloud {
 impl Cloud {
     /// Puts the parts behind one handler.
     #[must_use]
-    pub fn new(clock: Clock, table: Table, kms: Kms, ssm: Ssm) -> Self {
-        Self { clock, table, kms, ssm, calls: Arc::default() }
+    pub fn new(clock: Clock, table: Table, kms: Kms, sqs: Sqs, ssm: Ssm) -> Self {
+        Self { clock, table, kms, sqs, ssm, calls: Arc::default() }
     }
 
     /// The table.
@@ -67,6 +69,12 @@ impl Cloud {
     #[must_use]
     pub fn kms(&self) -> &Kms {
         &self.kms
+    }
+
+    /// The queue double.
+    #[must_use]
+    pub fn sqs(&self) -> &Sqs {
+        &self.sqs
     }
 
     /// The parameter double.
@@ -106,10 +114,12 @@ impl Cloud {
             (format!("dynamodb:{name}"), self.table.handle(request).await)
         } else if let Some(name) = named(kms::TARGET) {
             (format!("kms:{name}"), self.kms.handle(request).await)
+        } else if let Some(name) = named(sqs::TARGET) {
+            (format!("sqs:{name}"), self.sqs.handle(request).await)
         } else if let Some(name) = named(ssm::TARGET) {
             (format!("ssm:{name}"), self.ssm.handle(request).await)
         } else {
-            let failure = Failure::not_modelled("a request without the X-Amz-Target of DynamoDB, KMS or SSM");
+            let failure = Failure::not_modelled("a request without the X-Amz-Target of DynamoDB, KMS, SQS or SSM");
             ("unknown".to_owned(), aws_json::answer(CONTENT_TYPE, Err(failure)))
         };
         let call = Call { at: self.clock.now(), operation, status: response.status().as_u16(), error: exception(&response) };

@@ -26,6 +26,7 @@ use coportal_engine::sync::{SyncEnd, SyncRequest};
 use coportal_engine::{Engine, LedgerSettings, Settings};
 use coportal_ledgers::{Endpoints as LedgerEndpoints, Ledgers};
 use coportal_local::assembly::{LocalCloud, TABLE_NAME};
+use coportal_local::doubles::sqs;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -272,7 +273,7 @@ impl World {
             table: TABLE_NAME.to_owned(),
             token_key: self.cloud.cloud.kms().arn("TokenKey").context("the template has a TokenKey")?,
             endpoints: Endpoints::all("https://aws.test"),
-            queues: QueueUrls::default(),
+            queues: QueueUrls { now: Some(sqs::url("SyncNow")), bulk: Some(sqs::url("SyncBulk")) },
             credentials: CloudCredentials {
                 access_key_id: "AKIDEXAMPLE".to_owned(),
                 secret_access_key: Secret::new("chaos".to_owned()),

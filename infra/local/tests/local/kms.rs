@@ -151,8 +151,13 @@ fn signing() -> (aws_sdk_kms::Client, String, LocalCloud) {
     let mut local = support::local();
     let kms = with_signing_key();
     let arn = kms.arn("SigningKey").unwrap();
-    local.cloud =
-        coportal_local::aws_endpoint::Cloud::new(local.clock.clone(), local.cloud.table().clone(), kms, local.cloud.ssm().clone());
+    local.cloud = coportal_local::aws_endpoint::Cloud::new(
+        local.clock.clone(),
+        local.cloud.table().clone(),
+        kms,
+        local.cloud.sqs().clone(),
+        local.cloud.ssm().clone(),
+    );
     (support::kms(&local.cloud), arn, local)
 }
 

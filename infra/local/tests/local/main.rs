@@ -11,6 +11,8 @@ mod kms;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sqs;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod table;

@@ -68,6 +68,18 @@ pub(crate) fn kms(cloud: &Cloud) -> aws_sdk_kms::Client {
     )
 }
 
+pub(crate) fn sqs(cloud: &Cloud) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::from_conf(
+        aws_sdk_sqs::Config::builder()
+            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+            .region(aws_sdk_sqs::config::Region::new("eu-west-1"))
+            .credentials_provider(credentials())
+            .endpoint_url("http://local-cloud")
+            .http_client(coportal_local::sdk::http_client(cloud.clone()))
+            .build(),
+    )
+}
+
 pub(crate) fn ssm(cloud: &Cloud) -> aws_sdk_ssm::Client {
     aws_sdk_ssm::Client::from_conf(
         aws_sdk_ssm::Config::builder()

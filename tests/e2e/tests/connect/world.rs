@@ -27,6 +27,7 @@ use coportal_lambda::testing::{AUDIENCE, Collected, ISSUER, TestIssuer};
 use coportal_ledgers::exec::{Transport, TransportError};
 use coportal_ledgers::{Endpoints as LedgerEndpoints, Ledgers, XeroEndpoints};
 use coportal_local::assembly::{LocalCloud, TABLE_NAME};
+use coportal_local::doubles::sqs;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -151,7 +152,7 @@ impl World {
             table: TABLE_NAME.to_owned(),
             token_key: cloud.cloud.kms().arn("TokenKey").unwrap(),
             endpoints: Endpoints::all("https://aws.test"),
-            queues: QueueUrls::default(),
+            queues: QueueUrls { now: Some(sqs::url("SyncNow")), bulk: Some(sqs::url("SyncBulk")) },
             credentials: CloudCredentials {
                 access_key_id: "AKIDEXAMPLE".to_owned(),
                 secret_access_key: Secret::new("e2e".to_owned()),
