@@ -198,6 +198,12 @@ pub fn invoice(ws: WorkspaceId, inv: InvoiceId) -> Key {
     Key::new(invoices_pk(ws), inv.to_string())
 }
 
+/// The invoice that a key of the table is the key of; `None` where it is something else's.
+#[must_use]
+pub fn invoice_of_key(pk: &str, sk: &str) -> Option<(WorkspaceId, InvoiceId)> {
+    Some((pk.strip_prefix("INVOICE#")?.parse().ok()?, sk.parse().ok()?))
+}
+
 /// The partition of a workspace's invoices.
 #[must_use]
 pub fn invoices_pk(ws: WorkspaceId) -> String {
@@ -616,6 +622,17 @@ mod tests {
         assert_eq!(job_of_due_sk(&due_invoice(at, ws, inv).1), None);
         assert_eq!(job_of_due_sk(&due_sk(at, ws, Ledger::Xero, inv)), None);
         assert_eq!(job_of_due_sk(""), None);
+    }
+
+    #[test]
+    fn an_invoice_is_known_by_its_key_and_nothing_else_is() {
+        let (ws, inv) = (WorkspaceId::new(Uuid::from_u128(1)), InvoiceId::new(Uuid::from_u128(2)));
+        let key = invoice(ws, inv);
+        assert_eq!(invoice_of_key(&key.pk, &key.sk), Some((ws, inv)));
+        let row = sync_row(ws, inv, Ledger::Xero, Generation(1));
+        for other in [number(ws, "1"), row, client(ws, ClientId::new(Uuid::from_u128(3)))] {
+            assert_eq!(invoice_of_key(&other.pk, &other.sk), None);
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use uuid::{Builder, Uuid};
 
+use crate::sync::retry::Jitter;
+
 /// Where "now" comes from.
 pub trait Clock: Send + Sync {
     /// The present instant.
@@ -65,6 +67,12 @@ impl Ctx {
     pub fn uuid(&self) -> Uuid {
         let millis = u64::try_from(self.now().as_millisecond()).unwrap_or_default();
         Builder::from_unix_timestamp_millis(millis, &self.random_bytes()).into_uuid()
+    }
+
+    /// Chance for one interval of the retry schedule.
+    #[must_use]
+    pub fn jitter(&self) -> Jitter {
+        Jitter::of(self.random_bytes())
     }
 
     /// A fresh 256-bit secret as 64 hexadecimal digits (state, session, hand-off code).

@@ -3,6 +3,7 @@
 //! Nothing here does I/O: no clock, no randomness, no network, no store. What a decision needs is an argument, what it decides is a
 //! value, and so each rule of the product can be tested as a table and replayed from a seed.
 
+pub mod auto_sync;
 pub mod choices;
 pub mod client;
 pub mod connection;

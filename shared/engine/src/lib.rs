@@ -4,6 +4,7 @@
 //! order is always the same: intent before effect, outcome on the intent's id (design decisions 7 and 8).
 
 pub mod access;
+pub mod auto_sync;
 pub mod connect;
 pub mod sync;
 

@@ -94,6 +94,12 @@ impl Boot {
         config::read(&self.environment, read)
     }
 
+    /// The function's name.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        self.function
+    }
+
     /// The machine.
     #[must_use]
     pub fn machine(&self) -> &Machine {

@@ -15,8 +15,12 @@
 //! ```
 
 pub mod authn;
+#[cfg(any(test, feature = "events"))]
+pub mod batch;
 pub mod boot;
 pub mod config;
+#[cfg(any(test, feature = "events"))]
+pub mod events;
 pub mod extract;
 pub mod idempotency;
 pub mod problem;

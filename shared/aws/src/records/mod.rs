@@ -5,6 +5,7 @@ pub mod choices;
 pub mod clients;
 pub mod connections;
 pub mod contacts;
+pub mod due;
 pub mod facts;
 pub mod granted;
 pub mod idempotency;

@@ -124,7 +124,8 @@ impl Kind {
 /// The attributes that a write sets and those that it removes.
 #[derive(Debug, Clone)]
 pub struct Fields {
-    kind: Kind,
+    /// Absent: the item stays what it is.
+    kind: Option<Kind>,
     set: BTreeMap<String, AttributeValue>,
     remove: BTreeSet<String>,
 }
@@ -133,7 +134,13 @@ impl Fields {
     /// No attributes yet.
     #[must_use]
     pub fn empty(kind: Kind) -> Self {
-        Self { kind, set: BTreeMap::new(), remove: BTreeSet::new() }
+        Self { kind: Some(kind), set: BTreeMap::new(), remove: BTreeSet::new() }
+    }
+
+    /// No attributes yet, for a change of an item of whatever kind: kind and shape stay as they are stored.
+    #[must_use]
+    pub fn of_any_kind() -> Self {
+        Self { kind: None, set: BTreeMap::new(), remove: BTreeSet::new() }
     }
 
     /// The fields of a record. A field that is `None` removes its attribute, so the record must not skip `None` when serialised.
@@ -187,9 +194,8 @@ impl Fields {
     /// # Errors
     /// When the value has no form in DynamoDB.
     pub fn value<T: Serialize>(self, name: &str, value: &T) -> Result<Self, StoreError> {
-        let kind = self.kind;
-        let value =
-            serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value).map_err(|error| StoreError::corrupt(kind.as_str(), error))?;
+        let kind = self.kind.map_or("item", Kind::as_str);
+        let value = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value).map_err(|error| StoreError::corrupt(kind, error))?;
         Ok(if matches!(value, AttributeValue::Null(_)) { self.remove(name) } else { self.set(name, value) })
     }
 
@@ -236,8 +242,12 @@ impl Fields {
 
     /// Adds what every item carries: `kind`, `v`, `wid`, `updated_at` (`rev` is counted by the table).
     fn stamped(self, wid: &str, now: Timestamp) -> Self {
-        let (kind, shape) = (self.kind.as_str(), self.kind.shape());
-        self.text("kind", kind).number("v", shape).text("wid", wid).text("updated_at", format_args!("{now:.3}"))
+        let kind = self.kind;
+        let written = self.text("wid", wid).text("updated_at", format_args!("{now:.3}"));
+        match kind {
+            Some(kind) => written.text("kind", kind.as_str()).number("v", kind.shape()),
+            None => written,
+        }
     }
 }
 

@@ -174,10 +174,10 @@ impl Store {
         let mut values = HashMap::from([(":pk".to_owned(), string(partition))]);
         let mut names = HashMap::from([("#p".to_owned(), pk.to_owned())]);
         let mut condition = "#p = :pk".to_owned();
-        if let Some((text, bound)) = range.sort_condition(index.is_some()) {
+        if let Some((text, bounds)) = range.sort_condition(index.is_some()) {
             condition.push_str(text);
             names.insert("#s".to_owned(), sk.to_owned());
-            values.insert(":bound".to_owned(), string(bound));
+            values.extend([":bound", ":other"].into_iter().zip(bounds).map(|(name, bound)| (name.to_owned(), string(bound))));
         }
         // On the table a cursor is a start key. On an index, a start key would need the table's key too; there it is a bound.
         let start = range.after.filter(|_| index.is_none());
@@ -209,7 +209,7 @@ pub struct Range<'a> {
     pub prefix: &'a str,
     /// Sort keys beyond this one, in reading order: the cursor of an earlier page.
     pub after: Option<&'a str>,
-    /// Sort keys up to this one; not together with a prefix or a cursor.
+    /// Sort keys up to this one; not together with a prefix, and with a cursor on an index only, in ascending order.
     pub up_to: Option<&'a str>,
     /// Descending.
     pub newest_first: bool,
@@ -219,13 +219,15 @@ pub struct Range<'a> {
 
 impl Range<'_> {
     /// The condition on the sort key; DynamoDB takes one.
-    fn sort_condition(&self, cursor_as_bound: bool) -> Option<(&'static str, String)> {
+    fn sort_condition(&self, cursor_as_bound: bool) -> Option<(&'static str, Vec<String>)> {
         match (self.after.filter(|_| cursor_as_bound), self.up_to) {
-            (Some(after), _) if self.newest_first => Some((" AND #s < :bound", after.to_owned())),
-            (Some(after), _) => Some((" AND #s > :bound", after.to_owned())),
-            (None, Some(up_to)) => Some((" AND #s <= :bound", up_to.to_owned())),
+            (Some(after), _) if self.newest_first => Some((" AND #s < :bound", vec![after.to_owned()])),
+            // "Between" includes both ends. No sort key of ours goes on with a `!` where another one ends.
+            (Some(after), Some(up_to)) => Some((" AND #s BETWEEN :bound AND :other", vec![format!("{after}!"), up_to.to_owned()])),
+            (Some(after), None) => Some((" AND #s > :bound", vec![after.to_owned()])),
+            (None, Some(up_to)) => Some((" AND #s <= :bound", vec![up_to.to_owned()])),
             (None, None) if self.prefix.is_empty() => None,
-            (None, None) => Some((" AND begins_with(#s, :bound)", self.prefix.to_owned())),
+            (None, None) => Some((" AND begins_with(#s, :bound)", vec![self.prefix.to_owned()])),
         }
     }
 }

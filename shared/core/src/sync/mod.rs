@@ -6,6 +6,7 @@ pub mod matching;
 pub mod merge;
 pub mod plan;
 mod questions;
+pub mod retry;
 pub mod row;
 pub mod settle;
 

@@ -81,6 +81,8 @@ pub enum WaitingFor {
     Reconnect,
     /// A plan that includes the ledger.
     Plan,
+    /// The next try, after a mistake of CoPortal's own.
+    Retry,
 }
 
 /// Why and until when a row waits.
@@ -339,7 +341,7 @@ pub struct SyncRow {
     /// Who may start.
     #[serde(default)]
     pub lease: Option<Lease>,
-    /// Claims so far; grows before any vendor call.
+    /// Tries since the last one that came to an end: claims, which count before any vendor call, and tries that came to nothing without one.
     #[serde(default)]
     pub attempts: u32,
     /// Documents of ours in this generation that are known to be gone: part of the key, so that a replayed answer cannot name a dead one.
@@ -354,6 +356,10 @@ pub struct SyncRow {
     /// The draft there is to be approved: somebody said so, or it was made to be (C7).
     #[serde(default)]
     pub approve: bool,
+    /// While it is [`SyncState::Stopped`]: a person left the invoice out or untied it, so that only a person takes it in again. A row that
+    /// a disconnect stopped goes on with the next event.
+    #[serde(default)]
+    pub left_out: bool,
     /// Payments that are settled with the ledger.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payments: Vec<PaymentLink>,

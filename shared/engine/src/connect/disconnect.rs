@@ -176,6 +176,7 @@ impl Engine {
                 return Ok(Stop::Unsettled);
             }
             row.state = SyncState::Stopped;
+            row.left_out = false;
             row.since = Some(ctx.now());
             row.waiting = None;
             row.lease = None;

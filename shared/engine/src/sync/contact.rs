@@ -10,13 +10,13 @@ use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::matching::contact_mark;
 use coportal_core::sync::plan::ContactPlan;
-use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, RowProblem, SyncState, WaitingFor};
+use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, RowProblem};
 use coportal_core::sync::settle::{contact_answers, refusal_settles, within_key_window};
 use coportal_core::text::digest;
 use jiff::Timestamp;
 
 use super::document::{foreign_answer, vendor_hold};
-use super::ends::{retry_delay, row_problem};
+use super::ends::row_problem;
 use super::run::{Next, Run, contact_link};
 
 impl Run<'_> {
@@ -224,8 +224,7 @@ impl Run<'_> {
         }
         // The intent stays open; the right to start is given back.
         self.store_contact(intent).await?;
-        let until = now.saturating_add(retry_delay(1)).unwrap_or(Timestamp::MAX);
-        self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(problem)).await.map(Next::End)
+        self.look_later(problem).await.map(Next::End)
     }
 
     async fn contact_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {

@@ -8,7 +8,7 @@ use coportal_core::ledger::SEND_WINDOW;
 use coportal_core::problem::{Fix, Outcome, Problem};
 use coportal_core::sync::content::tax_applied;
 use coportal_core::sync::plan::{DocumentPlan, Step};
-use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, Look, RowProblem, SyncState, WaitingFor};
+use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, Look, RowProblem, SyncState};
 use coportal_core::sync::settle::{answers, lacks_lines, refusal_settles, within_key_window};
 use coportal_core::sync::{HoldDraft, payment_refused, totals_differ, void_refused};
 use coportal_core::text::digest;
@@ -17,7 +17,7 @@ use coportal_ledgers::Answered;
 use jiff::{SignedDuration, Timestamp};
 
 use super::answer::{Changed, SyncEnd};
-use super::ends::{retry_delay, row_problem};
+use super::ends::row_problem;
 use super::run::{Next, Run};
 
 /// What storing an outcome needs beside one write's time.
@@ -419,8 +419,7 @@ impl Run<'_> {
             self.resent = true;
             return Ok(Next::Continue);
         }
-        let until = now.saturating_add(retry_delay(1)).unwrap_or(Timestamp::MAX);
-        self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(problem)).await.map(Next::End)
+        self.look_later(problem).await.map(Next::End)
     }
 
     /// A definite refusal: nothing is in doubt any more. It is stored before anything else follows, on the intent's id; the next attempt

@@ -10,7 +10,9 @@ use coportal_core::invoice::InvoiceStatus;
 use coportal_core::problem::{Fix, Outcome, Problem};
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::merge::as_sent;
+use coportal_core::sync::retry::{self, Then, Tried};
 use coportal_core::sync::row::{Hold, RowProblem, SyncState, Waiting, WaitingFor};
+use coportal_core::timeline::Actor;
 use jiff::{SignedDuration, Timestamp};
 
 use super::answer::{Changed, SyncAnswer, SyncEnd};
@@ -35,10 +37,19 @@ impl Run<'_> {
     /// Refused before anything was sent. A row that was waiting comes to rest and is listed: nothing waits for what will not happen.
     pub(super) async fn refused(&mut self, problem: Problem) -> Outcome<Next> {
         if !self.row.value.state.is_at_rest() && self.row.value.intent.is_none() {
-            self.enter(SyncState::Failed);
             self.row.value.waiting = None;
-            self.row.value.problem = Some(public_half(&problem));
-            let event = self.event("failed", &problem.detail, None);
+            let step = if self.request.actor == Actor::System {
+                // Nobody asks: options have changed since it was queued, and nothing of it is amiss.
+                self.enter(SyncState::Stopped);
+                self.row.value.left_out = false;
+                self.row.value.problem = None;
+                "stopped"
+            } else {
+                self.enter(SyncState::Failed);
+                self.row.value.problem = Some(public_half(&problem));
+                "failed"
+            };
+            let event = self.event(step, &problem.detail, None);
             self.save(Some(event)).await?;
         }
         Err(problem)
@@ -146,10 +157,44 @@ impl Run<'_> {
     }
 
     async fn later(&mut self, state: SyncState, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {
-        let backoff = self.ctx.now().saturating_add(retry_delay(self.row.value.attempts)).unwrap_or(Timestamp::MAX);
-        let until = not_before.map_or(backoff, |instant| instant.max(self.ctx.now()));
-        let reason = if failure.status == Some(429) { WaitingFor::Limit } else { WaitingFor::Ledger };
-        self.wait(state, reason, Some(until), Some(row_problem(failure))).await
+        let limited = failure.status == Some(429);
+        if limited {
+            // To be told to wait is no try that came to nothing, be it over a claim.
+            self.row.value.attempts = self.attempts_before;
+            let tried = Tried { attempts: self.attempts_before.saturating_add(1), in_doubt: true, not_before };
+            let Then::At(until) = retry::then(tried, self.ctx.now(), self.ctx.jitter()) else { return self.failed(failure).await };
+            return self.wait(state, WaitingFor::Limit, Some(until), Some(row_problem(failure))).await;
+        }
+        self.count_try();
+        match retry::then(self.tried(not_before), self.ctx.now(), self.ctx.jitter()) {
+            Then::At(until) => {
+                // Listed for a person, and still looked for.
+                let state = if retry::is_over(self.row.value.attempts) { SyncState::Uncertain } else { state };
+                self.wait(state, WaitingFor::Ledger, Some(until), Some(row_problem(failure))).await
+            }
+            Then::Failed => self.failed(failure).await,
+        }
+    }
+
+    /// A write may have been done: it goes on with its key, or a look, at its next try. Never given up by count.
+    pub(super) async fn look_later(&mut self, problem: RowProblem) -> Outcome<SyncEnd> {
+        self.count_try();
+        let tried = Tried { in_doubt: true, ..self.tried(None) };
+        let until = match retry::then(tried, self.ctx.now(), self.ctx.jitter()) {
+            Then::At(until) => Some(until),
+            Then::Failed => None,
+        };
+        self.wait(SyncState::Uncertain, WaitingFor::Outcome, until, Some(problem)).await
+    }
+
+    /// A try that came to nothing counts once, however often it claimed.
+    fn count_try(&mut self) {
+        self.row.value.attempts = self.attempts_before.saturating_add(1);
+    }
+
+    fn tried(&self, not_before: Option<Timestamp>) -> Tried {
+        let in_doubt = self.row.value.intent.is_some() || self.contact.value.intent.is_some();
+        Tried { attempts: self.row.value.attempts, in_doubt, not_before }
     }
 
     pub(super) async fn failed(&mut self, failure: &Failure) -> Outcome<SyncEnd> {
@@ -168,7 +213,7 @@ impl Run<'_> {
         let problem = RowProblem {
             code: "taking_longer".into(),
             detail: "This is taking longer than a page can wait.".into(),
-            fix: Fix::new("Look again in a minute; sync once more if it is still waiting.", "the invoice", true),
+            fix: Fix::new("Nothing to do: it goes on by itself in a minute.", "the invoice", true),
             issues: Vec::new(),
         };
         self.wait(SyncState::Queued, WaitingFor::Ledger, Some(until), Some(problem)).await.map(Next::End)
@@ -203,23 +248,11 @@ pub(super) fn row_problem(failure: &Failure) -> RowProblem {
 }
 
 /// The public half of a problem, for the row.
-pub(super) fn public_half(problem: &Problem) -> RowProblem {
+pub(crate) fn public_half(problem: &Problem) -> RowProblem {
     RowProblem {
         code: problem.code.clone(),
         detail: problem.detail.clone(),
         fix: problem.fix.clone().unwrap_or_else(|| Fix::new("Try again later.", "the invoice", true)),
         issues: problem.issues.clone(),
     }
-}
-
-/// 5 s, 30 s, 2 min, 10 min, 1 h, 6 h.
-pub(super) fn retry_delay(attempts: u32) -> SignedDuration {
-    SignedDuration::from_secs(match attempts {
-        0 | 1 => 5,
-        2 => 30,
-        3 => 120,
-        4 => 600,
-        5 => 3_600,
-        _ => 21_600,
-    })
 }

@@ -95,6 +95,7 @@ impl Engine {
         row.done = 0;
         row.remote_generation += 1;
         run.enter(SyncState::Stopped);
+        run.row.value.left_out = true;
         let number = link.external_number.as_deref().unwrap_or(&link.external_id);
         let event = run.event("unlinked", &format!("Unlinked from document {number}, which stays in the ledger."), None);
         let audit = run.audit("document_unlinked", &format!("Invoice {} from document {number}", run.invoice.number));

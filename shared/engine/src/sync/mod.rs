@@ -14,6 +14,7 @@ mod run;
 
 pub use answer::{Changed, SyncAnswer, SyncEnd};
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
+pub(crate) use ends::public_half;
 pub use many::NO_TIME;
 
 use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};

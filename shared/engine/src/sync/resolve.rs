@@ -34,6 +34,7 @@ impl Engine {
         if is_final(open.question, choice) {
             run.row.value.hold = None;
             run.enter(SyncState::Stopped);
+            run.row.value.left_out = true;
             run.save_answer(&story).await?;
             return Ok(run.stopped());
         }

@@ -22,7 +22,7 @@ use coportal_core::sync::merge::as_sent;
 use coportal_core::sync::plan::{Found, Step, View, next_step};
 use coportal_core::sync::row::{ContactRow, DocumentLink, IntentKind, SyncRow, SyncState, WaitingFor};
 use coportal_core::sync::settle::document_mark;
-use coportal_core::timeline::{AuditEvent, TimelineEvent};
+use coportal_core::timeline::{Actor, AuditEvent, TimelineEvent};
 use coportal_core::workspace::Workspace;
 use coportal_ledgers::exec::Meter;
 use coportal_ledgers::{Access, LedgerApi};
@@ -88,6 +88,8 @@ pub(super) struct Run<'e> {
     pub(super) contact_turns: u32,
     /// When the connection was last seen to stand.
     pub(super) stood_at: Timestamp,
+    /// The row's tries before this run.
+    pub(super) attempts_before: u32,
 }
 
 #[expect(clippy::too_many_arguments, reason = "built once, from the two reads of Engine::load")]
@@ -106,9 +108,14 @@ impl<'e> Run<'e> {
         facts: Option<Facts>,
         choices: Choices,
         contact: Versioned<ContactRow>,
-        row: Versioned<SyncRow>,
+        mut row: Versioned<SyncRow>,
     ) -> Self {
         let url = document_mark(api.rules.document_mark, &engine.invoice_url(invoice.id));
+        if let Actor::User(_) = request.actor {
+            // A click begins the schedule anew: nobody's patience makes a row fail.
+            row.value.attempts = 0;
+        }
+        let attempts_before = row.value.attempts;
         Self {
             engine,
             ctx,
@@ -135,6 +142,7 @@ impl<'e> Run<'e> {
             dry: false,
             contact_turns: 0,
             stood_at: ctx.now(),
+            attempts_before,
         }
     }
 }

@@ -14,7 +14,8 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use super::{Sink, scrub};
 
 /// Beginnings of the targets that are ours: the crates of `shared/` and `functions/`, and the executor's line per vendor call.
-const OURS: [&str; 7] = ["coportal_", "vendor_call", "oauth_callback", "clients", "invoices", "invoice_sync", "settings_page"];
+const OURS: [&str; 9] =
+    ["coportal_", "vendor_call", "oauth_callback", "clients", "invoices", "invoice_sync", "settings_page", "auto_sync_", "sweep"];
 
 /// Writes the events of our own crates, one JSON line each.
 struct Lines {

@@ -70,7 +70,9 @@ impl Telemetry {
             function_request_id: request.request_id,
             xray_trace_id: request.trace_id,
             route: request.route,
-            status: request.status,
+            status: Some(request.status),
+            record: None,
+            receives: None,
             duration_ms: request.duration_ms,
             requests: 1,
             errors: u8::from(request.status >= 500),
@@ -85,6 +87,43 @@ impl Telemetry {
             ledger: noted.ledger.map_or("none", Ledger::slug),
             outcome,
             aws: self.metrics(request.at),
+        };
+        if let Ok(text) = serde_json::to_string(&line) {
+            self.0.sink.write(&text);
+        }
+    }
+
+    /// Writes the line of one record, or of a tick of a schedule.
+    #[cfg(any(test, feature = "events"))]
+    pub fn record(&self, record: &Recorded<'_>, note: &Note) {
+        let noted = note.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cold_start = !self.0.warm.swap(true, Ordering::Relaxed);
+        let line = Line {
+            level: if record.is_error { "ERROR" } else { "INFO" },
+            message: "record",
+            service: &self.0.service,
+            timestamp: format!("{:.3}", record.at),
+            cold_start,
+            function_request_id: record.request_id,
+            xray_trace_id: record.trace_id,
+            route: record.source,
+            status: None,
+            record: record.id,
+            receives: record.receives,
+            duration_ms: record.duration_ms,
+            requests: 1,
+            errors: u8::from(record.is_error),
+            workspace_id: noted.workspace,
+            user_id: None,
+            auth: None,
+            invoice_id: noted.invoice,
+            vendor_calls: noted.vendor_calls,
+            problem: record.problem,
+            internal: record.reason.map(scrub),
+            function: self.0.function,
+            ledger: noted.ledger.map_or("none", Ledger::slug),
+            outcome: record.outcome.to_owned(),
+            aws: self.metrics(record.at),
         };
         if let Ok(text) = serde_json::to_string(&line) {
             self.0.sink.write(&text);
@@ -127,6 +166,34 @@ pub struct Finished<'a> {
     pub problem_code: Option<&'a str>,
     /// The problem's half for the log.
     pub internal: Option<&'a str>,
+}
+
+/// What is known of a record of a queue or stream, or of a tick, when it is over.
+#[cfg(any(test, feature = "events"))]
+#[derive(Debug)]
+pub struct Recorded<'a> {
+    /// When its handling began.
+    pub at: Timestamp,
+    /// Where it came from: the queue's name, `stream`, `schedule`.
+    pub source: &'a str,
+    /// Its id: a message's, or a sequence number.
+    pub id: Option<&'a str>,
+    /// How often a message was received, this time included.
+    pub receives: Option<u32>,
+    /// What became of it: one of a few fixed words.
+    pub outcome: &'static str,
+    /// Somebody must look.
+    pub is_error: bool,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// The invocation's id.
+    pub request_id: &'a str,
+    /// The trace it belongs to.
+    pub trace_id: Option<&'a str>,
+    /// Code of the problem, if there was one.
+    pub problem: Option<&'a str>,
+    /// Why, for the log.
+    pub reason: Option<&'a str>,
 }
 
 /// What is learnt about a request on its way; handlers take it as an extractor and add to it.
@@ -198,7 +265,12 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     xray_trace_id: Option<&'a str>,
     route: &'a str,
-    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receives: Option<u32>,
     duration_ms: u64,
     requests: u8,
     errors: u8,

@@ -1,5 +1,6 @@
 //! Keys that follow from a row: when it is due, and whether a person should look.
 
+use coportal_core::sync::retry;
 use coportal_core::sync::row::{SyncRow, SyncState, WaitingFor};
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,17 +35,19 @@ fn is_parked(row: &SyncRow) -> bool {
 fn is_for_a_person(reason: WaitingFor) -> bool {
     match reason {
         WaitingFor::Reconnect | WaitingFor::Plan => true,
-        WaitingFor::Limit | WaitingFor::Ledger | WaitingFor::Outcome | WaitingFor::OtherRun => false,
+        WaitingFor::Limit | WaitingFor::Ledger | WaitingFor::Outcome | WaitingFor::OtherRun | WaitingFor::Retry => false,
     }
 }
 
-/// Keys in the list of what a person should look at: held, failed, or waiting for a grant or a plan.
+/// Keys in the list of what a person should look at: held, failed, waiting for a grant or a plan, or in doubt for longer than a row is
+/// tried.
 #[must_use]
 pub fn attention_keys(key: &SyncKey, row: &SyncRow) -> Option<(String, String)> {
     let asks = match row.state {
         SyncState::Held | SyncState::Failed => true,
         SyncState::Waiting => row.waiting.is_some_and(|waiting| is_for_a_person(waiting.reason)),
-        SyncState::Never | SyncState::Queued | SyncState::Syncing | SyncState::Synced | SyncState::Uncertain | SyncState::Stopped => false,
+        SyncState::Uncertain => retry::is_over(row.attempts),
+        SyncState::Never | SyncState::Queued | SyncState::Syncing | SyncState::Synced | SyncState::Stopped => false,
     };
     let since = row.since.unwrap_or(Timestamp::UNIX_EPOCH);
     asks.then(|| (keys::attention_pk(key.ws), keys::attention_sk(row.state.as_str(), since, key.ledger, key.inv)))

@@ -57,6 +57,17 @@ pub struct SyncHead {
     pub connection: Option<Versioned<Connection>>,
 }
 
+/// What the fan-out of an invoice rests on.
+#[derive(Debug, Clone)]
+pub struct FanOutHead {
+    /// The workspace.
+    pub workspace: Option<Workspace>,
+    /// The invoice.
+    pub invoice: Option<Invoice>,
+    /// The version that its due mark stands for; `None` when it has none: that version is known to every connection that wants it.
+    pub version: Option<u64>,
+}
+
 /// What the second read of a sync is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncNeeds {

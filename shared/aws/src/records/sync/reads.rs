@@ -9,7 +9,7 @@ use coportal_core::sync::row::SyncRow;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::{Attention, SyncBody, SyncHead, SyncKey, SyncNeeds};
+use super::{Attention, FanOutHead, SyncBody, SyncHead, SyncKey, SyncNeeds};
 use crate::error::StoreError;
 use crate::keys::{self, Index};
 use crate::records::contacts::{self, ContactKey};
@@ -134,6 +134,31 @@ impl Store {
         let found = self.batch_get(ctx, &row_keys).await?;
         let there = wanted.iter().zip(found).filter_map(|(key, item)| item.map(|item| (*key, item)));
         there.map(|(key, item)| Ok((key, row_of(item)?.value))).collect()
+    }
+
+    /// Rows with their revisions, in the order of the keys, in one consistent batch; an absent one is as new. Bodies of intents that lie
+    /// apart are left out.
+    ///
+    /// # Errors
+    /// When the table does not answer or a row cannot be read.
+    pub async fn sync_rows_at(&self, ctx: &Ctx, wanted: &[SyncKey]) -> Result<Vec<Versioned<SyncRow>>, StoreError> {
+        let row_keys: Vec<_> = wanted.iter().map(SyncKey::row).collect();
+        let found = self.batch_get(ctx, &row_keys).await?;
+        found.into_iter().map(|item| item.map(row_of).transpose().map(Option::unwrap_or_default)).collect()
+    }
+
+    /// What the fan-out of an invoice rests on: its workspace, itself and its due mark, in one consistent batch.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn fan_out_head(&self, ctx: &Ctx, ws: WorkspaceId, inv: InvoiceId) -> Result<FanOutHead, StoreError> {
+        let wanted = [keys::workspace(ws), keys::invoice(ws, inv)];
+        let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
+        let workspace = record(Kind::Workspace, found.next().flatten())?;
+        let item = found.next().flatten();
+        let marked = item.as_ref().filter(|item| item.contains_key(Index::Due.pk()));
+        let version = marked.and_then(|item| item.get("autosync_version")?.as_n().ok()?.parse().ok());
+        Ok(FanOutHead { workspace, invoice: record(Kind::Invoice, item)?, version })
     }
 
     /// When anything was last synced over a connection's generation. From an index, which lags by moments: for cards.

@@ -119,6 +119,21 @@ impl Store {
         })
     }
 
+    /// Raises the wanted version of a row that was read at `read_rev` and does not know of it yet.
+    ///
+    /// Condition: the row is as it was read, and wants less; an older event never lowers a newer one.
+    ///
+    /// # Errors
+    /// When the table does not answer; the write may then have been done.
+    pub async fn raise_row(&self, ctx: &Ctx, key: SyncKey, row: &SyncRow, read_rev: u64) -> Result<Saved<SyncRow>, StoreError> {
+        let newer = Condition::new("attribute_not_exists(#wanted) OR #wanted < :wanted").number(":wanted", row.wanted);
+        let change = Change::update(key.row(), kept_body(&key, row)?).when(Condition::rev(read_rev).and(newer));
+        Ok(match self.write(ctx, change).await? {
+            Write::Done { rev } => Saved::Done { rev },
+            Write::Refused { old } => Saved::Moved(present(old)?),
+        })
+    }
+
     /// Stores the outcome of an intent: row, timeline line and the claim of the document in one transaction.
     ///
     /// Condition: the open intent is `intent_id`, **not** the lease and not the revision: a slow holder's answer is knowledge. `wanted` is

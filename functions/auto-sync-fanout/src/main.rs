@@ -1,0 +1,11 @@
+//! The auto-sync-fanout function, as Lambda runs it.
+
+use auto_sync_fanout::State;
+use coportal_lambda::boot::{Boot, Error};
+use coportal_lambda::events::{run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let state = State::of(&Boot::in_lambda(auto_sync_fanout::NAME)?)?;
+    run(service_fn(|event| auto_sync_fanout::handle(state.clone(), event))).await
+}
