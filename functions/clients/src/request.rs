@@ -1,7 +1,7 @@
 //! What callers send.
 
-use coportal_core::client::{Address, Client};
-use coportal_core::id::ClientId;
+use coportal_core::client::{Address, Client, ContactPerson};
+use coportal_core::id::{ClientId, ContactPersonId};
 use coportal_core::text;
 use serde::{Deserialize, Deserializer};
 
@@ -94,6 +94,27 @@ fn tidied(client: Client) -> Client {
         // Notes keep their lines.
         notes: client.notes.filter(|notes| !notes.trim().is_empty()),
         archived: client.archived,
+    }
+}
+
+/// `POST /v1/clients/{id}/contacts`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AddContactRequest {
+    name: String,
+    email: String,
+}
+
+impl AddContactRequest {
+    pub(crate) fn into_person(self, id: ContactPersonId) -> ContactPerson {
+        ContactPerson { id, name: text::tidy(&self.name), email: self.email.trim().to_owned() }
+    }
+}
+
+impl ChangeClientRequest {
+    /// Archives or unarchives, and nothing else.
+    pub(crate) fn archiving(archived: bool) -> Self {
+        Self { name: None, email: None, company: None, phone: None, billing_address: None, notes: None, archived: Some(archived) }
     }
 }
 

@@ -78,6 +78,44 @@ pub(crate) async fn change(
     Ok(Json(change_client(&shell, &ctx, principal.workspace.id, id, body.value).await?))
 }
 
+/// `POST /v1/clients/{id}/archive`: hidden from the main list, everything kept (R133). Doing it twice is doing it once.
+pub(crate) async fn archive(
+    State(shell): State<Shell>,
+    Invocation(ctx): Invocation,
+    Member(principal): Member,
+    PathIds(id): PathIds<ClientId>,
+    key: IdempotencyKey,
+) -> Answer<Response> {
+    set_archived(&shell, &ctx, &principal, id, &key, true).await
+}
+
+/// `POST /v1/clients/{id}/unarchive` (R134).
+pub(crate) async fn unarchive(
+    State(shell): State<Shell>,
+    Invocation(ctx): Invocation,
+    Member(principal): Member,
+    PathIds(id): PathIds<ClientId>,
+    key: IdempotencyKey,
+) -> Answer<Response> {
+    set_archived(&shell, &ctx, &principal, id, &key, false).await
+}
+
+async fn set_archived(
+    shell: &Shell,
+    ctx: &Ctx,
+    principal: &Principal,
+    id: ClientId,
+    key: &IdempotencyKey,
+    archived: bool,
+) -> Answer<Response> {
+    let route = format!("POST /v1/clients/{id}/{}", if archived { "archive" } else { "unarchive" });
+    let work = async {
+        let client = change_client(shell, ctx, principal.workspace.id, id, ChangeClientRequest::archiving(archived)).await?;
+        Ok(Reply::ok(&client)?)
+    };
+    idempotency::once(shell.store(), ctx, Request::of(principal, &route, key, &[]), work).await
+}
+
 /// Two people who change different fields at once both get their way: the later change is applied to the result of the earlier.
 async fn change_client(shell: &Shell, ctx: &Ctx, ws: WorkspaceId, id: ClientId, request: ChangeClientRequest) -> Outcome<Client> {
     for _ in 0..ROUNDS {

@@ -8,6 +8,8 @@ use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+mod contacts;
+
 struct Case {
     bench: Bench,
     router: Router,

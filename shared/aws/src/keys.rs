@@ -175,7 +175,13 @@ pub fn clients_pk(ws: WorkspaceId) -> String {
 /// A contact person of a client.
 #[must_use]
 pub fn person(ws: WorkspaceId, cl: ClientId, ct: ContactPersonId) -> Key {
-    Key::new(format!("PERSON#{ws}#{cl}"), ct.to_string())
+    Key::new(people_pk(ws, cl), ct.to_string())
+}
+
+/// The partition of a client's contact persons.
+#[must_use]
+pub fn people_pk(ws: WorkspaceId, cl: ClientId) -> String {
+    format!("PERSON#{ws}#{cl}")
 }
 
 /// The owners of an e-mail address.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::ClientId;
+use crate::id::{ClientId, ContactPersonId};
 use crate::problem::Issue;
 use crate::text;
 
@@ -65,6 +65,41 @@ impl Address {
     }
 }
 
+/// Longest name of a client or a contact person, in characters.
+const NAME_MAX: usize = 255;
+
+fn email_issue(email: &str) -> Option<Issue> {
+    (!text::is_email(email.trim())).then(|| Issue::new("/email", "not_an_email", "Enter one e-mail address, like ann@example.com."))
+}
+
+/// A contact person of a client, beside the client itself: finance, a project manager (R117-R119). Its address counts as the client's
+/// wherever clients are told apart by address (R149).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactPerson {
+    /// Its id.
+    pub id: ContactPersonId,
+    /// Its own name (R119).
+    pub name: String,
+    /// Its own e-mail address (R119).
+    pub email: String,
+}
+
+impl ContactPerson {
+    /// Checks the fields a user types, all at once; `pointer`s are JSON pointers into the request.
+    #[must_use]
+    pub fn issues(&self) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        let name = text::tidy(&self.name);
+        if name.is_empty() {
+            issues.push(Issue::new("/name", "required", "A contact person needs a name."));
+        } else if name.chars().count() > NAME_MAX {
+            issues.push(Issue::new("/name", "too_long", "A name has at most 255 characters."));
+        }
+        issues.extend(email_issue(&self.email));
+        issues
+    }
+}
+
 /// A client (R109-R116).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
@@ -99,12 +134,10 @@ impl Client {
         let name = text::tidy(&self.name);
         if name.is_empty() {
             issues.push(Issue::new("/name", "required", "A client needs a name: it stands on invoices and in the portal."));
-        } else if name.chars().count() > 255 {
+        } else if name.chars().count() > NAME_MAX {
             issues.push(Issue::new("/name", "too_long", "A name has at most 255 characters."));
         }
-        if !text::is_email(self.email.trim()) {
-            issues.push(Issue::new("/email", "not_an_email", "Enter one e-mail address, like ann@example.com."));
-        }
+        issues.extend(email_issue(&self.email));
         let optional = [("/company", &self.company, 255), ("/phone", &self.phone, 50), ("/notes", &self.notes, 10_000)];
         for (pointer, value, limit) in optional {
             if value.as_ref().is_some_and(|v| v.chars().count() > limit) {
@@ -167,6 +200,20 @@ mod tests {
             codes(&long),
             ["/name too_long", "/company too_long", "/phone too_long", "/notes too_long", "/billing_address too_long"]
         );
+    }
+
+    /// R119: a contact person has a name and an address of its own.
+    #[test]
+    fn r119_what_a_contact_person_needs() {
+        let person = |name: &str, email: &str| ContactPerson {
+            id: ContactPersonId::new(uuid::Uuid::from_u128(2)),
+            name: name.into(),
+            email: email.into(),
+        };
+        let codes = |person: &ContactPerson| person.issues().into_iter().map(|issue| issue.code).collect::<Vec<_>>();
+        assert!(person("Fay", " fay@acme.co ").issues().is_empty());
+        assert_eq!(codes(&person(" ", "fay")), ["required", "not_an_email"]);
+        assert_eq!(codes(&person(&"n".repeat(256), "fay@acme.co")), ["too_long"]);
     }
 
     /// R115: notes, company and the archive flag are no part of what a ledger's contact carries; name, e-mail, phone and address are.

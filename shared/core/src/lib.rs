@@ -19,6 +19,7 @@ pub mod job;
 pub mod ledger;
 pub mod money;
 pub mod oauth;
+pub mod overview;
 pub mod pricing;
 pub mod problem;
 pub mod queue;

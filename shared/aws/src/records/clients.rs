@@ -11,7 +11,7 @@ use crate::keys::{self, Key};
 use crate::store::{Change, Condition, Fields, Kind, Page, Range, Store, Transacted, Versioned, from_item};
 
 /// How often a save is tried anew because somebody else changed an address's owners in between.
-const ROUNDS: usize = 8;
+pub(super) const ROUNDS: usize = 8;
 
 /// How a save ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,9 @@ pub struct EmailOwner {
 
 /// The owners of an address. Not a unique constraint: one person may serve two clients, and a duplicate may be wanted (C15).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct EmailOwners {
+pub(super) struct EmailOwners {
     #[serde(default)]
-    owners: Vec<EmailOwner>,
+    pub(super) owners: Vec<EmailOwner>,
 }
 
 impl Store {
@@ -94,7 +94,7 @@ impl Store {
         Ok(Versioned::new(found.value.owners, found.rev))
     }
 
-    async fn owners_at(&self, key: &Key) -> Result<Versioned<EmailOwners>, StoreError> {
+    pub(super) async fn owners_at(&self, key: &Key) -> Result<Versioned<EmailOwners>, StoreError> {
         Ok(self.get_record(Kind::EmailOwners, key).await?.unwrap_or_default())
     }
 
@@ -174,14 +174,14 @@ impl Store {
     }
 
     /// The owners of an address, changed, on the revision that was read.
-    async fn owners_change(&self, key: Key, change: impl FnOnce(&mut Vec<EmailOwner>)) -> Result<Change, StoreError> {
+    pub(super) async fn owners_change(&self, key: Key, change: impl FnOnce(&mut Vec<EmailOwner>)) -> Result<Change, StoreError> {
         let mut found = self.owners_at(&key).await?;
         change(&mut found.value.owners);
         Ok(Change::update(key, Fields::of(Kind::EmailOwners, &found.value)?).when(Condition::rev(found.rev)))
     }
 }
 
-fn fields(client: &Client) -> Result<Fields, StoreError> {
+pub(super) fn fields(client: &Client) -> Result<Fields, StoreError> {
     // `label` is what a list index shows.
     Ok(Fields::of(Kind::Client, client)?.text("label", &client.name))
 }

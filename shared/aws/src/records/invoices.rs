@@ -2,13 +2,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{InvoiceId, WorkspaceId};
+use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
 use coportal_core::invoice::Invoice;
 use coportal_core::money::Money;
 
 use crate::error::StoreError;
-use crate::keys;
-use crate::store::{Change, Condition, Fields, Kind, Page, Range, Store, Transacted, from_item};
+use crate::keys::{self, Index, Key};
+use crate::store::{Change, Condition, Fields, Kind, Page, Range, Store, Transacted, from_item, key_of};
 
 /// How a save ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,30 @@ impl Store {
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(Page { items: invoices, next: None }),
+            }
+        }
+    }
+
+    /// All invoices of a client, oldest first. The index names them (it lags a moment), the table answers.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn invoices_of_client(&self, ctx: &Ctx, ws: WorkspaceId, cl: ClientId) -> Result<Vec<Invoice>, StoreError> {
+        let partition = keys::invoices_of_client_pk(ws, cl);
+        let (mut invoices, mut after): (Vec<Invoice>, Option<String>) = (Vec::new(), None);
+        loop {
+            let page = self.query_index(Index::List, &partition, &Range { after: after.as_deref(), ..Range::default() }).await?;
+            let named = page.items.iter().filter_map(key_of).map(|(pk, sk)| Key { pk: pk.to_owned(), sk: sk.to_owned() });
+            let named: Vec<Key> = named.collect();
+            for item in self.batch_get(ctx, &named).await?.into_iter().flatten() {
+                let invoice: Invoice = from_item(Kind::Invoice, item)?;
+                if invoice.client_id == cl {
+                    invoices.push(invoice);
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(invoices),
             }
         }
     }
@@ -168,7 +192,7 @@ mod tests {
     use crate::keys::idempotency;
     use crate::records::idempotency::{Begin, KeptAnswer};
     use crate::testing::{Fault, Services};
-    use coportal_core::id::{ClientId, LineId};
+    use coportal_core::id::LineId;
     use coportal_core::invoice::{InvoiceStatus, LineItem, Payment, TaxMode};
     use coportal_core::workspace::{Plan, TaxRounding, Workspace};
     use rust_decimal::Decimal;

@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod invoices;
 pub mod jobs;
 pub mod oauth;
+pub mod people;
 pub mod sessions;
 pub mod sync;
 pub mod timeline;

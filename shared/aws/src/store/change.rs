@@ -26,6 +26,8 @@ pub enum Kind {
     Audit,
     /// A client.
     Client,
+    /// A contact person of a client.
+    Person,
     /// The owners of an e-mail address.
     EmailOwners,
     /// An invoice.
@@ -87,6 +89,7 @@ impl Kind {
             Self::User => "user",
             Self::Audit => "audit",
             Self::Client => "client",
+            Self::Person => "person",
             Self::EmailOwners => "email_owners",
             Self::Invoice => "invoice",
             Self::InvoiceNumber => "invoice_number",
