@@ -6,7 +6,7 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use coportal_core::connection::Generation;
-use coportal_core::id::{BackfillId, ClientId, ContactPersonId, EventId, InvoiceId, UserId, WorkspaceId};
+use coportal_core::id::{BackfillId, ClientId, ContactPersonId, EventId, InvoiceId, PreviewId, UserId, WorkspaceId};
 use coportal_core::job::JobId;
 use coportal_core::ledger::Ledger;
 use coportal_core::money::{Currency, Rate};
@@ -463,6 +463,31 @@ pub fn job_pk(ws: WorkspaceId, job: JobId) -> String {
         JobId::Preview(id) => format!("PRV#{ws}#{id}"),
         JobId::Drift { ledger, generation } => drift_pk(ws, ledger, generation),
     }
+}
+
+/// A page that an import preview keeps beside its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreviewPart<'a> {
+    /// Contacts as they were read.
+    Read(u32),
+    /// Rows, classified.
+    Rows(u32),
+    /// What was ticked of a page of rows, in the commit with this digest.
+    Picked(&'a str, u32),
+    /// What became of a page of rows.
+    Done(u32),
+}
+
+/// A page of an import preview.
+#[must_use]
+pub fn preview_part(ws: WorkspaceId, preview: PreviewId, part: PreviewPart<'_>) -> Key {
+    let sk = match part {
+        PreviewPart::Read(page) => format!("READ#{page:06}"),
+        PreviewPart::Rows(page) => format!("ROWS#{page:06}"),
+        PreviewPart::Picked(commit, page) => format!("PICK#{commit}#{page:06}"),
+        PreviewPart::Done(page) => format!("DONE#{page:06}"),
+    };
+    Key::new(job_pk(ws, JobId::Preview(preview)), sk)
 }
 
 /// A chunk of a backfill.

@@ -14,6 +14,7 @@ pub mod eligibility;
 pub mod facts;
 pub mod failure;
 pub mod id;
+pub mod import;
 pub mod invoice;
 pub mod job;
 pub mod ledger;

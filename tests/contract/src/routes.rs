@@ -150,6 +150,7 @@ async fn every_route_is_mounted_and_asks_who_is_there() {
             _ => "inv_0123456789ab7cde8f00112233445566",
         };
         let path = path.replace("{id}", id).replace("{ledger}", "xero").replace("{user}", "ann").replace("{name}", "none.css");
+        let path = path.replace("{contact}", "ct_0123456789ab7cde8f00112233445566");
         let body = serde_json::json!({});
         let form = path.starts_with("/settings/");
         let body = (["POST", "PUT", "PATCH"].contains(&method) && !form).then_some(&body);

@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::connection::{ContactUpdate, MatchBy, NameClash, Options};
 use crate::contact::{Contact, ContactContent, ContactStatus};
 use crate::failure::Question;
+use crate::id::ClientId;
 use crate::ledger::ContactMark;
 use crate::money::Currency;
 use crate::problem::{Problem, ProblemKind};
@@ -14,7 +15,7 @@ use crate::text::{digest, email_key, name_key};
 /// The mark that CoPortal puts on a contact it creates (Xero: `ContactNumber`, 50 characters at most).
 #[must_use]
 pub fn contact_mark(client: &Client) -> String {
-    format!("coportal:{}", client.id)
+    format!("{MARK}{}", client.id)
 }
 
 /// The mark of a contact that is created after `gone` contacts of ours for this client went away: a ledger may keep a mark taken for ever,
@@ -27,13 +28,36 @@ pub fn contact_mark_after(client: &Client, gone: u32) -> String {
 /// The same as a ledger has room for it; `None` where a contact has no field for it at all.
 #[must_use]
 pub fn contact_mark_in(form: ContactMark, client: &Client, gone: u32) -> Option<String> {
-    let mark = contact_mark_after(client, gone);
+    mark_of(form, client.id, gone)
+}
+
+/// The same by the client's id alone.
+#[must_use]
+pub fn mark_of(form: ContactMark, client: ClientId, gone: u32) -> Option<String> {
+    let mark = if gone == 0 { format!("{MARK}{client}") } else { format!("{MARK}{client}:{gone}") };
     match form {
         ContactMark::ClientId => Some(mark),
         ContactMark::Digest { max } => Some(digest([mark.as_bytes()]).to_uppercase().chars().take(max).collect()),
         ContactMark::Evidence => None,
     }
 }
+
+/// The client that a mark names, whatever number of contacts went before; `None` for another's mark, and for ledgers whose mark only a
+/// client's own digest can tell.
+#[must_use]
+pub fn client_of_mark(form: ContactMark, mark: &str) -> Option<ClientId> {
+    match form {
+        ContactMark::ClientId => {
+            let rest = mark.strip_prefix(MARK)?;
+            let (id, gone) = rest.split_once(':').map_or((rest, None), |(id, gone)| (id, Some(gone)));
+            gone.is_none_or(|gone| gone.parse::<u32>().is_ok()).then(|| id.parse().ok()).flatten()
+        }
+        ContactMark::Digest { .. } | ContactMark::Evidence => None,
+    }
+}
+
+/// What every mark begins with.
+const MARK: &str = "coportal:";
 
 /// Whether a contact carries a mark that CoPortal gave this client's contact, now or before: `gone` contacts of ours are known to be gone.
 #[must_use]
@@ -307,7 +331,6 @@ pub fn contact_changes(client: &Client, there: &Contact, policy: ContactUpdate) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::ClientId;
     use crate::ledger::Ledger;
     use crate::sync::row::Answer;
 

@@ -16,6 +16,7 @@ const NOBODYS: &str = "0123456789ab7cde8f00112233445566";
 struct Ids {
     workspace: String,
     client: String,
+    contact: String,
     invoice: Value,
     hold: String,
     user: String,
@@ -28,6 +29,7 @@ impl Ids {
         Self {
             workspace: format!("ws_{NOBODYS}"),
             client: format!("cl_{NOBODYS}"),
+            contact: format!("ct_{NOBODYS}"),
             invoice,
             hold: format!("hld_{NOBODYS}"),
             user: format!("owner@ws_{NOBODYS}"),
@@ -44,6 +46,7 @@ impl Ids {
         };
         let path =
             route.path.replace("{id}", id).replace("{ledger}", "xero").replace("{user}", &self.user).replace("{name}", "nothing.css");
+        let path = path.replace("{contact}", &self.contact);
         assert!(!path.contains('{') && !path.contains("//"), "{}: say here which id its path takes", route.key);
         path
     }
@@ -56,6 +59,7 @@ impl Ids {
         };
         Some(match route.key.as_str() {
             "PATCH /v1/clients/{id}" => json!({"name": "Taken over"}),
+            "POST /v1/clients/{id}/contacts" => json!({"name": "Mallory", "email": "mallory@example.com"}),
             "POST /v1/invoices" | "PUT /v1/invoices/{id}" => invoice(&self.client),
             "POST /v1/invoices/{id}/pay" => json!({"payment_id": "p1", "amount": "1.00", "date": "2026-03-02"}),
             "POST /v1/invoices/{id}/sync/{ledger}/resolve" => json!({"hold_id": self.hold, "choice": "leave"}),
@@ -100,8 +104,12 @@ async fn furnished(local: &LocalRun, name: &str) -> (Studio, Ids) {
     let question = studio.at(Ledger::Xero).sync(&held).await.unwrap();
     let hold = text(&question.json(), "/hold/id").to_owned();
     assert!(hold.starts_with("hld_"), "{}", question.text());
+    let person = json!({"name": "Fay", "email": "fay@theirs.example"});
+    let person = studio.owner.post(&format!("/v1/clients/{client}/contacts"), &person).await.unwrap();
+    let contact = text(&person.json(), "/id").to_owned();
+    assert!(contact.starts_with("ct_"), "{}", person.text());
     let user = format!("owner@{}", studio.workspace_id);
-    (studio.clone(), Ids { workspace: studio.workspace_id, client, invoice, hold, user })
+    (studio.clone(), Ids { workspace: studio.workspace_id, client, contact, invoice, hold, user })
 }
 
 /// Everything that a workspace sees of itself.
@@ -136,12 +144,13 @@ async fn every_route_with_the_other_workspaces_ids_answers_as_for_a_missing_id()
         assert_ne!(foreign.json()["detail"], "There is nothing at this address.", "{}: no function answers it", route.key);
         compared_routes += 1;
     }
-    assert!(compared_routes >= 16, "only {compared_routes} routes were compared");
+    assert!(compared_routes >= 23, "only {compared_routes} routes were compared");
 
     // Routes without ids show nothing of the other workspace.
     let secret_of_theirs = [
         their_ids.workspace.clone(),
         their_ids.client.clone(),
+        their_ids.contact.clone(),
         text(&their_ids.invoice, "/id").to_owned(),
         their_ids.hold.clone(),
         "Theirs".to_owned(),

@@ -99,7 +99,7 @@ fn fields(key: &ContactKey, row: &ContactRow) -> Result<Fields, StoreError> {
 }
 
 /// The fields, with the stored body of an open intent left as it is and that of a settled one removed.
-fn settled(key: &ContactKey, row: &ContactRow) -> Result<Fields, StoreError> {
+pub(super) fn settled(key: &ContactKey, row: &ContactRow) -> Result<Fields, StoreError> {
     let fields = fields(key, row)?;
     if row.intent.is_some() {
         return Ok(fields);
@@ -114,7 +114,7 @@ fn ours(client: ClientId) -> Condition {
     Condition::new("attribute_not_exists(#pk) OR #cl = :cl").text(":cl", client.to_string())
 }
 
-fn own_contact(key: &ContactKey, claim: &ContactClaim<'_>) -> Change {
+pub(super) fn own_contact(key: &ContactKey, claim: &ContactClaim<'_>) -> Change {
     let fields = Fields::empty(Kind::ContactOwner).text("cl", key.client);
     Change::update(keys::contact_owner(key.ledger, claim.organisation, claim.external_id, key.ws), fields).when(ours(key.client))
 }
@@ -271,7 +271,7 @@ impl Store {
     }
 }
 
-fn client_of(item: Option<&Item>) -> Result<ClientId, StoreError> {
+pub(super) fn client_of(item: Option<&Item>) -> Result<ClientId, StoreError> {
     let text = item.and_then(|item| item.get("cl")).and_then(|value| value.as_s().ok());
     text.and_then(|text| text.parse().ok()).ok_or_else(|| StoreError::corrupt("contact_owner", "it names no client"))
 }
