@@ -61,67 +61,72 @@ impl Counts {
     }
 }
 
-/// Classifies a whole list, in its order. `key` turns an address into the key of [`Known::owners`]; two addresses that are the same
-/// ([`text::email_key`]) have the same key. A contact that a list shows twice (its pages shift while they are read) is one row, as it was
-/// read last.
+/// Classifies a whole list, in its order: [`Classifier`], for a list in hand.
 #[must_use]
 pub fn classify(list: Vec<Listed>, known: &Known, form: ContactMark, key: impl Fn(&str) -> String) -> Vec<Row> {
-    let marks = Marks::of(&list, known, form);
-    let mut earlier: HashMap<String, String> = HashMap::with_capacity(list.len());
-    distinct(list).into_iter().map(|listed| row(listed, known, &marks, &mut earlier, &key)).collect()
+    let mut classifier = Classifier::new(known, form);
+    list.into_iter().filter_map(|listed| classifier.row(listed, &key)).collect()
 }
 
-/// Each contact once: at its first place, with its last content.
-fn distinct(list: Vec<Listed>) -> Vec<Listed> {
-    let repeats = {
-        let mut seen = HashSet::with_capacity(list.len());
-        list.iter().any(|listed| !seen.insert(listed.external_id.as_str()))
-    };
-    if !repeats {
-        return list;
+/// Classifies a list that is read in pieces, in its order: of what it has seen it keeps addresses and ids alone.
+#[derive(Debug)]
+pub struct Classifier<'a> {
+    known: &'a Known,
+    marks: Marks,
+    /// The first contact with an address, by the address's key.
+    earlier: HashMap<String, String>,
+    seen: HashSet<String>,
+}
+
+impl<'a> Classifier<'a> {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(known: &'a Known, form: ContactMark) -> Self {
+        Self { known, marks: Marks { form, digests: None }, earlier: HashMap::new(), seen: HashSet::new() }
     }
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(list.len());
-    let mut once: Vec<Listed> = Vec::with_capacity(list.len());
-    for listed in list {
-        match places.get(&listed.external_id).and_then(|place| once.get_mut(*place)) {
-            Some(known) => *known = listed,
-            None => {
-                places.insert(listed.external_id.clone(), once.len());
-                once.push(listed);
-            }
+
+    /// The row of the next contact; `None` for one that came before (a list's pages shift when contacts are made while it is read). `key`
+    /// turns an address into the key of [`Known::owners`]; two addresses that are the same ([`text::email_key`]) have the same key.
+    pub fn row(&mut self, listed: Listed, key: impl Fn(&str) -> String) -> Option<Row> {
+        if !self.seen.insert(listed.external_id.clone()) {
+            return None;
         }
+        Some(row(listed, self.known, &mut self.marks, &mut self.earlier, &key))
     }
-    once
 }
 
-/// The clients by the marks that only a digest can tell; empty where the mark names the client, and where no contact has a mark.
+/// The clients by their marks.
+#[derive(Debug)]
 struct Marks {
     form: ContactMark,
-    digests: HashMap<String, ClientId>,
+    /// Where only a digest tells: made when the first mark is met.
+    digests: Option<HashMap<String, ClientId>>,
 }
 
 impl Marks {
-    fn of(list: &[Listed], known: &Known, form: ContactMark) -> Self {
-        let mut digests = HashMap::new();
-        let marked = list.iter().any(|listed| listed.our_mark.is_some());
-        if let (ContactMark::Digest { .. }, true) = (form, marked) {
-            for (client, about) in &known.clients {
-                digests.extend((0..=about.contacts_gone).filter_map(|gone| mark_of(form, *client, gone)).map(|mark| (mark, *client)));
+    fn client(&mut self, mark: &str, known: &Known) -> Option<ClientId> {
+        let form = self.form;
+        match form {
+            ContactMark::ClientId | ContactMark::Evidence => client_of_mark(form, mark),
+            ContactMark::Digest { .. } => {
+                let all = || {
+                    let marks = known.clients.iter().flat_map(|(client, about)| {
+                        (0..=about.contacts_gone).filter_map(move |gone| Some((mark_of(form, *client, gone)?, *client)))
+                    });
+                    marks.collect()
+                };
+                self.digests.get_or_insert_with(all).get(mark).copied()
             }
         }
-        Self { form, digests }
-    }
-
-    fn client(&self, mark: &str) -> Option<ClientId> {
-        client_of_mark(self.form, mark).or_else(|| self.digests.get(mark).copied())
     }
 }
 
-fn row(listed: Listed, known: &Known, marks: &Marks, earlier: &mut HashMap<String, String>, key: &impl Fn(&str) -> String) -> Row {
+fn row(listed: Listed, known: &Known, marks: &mut Marks, earlier: &mut HashMap<String, String>, key: &impl Fn(&str) -> String) -> Row {
     let linked = known.links.get(&listed.external_id).copied();
     // A mark counts where it names a client of this workspace: another's may have been connected to the same books.
-    let marked = || listed.our_mark.as_deref().and_then(|mark| marks.client(mark)).filter(|client| known.clients.contains_key(client));
-    let linked = linked.or_else(marked);
+    let mut marked =
+        || listed.our_mark.as_deref().and_then(|mark| marks.client(mark, known)).filter(|client| known.clients.contains_key(client));
+    let linked = linked.or_else(&mut marked);
     let keys: Vec<String> = listed.emails().filter(|email| !email.trim().is_empty()).map(key).collect();
     let twin_of = keys.iter().find_map(|key| earlier.get(key)).cloned();
     let (status, clients) = match linked {

@@ -100,17 +100,6 @@ pub struct Pick {
     pub client: Option<ClientId>,
 }
 
-/// The contact link of the client that a row would be linked to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkState {
-    /// There is none, and nobody is at it.
-    Free,
-    /// To the contact with this id.
-    To(String),
-    /// A write is under way, or its outcome is not known.
-    Busy,
-}
-
 /// What is known of a row's surroundings when it is its turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Now<'a> {

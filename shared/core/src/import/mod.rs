@@ -10,13 +10,13 @@ mod decide;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Address, Client};
-use crate::id::ClientId;
+use crate::id::{ClientId, PreviewId};
 use crate::ledger::Ledger;
 use crate::money::Currency;
 use crate::text;
 
-pub use classify::{Counts, Known, KnownClient, classify};
-pub use decide::{Changed, Decision, Failed, Fresh, LinkState, Now, Pick, decide, difference};
+pub use classify::{Classifier, Counts, Known, KnownClient, classify};
+pub use decide::{Changed, Decision, Failed, Fresh, Now, Pick, decide, difference};
 
 /// A contact of a ledger as an import reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,6 +237,18 @@ impl Mapped {
     }
 }
 
+/// The id of the client that a preview's commit makes of a contact: always the same one, so that a repeat, after a crash too, knows what
+/// was made. Its time is the preview's.
+#[must_use]
+pub fn client_of(preview: PreviewId, external_id: &str) -> ClientId {
+    let name = preview.to_string();
+    let digest = text::digest([name.as_bytes(), external_id.as_bytes()]);
+    let bits = digest.get(..20).and_then(|twenty| u128::from_str_radix(twenty, 16).ok()).unwrap_or_default();
+    let [_, _, _, _, _, _, random @ ..] = bits.to_be_bytes();
+    let time = name.rsplit('_').next().and_then(|hex| hex.get(..12)).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default();
+    ClientId::new(uuid::Builder::from_unix_timestamp_millis(time, &random).into_uuid())
+}
+
 /// Which field of a ledger becomes which of CoPortal's: read only, and these four (R28).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FieldMapping {
@@ -301,6 +313,15 @@ mod tests {
             let fields = field_mapping(ledger).map(|row| row.coportal_field);
             assert_eq!(fields, ["name", "email", "phone", "billing_address"]);
         }
+    }
+
+    #[test]
+    fn a_commit_knows_its_own_clients() {
+        let preview = |n: u128| PreviewId::new(Uuid::from_u128(0x0195_0000_0001_7000_8000_0000_0000_0000 + n));
+        let made = client_of(preview(1), "x1");
+        assert_eq!(made, client_of(preview(1), "x1"));
+        assert!(made.to_string().starts_with("cl_0195000000017"), "{made}");
+        assert!(made != client_of(preview(1), "x2") && made != client_of(preview(2), "x1"));
     }
 
     /// C14, C15, R26: new is ticked and becomes a client; a duplicate is not ticked, and a tick links it; a linked one is left alone.

@@ -1,6 +1,6 @@
 //! The oracle: for each contact, every client is looked at, one after the other. Slow, and written without a look at the product's way.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use coportal_core::import::{Counts, Listed, Row, Status, classify};
 use coportal_core::ledger::ContactMark;
@@ -34,16 +34,10 @@ fn suspects(scene: &Scene, form: ContactMark) -> Vec<Suspect> {
     scene.clients.iter().map(of).collect()
 }
 
-/// The contacts of a list, each once, as it was shown last.
+/// The contacts of a list, each once.
 fn once(list: &[Listed]) -> Vec<&Listed> {
-    let mut seen: Vec<&str> = Vec::new();
-    let mut newest: BTreeMap<&str, &Listed> = BTreeMap::new();
-    for contact in list {
-        if newest.insert(&contact.external_id, contact).is_none() {
-            seen.push(&contact.external_id);
-        }
-    }
-    seen.into_iter().map(|id| newest[id]).collect()
+    let mut seen = BTreeSet::new();
+    list.iter().filter(|contact| seen.insert(&contact.external_id)).collect()
 }
 
 fn judge(scene: &Scene, suspects: &[Suspect], contact: &Listed, emails: &[String]) -> (Status, bool) {
