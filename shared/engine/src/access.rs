@@ -82,7 +82,7 @@ impl AccessProblem {
         match self {
             Self::Dead => Problem::new(ProblemKind::Conflict, "reconnect_required", format!("{label} no longer accepts the connection."))
                 .fix(
-                    format!("Ask an admin to reconnect {label}, then sync again. Nothing is lost meanwhile."),
+                    format!("Ask an admin to reconnect {label}. Nothing is lost meanwhile: what waits goes on by itself then."),
                     "Settings -> Integrations",
                     false,
                 ),
@@ -91,7 +91,7 @@ impl AccessProblem {
                 "token_refresh_pending",
                 format!("The sign-in at {label} is being renewed."),
             )
-            .fix("Try again in a minute.", "the invoice", true),
+            .fix("Nothing to do: what waits goes on by itself in a minute.", "the invoice", true),
             Self::Failed(failure) => failure.problem(),
             Self::Store(problem) => problem.clone(),
         }

@@ -288,7 +288,10 @@ fn stands(world: &World, end: &Outcome<SyncEnd>) -> Stands {
         Ok(SyncEnd::Waiting { state: SyncState::Waiting, waiting_for: WaitingFor::Reconnect, due_at: None, .. }) => Stands::Reconnect,
         Ok(SyncEnd::Waiting { state: SyncState::Waiting, waiting_for, due_at, problem, .. }) => {
             assert!(problem.as_ref().is_some_and(|problem| !problem.fix.what.is_empty()), "{end:?}");
-            Stands::Waiting(*waiting_for, due_at.map(|due| world.clock.now().duration_until(due).as_secs()))
+            let seconds = due_at.map(|due| world.clock.now().duration_until(due).as_secs());
+            // CoPortal's own first interval is five seconds, a fifth shorter to a fifth longer; what a ledger says is kept as it is.
+            let own = *waiting_for == WaitingFor::Ledger;
+            Stands::Waiting(*waiting_for, seconds.map(|seconds| if own && (4..=6).contains(&seconds) { 5 } else { seconds }))
         }
         Ok(SyncEnd::Failed(problem)) => {
             assert!(problem.fix.is_some(), "{problem:?}");

@@ -7,6 +7,7 @@ use coportal_core::id::InvoiceId;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::queue::{Message, SyncMessage, SyncQueue};
 use coportal_core::timeline::Actor;
+use futures_util::future::BoxFuture;
 
 use super::AutoSync;
 use crate::Engine;
@@ -25,7 +26,12 @@ impl Engine {
     ///
     /// # Errors
     /// When the table does not answer, or there was no time for all: the message is then to be given back.
-    pub async fn work(&self, ctx: &Ctx, message: &SyncMessage) -> Outcome<Vec<(InvoiceId, Outcome<SyncEnd>)>> {
+    pub fn work<'a>(&'a self, ctx: &'a Ctx, message: &'a SyncMessage) -> BoxFuture<'a, Outcome<Vec<(InvoiceId, Outcome<SyncEnd>)>>> {
+        // On the heap, and made here: what all steps of a sync need is too much for a caller's stack in an unoptimised build.
+        Box::pin(self.work_on(ctx, message))
+    }
+
+    async fn work_on(&self, ctx: &Ctx, message: &SyncMessage) -> Outcome<Vec<(InvoiceId, Outcome<SyncEnd>)>> {
         let SyncMessage { ws, ledger, generation, invoices } = message;
         let Some(first) = invoices.first() else { return Ok(Vec::new()) };
         let began = ctx.now();

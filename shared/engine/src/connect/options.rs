@@ -191,9 +191,19 @@ fn notes(before: &Options, after: &Options, ledger: Ledger, rules: Option<&Ledge
     if before.item != after.item && after.item == ItemPolicy::Mapped && target != Some(LineTarget::Item) {
         notes.push(format!("{label} takes invoice lines without an item, so a table of products has no effect there."));
     }
-    let later = [(!before.auto_sync && after.auto_sync, "Automatic sync")];
-    for (_, what) in later.into_iter().filter(|(switched_on, _)| *switched_on) {
-        notes.push(format!("{what} is stored, and has no effect yet: this version syncs invoices when somebody clicks."));
+    if !before.auto_sync && after.auto_sync {
+        let when = match after.sync_on {
+            SyncOn::Sent => "when they are sent, and whenever they change after that",
+            SyncOn::Created => "from the moment they are created, and whenever they change",
+        };
+        notes.push(format!(
+            "From now on invoices go to {label} by themselves {when}. Those that are there already are not touched until they change."
+        ));
+    }
+    if before.auto_sync && !after.auto_sync {
+        notes.push(
+            "From now on invoices are synced when somebody presses Sync. What is queued already is still brought to its end.".to_owned(),
+        );
     }
     if after.name_only_ok && !after.match_by.contains(&MatchBy::Name) {
         notes.push("name_only_ok has no effect while names are not matched.".to_owned());
@@ -297,16 +307,22 @@ mod tests {
         assert!(view.notes.iter().any(|note| note.contains("stay as they are")), "C7: {:?}", view.notes);
     }
 
-    /// An option that nothing acts on yet says so when it is switched on, and only then.
+    /// R35, C30: switching auto-sync on or off says what follows; an option that has no effect says so.
     #[test]
-    fn an_option_without_effect_says_so() {
+    fn r35_auto_sync_says_what_follows() {
         let before = Options::defaults(Ledger::Xero);
         let notes = |text: &str| {
             let after = patch(text).apply(&before, Ledger::Xero).unwrap();
             OptionsView::new(&before, after, Ledger::Xero, None, true).unwrap().notes
         };
-        assert!(notes(r#"{"auto_sync":true}"#).iter().any(|note| note.contains("has no effect yet")));
+        let on = |text| notes(text).into_iter().find(|note| note.starts_with("From now on invoices go to Xero by themselves")).unwrap();
+        assert!(on(r#"{"auto_sync":true}"#).contains("when they are sent"));
+        assert!(on(r#"{"auto_sync":true,"also_draft_source":true,"sync_on":"created"}"#).contains("created"));
+        let running = patch(r#"{"auto_sync":true}"#).apply(&before, Ledger::Xero).unwrap();
+        let off = patch(r#"{"auto_sync":false}"#).apply(&running, Ledger::Xero).unwrap();
+        let told = OptionsView::new(&running, off, Ledger::Xero, None, true).unwrap().notes;
+        assert!(told.iter().any(|note| note.contains("What is queued already")), "{told:?}");
         assert!(notes(r#"{"item":"mapped"}"#).iter().any(|note| note.contains("has no effect there")), "Xero has no items");
-        assert!(!notes(r#"{"rounding":"line"}"#).iter().any(|note| note.contains("has no effect yet")));
+        assert!(notes(r#"{"rounding":"line"}"#).is_empty());
     }
 }

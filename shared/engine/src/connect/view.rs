@@ -195,7 +195,7 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: 
         _ if workspace.plan < required => HealthView::new(
             HealthLevel::Stopped,
             format!("The {} plan does not include {label}: syncing has stopped, links and choices are kept.", workspace.plan.label()),
-            Some(format!("Upgrade to {} or higher; then sync again what waits.", required.label())),
+            Some(format!("Upgrade to {} or higher: what waits goes on by itself then.", required.label())),
         ),
         ConnectionStatus::ChooseOrganisation => HealthView::new(
             HealthLevel::Attention,
@@ -205,7 +205,7 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: 
         ConnectionStatus::ReconnectRequired => HealthView::new(
             HealthLevel::Stopped,
             connection.reconnect_reason.clone().unwrap_or_else(|| format!("{label} no longer accepts the connection to {name}.")),
-            Some(format!("Reconnect {label}, then sync again what waits: nothing of it is lost.")),
+            Some(format!("Reconnect {label}: what waits goes on by itself then, and nothing of it is lost.")),
         ),
         ConnectionStatus::Connected if shared => HealthView::new(
             HealthLevel::Attention,

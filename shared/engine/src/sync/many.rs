@@ -6,6 +6,7 @@ use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::timeline::Actor;
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 
 use super::{SyncEnd, SyncRequest};
@@ -34,7 +35,7 @@ impl Engine {
         for &invoice in invoices {
             let end = if ctx.has_time_for(call + AROUND_A_CALL) {
                 let request = SyncRequest { workspace: ws, invoice, ledger, actor: actor.clone() };
-                Box::pin(self.sync_in(ctx, request, generation)).await
+                self.sync_in(ctx, request, generation).await
             } else {
                 Err(no_time())
             };
@@ -44,12 +45,14 @@ impl Engine {
     }
 
     /// One invoice, in the organisation of `generation` and no other.
-    async fn sync_in(&self, ctx: &Ctx, request: SyncRequest, generation: Generation) -> Outcome<SyncEnd> {
-        let mut run = self.load(ctx, request).await?;
-        if run.connection.generation != generation {
-            return Err(other_organisation(run.request.ledger));
-        }
-        run.sync().await
+    fn sync_in<'a>(&'a self, ctx: &'a Ctx, request: SyncRequest, generation: Generation) -> BoxFuture<'a, Outcome<SyncEnd>> {
+        Box::pin(async move {
+            let mut run = self.load(ctx, request).await?;
+            if run.connection.generation != generation {
+                return Err(other_organisation(run.request.ledger));
+            }
+            run.sync().await
+        })
     }
 }
 

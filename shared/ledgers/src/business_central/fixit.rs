@@ -101,14 +101,14 @@ impl Catalogue for Cause {
             Self::Unreachable => entry(
                 "business_central_unreachable",
                 "Business Central could not be reached. Nothing was sent.",
-                "Sync the invoice again in a minute; if it lasts, ask the company's Microsoft administrator for the service's health.",
+                "What waits goes on by itself; if it lasts, ask the company's Microsoft administrator for the service's health.",
                 ADMIN,
                 true,
             ),
             Self::NoAnswer => entry(
                 "business_central_no_answer",
                 "Business Central did not answer in time. Nothing was changed.",
-                "Sync the invoice again in a minute; if it lasts, ask the company's Microsoft administrator for the service's health.",
+                "What waits goes on by itself; if it lasts, ask the company's Microsoft administrator for the service's health.",
                 ADMIN,
                 true,
             ),
@@ -122,7 +122,7 @@ impl Catalogue for Cause {
             Self::ServerError => entry(
                 "business_central_server_error",
                 "Business Central had an error of its own while it was read. Nothing was changed.",
-                "Sync the invoice again in a minute; if it lasts, send the request id to support.",
+                "What waits goes on by itself; if it lasts, send the request id to support.",
                 "CoPortal support",
                 true,
             ),
@@ -136,7 +136,7 @@ impl Catalogue for Cause {
             Self::AnswerUnreadable => entry(
                 "business_central_answer_unreadable",
                 "Business Central's answer arrived damaged. Nothing was changed.",
-                "Sync the invoice again in a minute; if it lasts, send the request id to support.",
+                "What waits goes on by itself; if it lasts, send the request id to support.",
                 "CoPortal support",
                 true,
             ),
@@ -150,7 +150,7 @@ impl Catalogue for Cause {
             Self::LimitReached => entry(
                 "business_central_limit_reached",
                 "Business Central takes no more calls for the connected user for the moment.",
-                "Sync the invoice again in a few minutes.",
+                "Nothing to do: what waits goes on by itself.",
                 WAIT,
                 true,
             ),

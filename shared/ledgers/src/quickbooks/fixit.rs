@@ -129,14 +129,14 @@ impl Catalogue for Cause {
             Self::Unreachable => entry(
                 "quickbooks_unreachable",
                 "QuickBooks Online could not be reached. Nothing was sent.",
-                "Sync the invoice again in a minute; if it lasts, look at the QuickBooks status page.",
+                "What waits goes on by itself; if it lasts, look at the QuickBooks status page.",
                 STATUS,
                 true,
             ),
             Self::NoAnswer => entry(
                 "quickbooks_no_answer",
                 "QuickBooks Online did not answer in time. Nothing was changed.",
-                "Sync the invoice again in a minute; if it lasts, look at the QuickBooks status page.",
+                "What waits goes on by itself; if it lasts, look at the QuickBooks status page.",
                 STATUS,
                 true,
             ),
@@ -150,14 +150,14 @@ impl Catalogue for Cause {
             Self::ServerError => entry(
                 "quickbooks_server_error",
                 "QuickBooks Online had a fault of its own. Nothing was changed.",
-                "Sync the invoice again in a few minutes; if it lasts, look at the QuickBooks status page.",
+                "What waits goes on by itself; if it lasts, look at the QuickBooks status page.",
                 STATUS,
                 true,
             ),
             Self::AnswerUnreadable => entry(
                 "quickbooks_answer_unreadable",
                 "QuickBooks Online's answer arrived damaged. Nothing was changed.",
-                "Sync the invoice again in a minute.",
+                "Nothing to do: what waits goes on by itself.",
                 INVOICE,
                 true,
             ),
@@ -171,7 +171,7 @@ impl Catalogue for Cause {
             Self::LimitReached => entry(
                 "quickbooks_limit_reached",
                 "QuickBooks Online takes no more requests for this company at the moment.",
-                "Sync again a minute later; the limit counts all apps that are connected to the company.",
+                "Nothing to do: what waits goes on by itself when the minute is over; the limit counts all apps that are connected to the company.",
                 INVOICE,
                 true,
             ),
