@@ -55,6 +55,11 @@ update: ## rewrites what is generated from code: marked blocks of the README, do
 money: ## a million random invoices in four ledgers, to the cent (optimised build; ARGS="--count N --seed S --json")
 	@cargo run --quiet --release --locked -p money -- $(ARGS)
 
+.PHONY: chaos
+chaos: ## 500 more random histories, from where the last call stopped (optimised build; ARGS="--histories N --seed S")
+	@mkdir -p target
+	@cargo run --quiet --release --locked -p chaos -- random --histories 500 --seed 1 --state target/chaos-series.json --json $(ARGS)
+
 .PHONY: bench
 bench: ## benchmarks (optimised build; its own compile)
 	@cargo bench --locked -p bench

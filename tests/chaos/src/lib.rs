@@ -4,6 +4,9 @@
 //! simulator directly. Every call to either passes one [`wire::Wire`], which counts it and, at a chosen one, stops the work before or
 //! after it, loses its answer, or holds the answer back.
 
+pub mod random;
+pub mod scenario;
 pub mod scene;
+pub mod systematic;
 pub mod wire;
 pub mod world;

@@ -120,7 +120,7 @@ impl World {
     /// When the harness is malformed.
     pub async fn sync(&self, invoice: InvoiceId) -> Result<Outcome<SyncEnd>> {
         let request = SyncRequest { invoice, ..self.request() };
-        Ok(self.process()?.sync_invoice(&self.ctx(), request).await)
+        Ok(Box::pin(self.process()?.sync_invoice(&self.ctx(), request)).await)
     }
 
     /// Clicks until nothing is due any more, at most `clicks` times, moving the clock by what the answers say. Answers the last end.

@@ -49,6 +49,8 @@ pub struct Passed {
     pub side: Side,
     /// The operation: an AWS target, or method and path without its query.
     pub operation: String,
+    /// What a write to the table is about: the kind of its (first) item, `CLAIM` and `LINK_CLAIM` where it claims a sync row or a contact's.
+    pub subject: String,
 }
 
 /// Answers of the vendor that another one takes the place of, after the call has had its effect.
@@ -184,10 +186,10 @@ impl Wire {
         self.release.notify_one();
     }
 
-    fn pass(&self, side: Side, operation: String) -> Option<Fault> {
+    fn pass(&self, side: Side, operation: String, subject: String) -> Option<Fault> {
         let mut state = self.state();
         let index = state.passed.len();
-        state.passed.push(Passed { side, operation });
+        state.passed.push(Passed { side, operation, subject });
         let (_, fault) = state.armed.filter(|(call, _)| *call == index)?;
         state.struck = true;
         Some(fault)
@@ -200,9 +202,9 @@ impl Wire {
     }
 
     /// Carries one call. `None` stands for a connection that broke.
-    async fn carry<T>(&self, side: Side, operation: String, call: impl Future<Output = T>) -> Option<T> {
+    async fn carry<T>(&self, side: Side, operation: String, subject: String, call: impl Future<Output = T>) -> Option<T> {
         self.take_turns().await;
-        match self.pass(side, operation) {
+        match self.pass(side, operation, subject) {
             None => {
                 let answer = call.await;
                 self.take_turns().await;
@@ -252,7 +254,8 @@ impl HttpConnector for AwsSide {
         HttpConnectorFuture::new(async move {
             let request = sdk::request(sent)?;
             let operation = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or("?").to_owned();
-            let answer = side.wire.carry(Side::Aws, operation, side.cloud.handle(request)).await;
+            let subject = subject(&operation, request.body());
+            let answer = side.wire.carry(Side::Aws, operation, subject, side.cloud.handle(request)).await;
             let answer = answer.ok_or_else(|| ConnectorError::io("the connection broke".into()))?;
             sdk::response(answer)
         })
@@ -262,6 +265,22 @@ impl HttpConnector for AwsSide {
 impl HttpClient for AwsSide {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// What a write to the table is about; empty for everything else.
+fn subject(operation: &str, body: &[u8]) -> String {
+    if !["UpdateItem", "PutItem", "TransactWriteItems"].iter().any(|write| operation.ends_with(write)) {
+        return String::new();
+    }
+    let body = String::from_utf8_lossy(body);
+    // The kind stands before the first `#` of a partition's name.
+    let named = body.split_once("\"pk\":{\"S\":\"").map_or("", |(_, rest)| rest);
+    let kind = named.split(['#', '"']).next().unwrap_or_default();
+    match kind {
+        "SYNC" if body.contains("\"syncing\"") => "CLAIM".to_owned(),
+        "CLINK" if body.contains("create_contact") => "LINK_CLAIM".to_owned(),
+        kind => kind.to_owned(),
     }
 }
 
@@ -278,7 +297,8 @@ impl Transport for VendorSide {
         Box::pin(async move {
             let operation = format!("{} {}", request.method(), request.uri().path());
             let broke = || TransportError::MaybeSent("the connection broke".to_owned());
-            let answer = self.wire.carry(Side::Vendor, operation.clone(), self.simulator.handle(request)).await.ok_or_else(broke)?;
+            let answer =
+                self.wire.carry(Side::Vendor, operation.clone(), String::new(), self.simulator.handle(request)).await.ok_or_else(broke)?;
             if let Some(other) = self.wire.replacement(&operation) {
                 return Ok(other);
             }

@@ -40,15 +40,15 @@ use uuid::Uuid;
 
 use crate::wire::{VendorSide, Wire, aws_client};
 
-const CLIENT_ID: &str = "chaos-client";
-const CLIENT_SECRET: &str = "chaos-secret";
-const ORIGIN: &str = "https://coportal.test";
+pub(crate) const CLIENT_ID: &str = "chaos-client";
+pub(crate) const CLIENT_SECRET: &str = "chaos-secret";
+pub(crate) const ORIGIN: &str = "https://coportal.test";
 const VENDOR: &str = "https://ledger.test";
 /// Every world begins at this instant.
-const BEGINNING: &str = "2026-03-02T09:00:00Z";
+pub(crate) const BEGINNING: &str = "2026-03-02T09:00:00Z";
 
 /// The product's clock is the harness's.
-struct WorldClock(Clock);
+pub(crate) struct WorldClock(pub(crate) Clock);
 
 impl coportal_core::ctx::Clock for WorldClock {
     fn now(&self) -> Timestamp {
@@ -57,7 +57,7 @@ impl coportal_core::ctx::Clock for WorldClock {
 }
 
 /// A seeded source, so that a world replays exactly (SplitMix64; nothing here needs to be unguessable).
-struct Seeded(Mutex<u64>);
+pub(crate) struct Seeded(pub(crate) Mutex<u64>);
 
 impl Random for Seeded {
     fn fill(&self, bytes: &mut [u8]) {
@@ -82,7 +82,7 @@ fn client_secret_parameter(ledger: Ledger) -> String {
     format!("/coportal/{ledger}/client-secret")
 }
 
-fn simulator(ledger: Ledger, config: Config) -> Arc<dyn AnyLedger> {
+pub(crate) fn simulator(ledger: Ledger, config: Config) -> Arc<dyn AnyLedger> {
     match ledger {
         Ledger::Xero => Arc::new(simulators::xero::Simulator::new(config)),
         Ledger::Quickbooks => Arc::new(simulators::quickbooks::Simulator::new(config)),
@@ -333,7 +333,7 @@ impl World {
         tokio::select! {
             biased;
             () = self.wire.death() => Ok(Run::Died),
-            end = engine.sync_invoice(&ctx, self.request()) => Ok(Run::Ended(Box::new(end))),
+            end = Box::pin(engine.sync_invoice(&ctx, self.request())) => Ok(Run::Ended(Box::new(end))),
         }
     }
 
@@ -346,7 +346,7 @@ impl World {
         tokio::select! {
             biased;
             () = self.wire.death() => Ok(Run::Died),
-            end = engine.approve(&ctx, self.request()) => Ok(Run::Ended(Box::new(end))),
+            end = Box::pin(engine.approve(&ctx, self.request())) => Ok(Run::Ended(Box::new(end))),
         }
     }
 

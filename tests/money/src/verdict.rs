@@ -14,6 +14,7 @@ use coportal_core::money::{Currency, Rate};
 use coportal_core::pricing::Totals;
 use coportal_core::sync::content::{BuiltContent, ContentInputs, build};
 use coportal_core::sync::row::SyncRow;
+use coportal_core::sync::settle::document_mark;
 use coportal_core::workspace::{Plan, TaxRounding, Workspace};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -148,6 +149,97 @@ fn facts(case: &Case, one_rate: bool) -> Result<Facts> {
     })
 }
 
+/// Where an invoice goes: an organisation as the product knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The ledger.
+    pub rules: &'a LedgerRules,
+    /// The organisation's facts.
+    pub facts: &'a Facts,
+    /// Its choices.
+    pub choices: &'a Choices,
+    /// The contact that the invoice is written to.
+    pub contact: &'a str,
+    /// Whether it taxes by document at one rate.
+    pub one_rate: bool,
+}
+
+/// What is to be done with an invoice, before anything is sent.
+#[derive(Debug)]
+pub enum Planned {
+    /// A person is asked first.
+    Held,
+    /// It is pushed.
+    Push(Box<Push>),
+}
+
+/// An invoice that is pushed, and what everybody reckons of it.
+#[derive(Debug)]
+pub struct Push {
+    /// What is sent.
+    pub content: BuiltContent,
+    own: Totals,
+    shown: oracle::Totals,
+    expected: oracle::Totals,
+}
+
+/// Builds the content of a case for a place; `name` becomes the invoice's number, and with it its mark.
+///
+/// # Errors
+/// A violation, in a sentence: a hold without a reason, or a question that is none of money.
+pub fn plan(case: &Case, place: Place<'_>, name: &str) -> Result<Planned> {
+    let Place { rules, facts, choices, contact, one_rate } = place;
+    let ledger = rules.ledger;
+    let (invoice, workspace) = (Invoice { number: name.to_owned(), ..invoice(case)? }, workspace(case)?);
+    let options = Options { rounding: if case.rounding_line { Rounding::Line } else { Rounding::Hold }, ..Options::defaults(ledger) };
+    let asked = for_oracle(case)?;
+    let shown = oracle::shown(&asked);
+    let own = invoice.totals(workspace.tax_rounding);
+    ensure!(same(own, &shown)?, "CoPortal shows {own:?}, the oracle {shown:?}");
+    let expected = oracle::in_ledger(&asked, books::arithmetic(ledger, one_rate));
+    let url = document_mark(rules.document_mark, &format!("https://app.example/invoices/{name}"));
+    let built = build(ContentInputs {
+        rules,
+        workspace: &workspace,
+        invoice: &invoice,
+        facts,
+        choices,
+        options: &options,
+        row: &SyncRow::default(),
+        contact,
+        url: &url,
+    });
+    match built {
+        Ok(content) => Ok(Planned::Push(Box::new(Push { content, own, shown, expected }))),
+        Err(hold) if hold.question == Question::MapTax && one_rate && several_rates(case) => Ok(Planned::Held),
+        Err(hold) if hold.question != Question::TotalsDiffer => bail!("held for another reason: {}", hold.detail),
+        Err(hold) if expected == shown => bail!("held although the ledger makes the same of it: {}", hold.detail),
+        Err(_) => Ok(Planned::Held),
+    }
+}
+
+/// Judges a pushed invoice by what the ledger made of it.
+///
+/// # Errors
+/// A violation, in a sentence: other cents, or a rounding line that nobody allowed or that does not close the gap.
+pub fn verdict(case: &Case, push: &Push, in_ledger: Totals) -> Result<Verdict> {
+    let Push { content: built, own, shown, expected } = push;
+    ensure!(in_ledger == built.totals, "the core expects {:?}, the simulator makes {in_ledger:?}", built.totals);
+    if built.rounding_account.is_none() {
+        ensure!(same(built.totals, expected)?, "the core expects {:?}, the oracle {expected:?}", built.totals);
+        ensure!(built.totals == *own, "pushed as {:?}, shown as {own:?}", built.totals);
+        return Ok(Verdict::Pushed);
+    }
+    ensure!(case.rounding_line, "a rounding line that nobody allowed");
+    ensure!(expected != shown, "a rounding line where none is needed");
+    let bridged = built.content.lines.iter().filter(|line| line.key.is_none()).map(|line| line.unit_price).sum::<Decimal>();
+    let limit = Decimal::new(5, built.content.currency.minor_units());
+    ensure!(bridged.abs() <= limit && !bridged.is_zero(), "a rounding line of {bridged}");
+    ensure!(built.totals.total == own.total, "with its rounding line {:?}, shown as {own:?}", built.totals);
+    ensure!(exact(&bridged.to_string()).as_ref() == Some(&(&shown.total - &expected.total)), "a rounding line of {bridged}");
+    Ok(Verdict::RoundingLine)
+}
+
 /// Builds the content of a case for a ledger and compares CoPortal's, the core's, the simulator's and the oracle's figures.
 ///
 /// # Errors
@@ -155,8 +247,6 @@ fn facts(case: &Case, one_rate: bool) -> Result<Facts> {
 pub fn judge(case: &Case, rules: &LedgerRules) -> Result<Verdict> {
     let ledger = rules.ledger;
     let one_rate = case.one_rate && ledger == Ledger::Quickbooks;
-    let (invoice, workspace, facts) = (invoice(case)?, workspace(case)?, facts(case, one_rate)?);
-    let options = Options { rounding: if case.rounding_line { Rounding::Line } else { Rounding::Hold }, ..Options::defaults(ledger) };
     let choices = Choices {
         sales_account: Some("200".to_owned()),
         sales_item: Some("1".to_owned()),
@@ -164,44 +254,15 @@ pub fn judge(case: &Case, rules: &LedgerRules) -> Result<Verdict> {
         payment_account: None,
         tax_map: BTreeMap::new(),
     };
-    let asked = for_oracle(case)?;
-    let shown = oracle::shown(&asked);
-    let own = invoice.totals(workspace.tax_rounding);
-    ensure!(same(own, &shown)?, "CoPortal shows {own:?}, the oracle {shown:?}");
-    let expected = oracle::in_ledger(&asked, books::arithmetic(ledger, one_rate));
-    let built = build(ContentInputs {
-        rules,
-        workspace: &workspace,
-        invoice: &invoice,
-        facts: &facts,
-        choices: &choices,
-        options: &options,
-        row: &SyncRow::default(),
-        contact: "contact",
-        url: "https://app.example/invoices/1",
-    });
-    let built = match built {
-        Ok(built) => built,
-        Err(hold) if hold.question == Question::MapTax && one_rate && several_rates(case) => return Ok(Verdict::Held),
-        Err(hold) if hold.question != Question::TotalsDiffer => bail!("held for another reason: {}", hold.detail),
-        Err(hold) if expected == shown => bail!("held although the ledger makes the same of it: {}", hold.detail),
-        Err(_) => return Ok(Verdict::Held),
-    };
-    let in_ledger = simulated(&built, ledger, one_rate, case)?;
-    ensure!(in_ledger == built.totals, "the core expects {:?}, the simulator makes {in_ledger:?}", built.totals);
-    if built.rounding_account.is_none() {
-        ensure!(same(built.totals, &expected)?, "the core expects {:?}, the oracle {expected:?}", built.totals);
-        ensure!(built.totals == own, "pushed as {:?}, shown as {own:?}", built.totals);
-        return Ok(Verdict::Pushed);
+    let facts = facts(case, one_rate)?;
+    let place = Place { rules, facts: &facts, choices: &choices, contact: "contact", one_rate };
+    match plan(case, place, "CP-1")? {
+        Planned::Held => Ok(Verdict::Held),
+        Planned::Push(push) => {
+            let in_ledger = simulated(&push.content, ledger, one_rate, case)?;
+            verdict(case, &push, in_ledger)
+        }
     }
-    ensure!(case.rounding_line, "a rounding line that nobody allowed");
-    ensure!(expected != shown, "a rounding line where none is needed");
-    let bridged = built.content.lines.iter().filter(|line| line.key.is_none()).map(|line| line.unit_price).sum::<Decimal>();
-    let limit = Decimal::new(5, invoice.currency.minor_units());
-    ensure!(bridged.abs() <= limit && !bridged.is_zero(), "a rounding line of {bridged}");
-    ensure!(built.totals.total == own.total, "with its rounding line {:?}, shown as {own:?}", built.totals);
-    ensure!(exact(&bridged.to_string()).as_ref() == Some(&(&shown.total - &expected.total)), "a rounding line of {bridged}");
-    Ok(Verdict::RoundingLine)
 }
 
 fn several_rates(case: &Case) -> bool {

@@ -128,7 +128,10 @@ impl Run<'_> {
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
         let row = &mut self.row.value;
         row.lease = Some(Lease { owner: self.id, until: now.saturating_add(self.api.rules.lease()).unwrap_or(Timestamp::MAX) });
-        row.attempts += 1;
+        if begun.is_none() || self.tried != Some(intent.id) {
+            row.attempts += 1;
+        }
+        self.tried = Some(intent.id);
         row.wanted = row.wanted.max(self.invoice.version);
         row.hash = None;
         row.hold = None;
@@ -138,7 +141,11 @@ impl Run<'_> {
         row.state = SyncState::Syncing;
         row.intent = Some(intent.clone());
         match self.engine.store.claim_row(self.ctx, self.key(), &self.row.value, self.row.rev, now).await? {
-            Claim::Won { rev } => self.row.rev = rev,
+            Claim::Won { rev } => {
+                self.row.rev = rev;
+                // What was seen before this send says nothing of what comes of it: should its answer be lost, it is looked for anew.
+                self.found.document_look = None;
+            }
             Claim::Lost(current) => {
                 // Somebody else claimed, or finished: look at the row as it is now.
                 self.row = *current;

@@ -10,10 +10,10 @@ use coportal_core::client::Client;
 use coportal_core::connection::{Connection, ConnectionStatus, MatchBy};
 use coportal_core::contact::ContactLink;
 use coportal_core::ctx::Ctx;
-use coportal_core::document::{RemoteDocument, SentDocument};
+use coportal_core::document::{Paid, RemoteDocument, SentDocument};
 use coportal_core::facts::Facts;
-use coportal_core::failure::{Disposition, Failure};
-use coportal_core::id::{EventId, RunId};
+use coportal_core::failure::{Disposition, Failure, Question};
+use coportal_core::id::{EventId, IntentId, RunId};
 use coportal_core::invoice::Invoice;
 use coportal_core::ledger::ContactMark;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
@@ -27,6 +27,7 @@ use coportal_core::workspace::Workspace;
 use coportal_ledgers::exec::Meter;
 use coportal_ledgers::{Access, LedgerApi};
 use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
 
 use super::answer::{Changed, SyncEnd};
 use super::ends::public_half;
@@ -36,6 +37,9 @@ use crate::access::{AccessProblem, AccessToken};
 
 /// Most steps of one run; a correct plan needs far fewer, and a wrong one must not spin against a vendor.
 const MAX_STEPS: u32 = 40;
+
+/// Most steps of one payment: what is open is read, it is written, sent or looked for once more, and settled.
+const STEPS_OF_A_PAYMENT: u32 = 6;
 
 /// How long a run relies on the connection as it has read it. A quick sync never reads it again; a slow one sends nothing any more soon
 /// after somebody has disconnected or chosen another organisation.
@@ -83,6 +87,8 @@ pub(super) struct Run<'e> {
     pub(super) meter: Meter,
     pub(super) changed: Changed,
     pub(super) resent: bool,
+    /// The intent that this run has counted as an attempt: a document that goes on line by line is tried once and not once a line.
+    pub(super) tried: Option<IntentId>,
     /// Nothing is stored anywhere.
     pub(super) dry: bool,
     pub(super) contact_turns: u32,
@@ -139,6 +145,7 @@ impl<'e> Run<'e> {
             meter: Meter::default(),
             changed: Changed::Nothing,
             resent: false,
+            tried: None,
             dry: false,
             contact_turns: 0,
             stood_at: ctx.now(),
@@ -150,8 +157,10 @@ impl<'e> Run<'e> {
 impl Run<'_> {
     /// Runs to an end.
     pub(super) async fn sync(&mut self) -> Outcome<SyncEnd> {
-        // A ledger that takes one line a call needs a step each.
-        let steps = MAX_STEPS.saturating_add(u32::try_from(self.invoice.lines.len()).unwrap_or(u32::MAX));
+        // A ledger that takes one line a call needs a step each; so does each payment, with a look of its own where an answer is lost.
+        let each = |count: usize, steps: u32| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(steps);
+        let lines = each(self.invoice.lines.len(), 1);
+        let steps = MAX_STEPS.saturating_add(lines).saturating_add(each(self.invoice.payments.len(), STEPS_OF_A_PAYMENT));
         for _ in 0..steps {
             let step = next_step(self.view());
             // On the heap: the union of all steps' states is too much for a caller's stack in an unoptimised build.
@@ -159,7 +168,7 @@ impl Run<'_> {
                 return Ok(end);
             }
         }
-        Err(Problem::internal_error(format_args!("a sync of {} did not come to an end in {MAX_STEPS} steps", self.invoice.id)))
+        Err(Problem::internal_error(format_args!("a sync of {} did not come to an end in {steps} steps", self.invoice.id)))
     }
 
     /// What the planner sees.
@@ -238,11 +247,10 @@ impl Run<'_> {
             // A read has no effect to look for: it is simply tried again later.
             Err(ReadStop::Failed(failure)) => match failure.disposition.clone() {
                 Disposition::Retry { not_before } => self.retry_later(&failure, not_before).await.map(Next::End),
-                Disposition::LookFirst => self.retry_later(&failure, None).await.map(Next::End),
+                // Nor does it rest on a version that somebody could have been faster with.
+                Disposition::LookFirst | Disposition::Stale => self.retry_later(&failure, None).await.map(Next::End),
                 Disposition::Reauthorize => self.cut_off().await,
-                Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Stale | Disposition::Defect => {
-                    self.failed(&failure).await.map(Next::End)
-                }
+                Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Defect => self.failed(&failure).await.map(Next::End),
             },
         }
     }
@@ -310,10 +318,32 @@ impl Run<'_> {
             Step::LookNumber(look) => {
                 self.api.documents.look(access, look).await.map(|answered| self.found.number_look = Some(answered.value))
             }
-            Step::ReadPayments(id) => self.payments()?.payments(access, id).await.map(|answered| self.found.paid = Some(answered.value)),
+            Step::ReadPayments(id) => match self.payments()?.payments(access, id).await {
+                Ok(answered) => {
+                    self.found.paid = Some(answered.value);
+                    Ok(())
+                }
+                // Where the document is gone, that is the question; nothing is settled by what is open on no document (C1).
+                Err(failure) if is_gone(&failure) => {
+                    self.found.document = Some(None);
+                    Ok(())
+                }
+                Err(failure) => Err(failure),
+            },
             Step::LookPayment(look) => {
                 let document = look.external_id.as_deref().unwrap_or_default();
-                self.payments()?.payments(access, document).await.map(|answered| self.found.payment_look = Some(answered.value))
+                match self.payments()?.payments(access, document).await {
+                    Ok(answered) => {
+                        self.found.payment_look = Some(answered.value);
+                        Ok(())
+                    }
+                    // No payment of ours is to be seen there any more, and nothing is open: a person is asked in the end (C1).
+                    Err(failure) if is_gone(&failure) => {
+                        self.found.payment_look = Some(Paid { balance: Decimal::ZERO, contact: None, payments: Vec::new() });
+                        Ok(())
+                    }
+                    Err(failure) => Err(failure),
+                }
             }
             Step::ContinueDocument(_)
             | Step::ApproveDocument { .. }
@@ -544,6 +574,11 @@ impl Run<'_> {
         refresh_link(&mut link, there);
         link
     }
+}
+
+/// Whether a read says that the document is not there.
+fn is_gone(failure: &Failure) -> bool {
+    failure.disposition == Disposition::Hold { question: Question::DocumentGone }
 }
 
 /// Takes over what the ledger says about a document now.

@@ -107,6 +107,15 @@ fn update(write: &DocumentWrite) -> Update {
     Update { is_gross, requests }
 }
 
+/// A change of the header that changes nothing: our own two marks again, for a later part of an update to carry its version in.
+pub(super) fn marks_of(header: &Change) -> Option<Box<RawValue>> {
+    const MARKS: [&str; 2] = ["externalDocumentNumber", "customerPurchaseOrderReference"];
+    let fields: serde_json::Map<String, Value> =
+        header.body.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let marks: serde_json::Map<String, Value> = fields.into_iter().filter(|(name, _)| MARKS.contains(&name.as_str())).collect();
+    to_raw_value(&marks).ok()
+}
+
 /// Only what changes, and always our own two marks: what is sent again is validated again, which may end in a question that nobody is there
 /// to answer. After posting nothing but the due date may be named.
 fn header_changes<'a>(write: &'a DocumentWrite, rests_on: Option<&Version>) -> HeaderBody<'a> {

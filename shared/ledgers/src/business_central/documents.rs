@@ -24,6 +24,14 @@ use crate::{Access, Answered, Called, Documents, Drafts, Stepwise};
 
 const LINES: &str = "salesInvoiceLines";
 
+/// What guards the next part of an update.
+#[derive(serde::Deserialize)]
+struct VersionOnly {
+    id: String,
+    #[serde(rename = "@odata.etag")]
+    etag: String,
+}
+
 /// Candidates of a look on one page.
 const CANDIDATES: usize = 100;
 
@@ -246,26 +254,46 @@ impl BusinessCentral {
         self.change(access, change).await.map(|_| ())
     }
 
-    /// Batches of at most a hundred requests, in order. The first is guarded by the header's version; those after it, of an update larger
-    /// than that, rest on the first.
+    /// Batches of at most a hundred requests, in order, and each a transaction that begins with a guarded change of the header: the first by
+    /// the version that the update rests on, each later one by the version with which the one before it ended, read inside that same
+    /// transaction. Whoever comes in between makes the next part stale, and nothing of theirs is written over (R64, C29).
     async fn change_all(&self, access: Access<'_>, external_id: &str, changes: &[body::Change]) -> Result<(), Failure> {
+        let Some((header, lines)) = changes.split_first() else { return Ok(()) };
         let place = Self::place(access)?;
-        for (number, some) in changes.chunks(BATCH_MAX).enumerate() {
-            let url = |path: &str| place.below(&format!("{}{path}", invoice(external_id)));
-            let requests: Vec<Inner<'_>> = some
+        let url = |path: &str| place.below(&format!("{}{path}", invoice(external_id)));
+        let marks = body::marks_of(header);
+        // In one part where they fit; else each part has two requests of its own, the guard and the reading of its version.
+        let parts: Vec<&[body::Change]> =
+            if changes.len() <= BATCH_MAX { vec![lines] } else { lines.chunks(BATCH_MAX.saturating_sub(2)).collect() };
+        let mut guard = header.if_match.clone();
+        for (number, part) in parts.iter().enumerate() {
+            let body = if number == 0 { header.body.as_deref() } else { marks.as_deref() };
+            let guarded = std::iter::once(("PATCH", "", guard.as_deref(), body));
+            let those = part
                 .iter()
+                .map(|change| (change.method.as_str(), change.path.as_str(), change.if_match.as_deref(), change.body.as_deref()));
+            let is_last = number + 1 == parts.len();
+            let reading = (!is_last).then_some(("GET", "", None, None));
+            let requests: Vec<Inner<'_>> = guarded
+                .chain(those)
+                .chain(reading)
                 .enumerate()
-                .map(|(index, change)| {
-                    Inner::new(index, &change.method, url(&change.path), change.if_match.as_deref(), change.body.as_deref())
-                })
+                .map(|(index, (method, path, if_match, body))| Inner::new(index, method, url(path), if_match, body))
                 .collect();
-            let outcome = self.change_some(access, &requests, number == 0).await;
-            outcome.map_err(|failure| if number == 0 { failure } else { outcome::after_write(failure) })?;
+            let outcome = self.change_some(access, external_id, &requests, !is_last).await;
+            guard = outcome.map_err(|failure| if number == 0 { failure } else { outcome::after_write(failure) })?;
         }
         Ok(())
     }
 
-    async fn change_some(&self, access: Access<'_>, requests: &[Inner<'_>], has_header: bool) -> Result<(), Failure> {
+    /// One part of an update; answers the header's version after it, where the part ends with reading it.
+    async fn change_some(
+        &self,
+        access: Access<'_>,
+        external_id: &str,
+        requests: &[Inner<'_>],
+        reads_version: bool,
+    ) -> Result<Option<String>, Failure> {
         let reply = self.batch(access, "update_invoice", requests, Effect::Write, Subject::Document).await?;
         if outcome::refuses_batch(&reply.answer) {
             // Request by request an update could stay half done, so it is not sent that way.
@@ -275,11 +303,18 @@ impl BusinessCentral {
             return Err(reply.failure());
         }
         match batch::answers(&reply, requests.len()) {
-            Ok(_) => Ok(()),
+            Ok(answers) if reads_version => {
+                let after = answers.last().and_then(|answer| serde_json::from_slice::<VersionOnly>(answer.body()).ok());
+                match after.filter(|after| after.id.eq_ignore_ascii_case(external_id)) {
+                    Some(after) => Ok(Some(after.etag)),
+                    // Done, and no version to guard what follows: it must not be taken for undone, and nothing more is sent on a guess.
+                    None => Err(outcome::after_write(reply.unexpected("a part of an update without the version after it"))),
+                }
+            }
+            Ok(_) => Ok(None),
             // The document is there, and a line of it is not as it was known: somebody was faster.
             Err((Some(place), failure))
-                if (place > 0 || !has_header)
-                    && (outcome::is(&failure, Cause::DocumentMissing) || outcome::is(&failure, Cause::AlreadyThere)) =>
+                if place > 0 && (outcome::is(&failure, Cause::DocumentMissing) || outcome::is(&failure, Cause::AlreadyThere)) =>
             {
                 Err(outcome::stale(&reply.asked, &reply.answer, &failure.internal))
             }

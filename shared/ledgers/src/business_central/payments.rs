@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use coportal_core::document::{Paid, PaymentWrite, RemotePayment};
-use coportal_core::failure::Failure;
+use coportal_core::failure::{Disposition, Failure, Question};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
 use rust_decimal::Decimal;
@@ -14,6 +14,7 @@ use super::profile::{PAGE, PROFILE};
 use super::wire::{WireJournal, WirePayment};
 use super::{BusinessCentral, Change, ask, outcome, stored};
 use crate::exec::{Operation, encoded};
+use crate::fixit::{Catalogue as _, Common};
 use crate::judge::{Effect, REFUSED, Subject, failed};
 use crate::{Access, Answered, Called, Payments};
 
@@ -41,8 +42,9 @@ impl BusinessCentral {
         let read = self.document_of(access, external_id).await?;
         let (contact, balance) = match &read.value {
             Some((contact, Some(balance))) => (contact.clone(), *balance),
-            // A draft, or nothing: no payment can be applied to it.
-            Some((_, None)) | None => return Ok(read.map(|_| Paid { balance: Decimal::ZERO, contact: None, payments: Vec::new() })),
+            // Nothing is open on either, and neither is paid: that is told, and not reckoned with.
+            Some((_, None)) => return Err(not_owing(access, Cause::common(Common::AnswerUnexpected), Disposition::Defect)),
+            None => return Err(not_owing(access, Cause::DocumentMissing, Disposition::Hold { question: Question::DocumentGone })),
         };
         let call = Self::read(&place, "list_payment_journals", "/customerPaymentJournals", "/customerPaymentJournals", Subject::Place)
             .with("$select", "id,code,displayName");
@@ -104,6 +106,11 @@ impl BusinessCentral {
         }
         Ok(reply.answered(made))
     }
+}
+
+/// The failure of a reading of what is open, where the document is no posted one.
+fn not_owing(access: Access<'_>, cause: Cause, disposition: Disposition) -> Failure {
+    failed(&ask(access, Effect::Read), cause, disposition, None, "no posted invoice of this id")
 }
 
 /// The mark that a body carries.

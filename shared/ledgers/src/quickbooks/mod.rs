@@ -21,7 +21,6 @@ use coportal_core::facts::Facts;
 use coportal_core::failure::Failure;
 use coportal_core::sync::row::Look;
 use http::Method;
-use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use self::body::{BatchBody, BatchQuery};
@@ -328,10 +327,7 @@ impl QuickBooks {
         let path = format!("/invoice/{}", encoded(document));
         let call = Call::read("read_invoice", "/invoice/{id}", path, Subject::Document);
         let reply = self.caller.exchange(access, call).await?;
-        if is_missing(&reply) {
-            // No payment can be applied to what was deleted.
-            return Ok(reply.answered(Paid { balance: Decimal::ZERO, contact: None, payments: Vec::new() }));
-        }
+        // What is deleted has nothing open because it is gone, and not because it is paid: that is told, and not reckoned with.
         if !reply.is_success() {
             return Err(reply.failure());
         }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::fixit::Cause;
 use super::wire::{EndBody, Listed, WireInvoice};
-use super::{Sage, is_id, is_same, map};
+use super::{Sage, is_id, is_same, map, outcome};
 use crate::exec::call::{Call, Reply, nothing};
 use crate::exec::{Operation, encoded};
 use crate::judge::{self, REFUSED, Subject};
@@ -43,7 +43,7 @@ impl Sage {
     ) -> Result<(Reply<'a, Cause>, Option<WireInvoice>), Failure> {
         let reply = self.caller.exchange(access, Self::reading(name, external_id)).await?;
         match reply.status() {
-            404 => Ok((reply, None)),
+            404 if outcome::says_missing(&reply.answer) => Ok((reply, None)),
             200..=299 => {
                 let wire = one_invoice(&reply, Some(external_id))?;
                 Ok((reply, Some(wire)))
@@ -121,7 +121,7 @@ impl Sage {
         let reply = self.caller.exchange(access, call).await?;
         if !reply.is_success() {
             let failure = reply.failure();
-            return Err(if reply.status() == 404 {
+            return Err(if outcome::says_missing(&reply.answer) {
                 self.which_is_missing(access, &reply, external_id, body, failure).await
             } else {
                 failure

@@ -244,7 +244,7 @@ impl Sage {
         let call = Call::read("read_contact", "/contacts/{id}", path, Subject::Contact).with("nested_attributes", "all");
         let reply = self.caller.exchange(access, call).await?;
         match reply.status() {
-            404 => Ok(reply.answered(None)),
+            404 if outcome::says_missing(&reply.answer) => Ok(reply.answered(None)),
             200..=299 => {
                 let contact = one_contact(&reply, Some(external_id))?;
                 Ok(reply.answered(Some(contact)))

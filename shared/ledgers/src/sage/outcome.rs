@@ -24,6 +24,11 @@ fn faults(answer: &Response<Bytes>) -> Vec<Fault> {
     serde_json::from_slice::<Vec<Fault>>(body).or_else(|_| serde_json::from_slice::<Fault>(body).map(|one| vec![one])).unwrap_or_default()
 }
 
+/// Whether a 404 is Sage's own: a record that is not there, and not an address that something on the way does not know.
+pub(super) fn says_missing(answer: &Response<Bytes>) -> bool {
+    answer.status().as_u16() == 404 && !faults(answer).is_empty()
+}
+
 /// The failure that an answer other than a success is.
 pub(super) fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
     let body = String::from_utf8_lossy(answer.body());
@@ -42,6 +47,9 @@ pub(super) fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
         403 if says(&["scope", "reading", "read only", "readonly", "read-only"]) => with(Cause::ScopeMissing, REFUSED),
         402 | 403 => with(Cause::PermissionMissing, REFUSED),
         400 | 404 | 422 if faults.iter().any(is_refusal) => refused(asked, answer, &faults, &body),
+        // Sage answers in a list of its own (docs/vendors/sage.md, section 7). A 404 in other words is something on the way that does not
+        // know the address, and says nothing about a record: taken for one, a document would be forgotten that is there.
+        404 if faults.is_empty() => with(Cause::RequestMalformed, Disposition::Defect),
         404 => match (asked.subject, asked.effect) {
             (Subject::Document, Effect::Read) => with(Cause::DocumentMissing, Disposition::Hold { question: Question::DocumentGone }),
             // Read again, it is found missing, and the question about that has its own answers.

@@ -34,6 +34,7 @@ mod against_the_simulator {
     use tokio::net::TcpListener;
 
     mod faults;
+    mod parts;
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const REDIRECT: &str = "https://api.coportal.example/v1/oauth/business-central/callback";
@@ -582,5 +583,8 @@ mod against_the_simulator {
         let changed: Vec<WriteLine> = (0..230).map(|index| WriteLine { unit_price: Some(dec("2")), ..as_there(&there, index) }).collect();
         let after = connected.header(&update(&there, &wanted, changed, Vec::new())).await.unwrap();
         assert_eq!((after.lines.len(), after.totals.subtotal), (230, dec("460")));
+        // R64, C29: every part names a version, none is guarded by nothing.
+        let parts = connected.world.simulator.calls().iter().filter(|call| call.path.ends_with("/$batch")).count();
+        assert_eq!(parts, 3 + 3, "the create's three and the update's: 98 changes a part");
     }
 }

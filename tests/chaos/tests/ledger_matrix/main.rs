@@ -12,12 +12,11 @@
 )]
 
 mod matrix;
-mod scenario;
 
 use coportal_core::ledger::{DraftMeaning, Ledger};
 
+use chaos::scenario::Scenario;
 use matrix::matrix;
-use scenario::Scenario;
 
 /// One ledger and one scenario each, so that a failure names both and the machine's cores share the work.
 macro_rules! matrices {

@@ -10,7 +10,7 @@ use coportal_core::workspace::TaxRounding;
 use coportal_engine::sync::{Changed, SyncEnd};
 use simulators::skeleton::faults::{Fault as VendorFault, FaultKind};
 
-use crate::scenario::{Scenario, dearer};
+use chaos::scenario::{Scenario, dearer};
 
 /// What happens between the fault and the next click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +34,8 @@ impl Meanwhile {
 
 /// The calls that the scenario makes when nothing goes wrong.
 async fn calls(ledger: Ledger, scenario: Scenario) -> Vec<Passed> {
-    let world = scenario.prepare(ledger).await;
-    let Run::Ended(end) = scenario.act(&world).await else { panic!("nothing was armed") };
+    let world = Box::pin(scenario.prepare(ledger)).await.unwrap();
+    let Run::Ended(end) = Box::pin(scenario.act(&world)).await.unwrap() else { panic!("nothing was armed") };
     let Ok(SyncEnd::Synced(answer)) = *end else { panic!("{ledger}, {scenario:?} ended as {end:?}") };
     let made = matches!(scenario, Scenario::FirstSync | Scenario::FirstSyncLineByLine | Scenario::ExpiredToken);
     assert_eq!(answer.changed, if made { Changed::Created } else { Changed::Updated }, "{ledger}, {scenario:?}");
@@ -55,9 +55,9 @@ pub(crate) async fn matrix(ledger: Ledger, scenario: Scenario) -> usize {
         for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::AnswerLost, Fault::RequestLost] {
             for meanwhile in Meanwhile::of(scenario) {
                 let case = format!("{ledger}, {scenario:?}, call {k} ({}), {fault:?}, {meanwhile:?}", call.operation);
-                let world = scenario.prepare(ledger).await;
+                let world = Box::pin(scenario.prepare(ledger)).await.unwrap();
                 world.wire.arm(k, fault);
-                let run = scenario.act(&world).await;
+                let run = Box::pin(scenario.act(&world)).await.unwrap();
                 assert!(world.wire.struck(), "{case}: the fault did not strike");
                 let dies = matches!(fault, Fault::CrashBefore | Fault::CrashAfter);
                 assert_eq!(matches!(run, Run::Died), dies, "{case}: {run:?}");
@@ -89,10 +89,10 @@ async fn late(ledger: Ledger, scenario: Scenario, calls: &[Passed]) -> usize {
         seen.push(&call.operation);
         for after_seconds in [1, 20, 100] {
             let case = format!("{ledger}, {scenario:?}, {} lands after {after_seconds} s", call.operation);
-            let world = scenario.prepare(ledger).await;
+            let world = Box::pin(scenario.prepare(ledger)).await.unwrap();
             let fault = VendorFault { method: Some(method.to_owned()), nth, after_seconds, ..VendorFault::on(path, FaultKind::Late) };
             world.simulator.post_faults(vec![fault]);
-            let _ = scenario.act(&world).await;
+            let _ = Box::pin(scenario.act(&world)).await.unwrap();
             assert!(world.simulator.faults().iter().any(|posted| posted.fired > 0 && posted.fault.kind == FaultKind::Late), "{case}");
             check(&world, &case, scenario, Meanwhile::Nothing).await;
             cases += 1;

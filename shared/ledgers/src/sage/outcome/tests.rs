@@ -73,7 +73,7 @@ fn every_status_has_its_disposition_for_reads_and_writes() {
         (403, &[], &reading, "reject/0", "reject/0", "sage_scope_missing"),
         (403, text, html, "reject/0", "reject/0", "sage_permission_missing"),
         (404, &[], &missing, "defect", "reject/0", "sage_request_malformed"),
-        (404, text, html, "defect", "reject/0", "sage_request_malformed"),
+        (404, text, html, "defect", "defect", "sage_request_malformed"),
         (405, &[], "", "defect", "defect", "sage_request_malformed"),
         (408, &[], "", "retry", "look_first", "sage_no_answer"),
         (409, &[], &fault("Conflict", "x", ""), "retry", "look_first", "sage_conflict"),

@@ -1,6 +1,6 @@
-//! What is under way when the fault strikes.
+//! What is under way when something goes wrong: the writes of every ledger.
 
-use chaos::world::{Run, World};
+use anyhow::{Result, bail};
 use coportal_core::connection::{OnVoid, Payments};
 use coportal_core::invoice::{Invoice, InvoiceStatus, Payment};
 use coportal_core::ledger::{DraftMeaning, Ledger};
@@ -10,9 +10,11 @@ use jiff::civil::date;
 use rust_decimal::Decimal;
 use simulators::skeleton::faults::{Fault, FaultKind};
 
+use crate::world::{Run, World};
+
 /// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scenario {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scenario {
     /// A first sync; the client is not in the ledger yet. Approved at once where the ledger can.
     FirstSync,
     /// The same, with each line in a call of its own, because the ledger takes no batch.
@@ -29,15 +31,21 @@ pub(crate) enum Scenario {
     ExpiredToken,
 }
 
-pub(crate) fn dearer(invoice: &mut Invoice, by: i64) {
+/// The first line's price grows by so many cents.
+pub fn dearer(invoice: &mut Invoice, by: i64) {
     if let Some(line) = invoice.lines.first_mut() {
         line.unit_price += Decimal::new(by, 2);
     }
 }
 
 impl Scenario {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::FirstSync, Self::FirstSyncLineByLine, Self::Update, Self::Approval, Self::Void, Self::Payment, Self::ExpiredToken];
+
     /// Why a ledger has no such scenario.
-    pub(crate) fn not_applicable(self, ledger: Ledger, draft: DraftMeaning) -> Option<&'static str> {
+    #[must_use]
+    pub fn not_applicable(self, ledger: Ledger, draft: DraftMeaning) -> Option<&'static str> {
         match self {
             Self::Approval if draft == DraftMeaning::Held => Some("it has no drafts: the invoice waits in CoPortal and is then created"),
             Self::FirstSyncLineByLine if ledger != Ledger::BusinessCentral => Some("its documents are made in one call"),
@@ -52,10 +60,13 @@ impl Scenario {
     }
 
     /// A world in which only the click is left to be done.
-    pub(crate) async fn prepare(self, ledger: Ledger) -> World {
-        let world = World::of(ledger, 1).await.unwrap();
+    ///
+    /// # Errors
+    /// When the world cannot be brought there: a defect of the harness or of the product without any fault.
+    pub async fn prepare(self, ledger: Ledger) -> Result<World> {
+        let world = World::of(ledger, 1).await?;
         let draft = self == Self::Approval;
-        world.options(|options| options.sync_as_draft = draft).await.unwrap();
+        world.options(|options| options.sync_as_draft = draft).await?;
         match self {
             Self::FirstSync => {}
             Self::FirstSyncLineByLine => {
@@ -63,40 +74,43 @@ impl Scenario {
                 world.simulator.post_faults(vec![refused]);
             }
             Self::ExpiredToken => {
-                world.link_contact().await.unwrap();
+                world.link_contact().await?;
                 world.clock.advance(SignedDuration::from_mins(61));
             }
             Self::Update => {
                 // A draft there: what is posted can be changed no more in some ledgers.
-                world.options(|options| options.sync_as_draft = ledger == Ledger::BusinessCentral).await.unwrap();
-                synced(&world).await;
-                world.edit(|invoice| dearer(invoice, 150)).await.unwrap();
+                world.options(|options| options.sync_as_draft = ledger == Ledger::BusinessCentral).await?;
+                synced(&world).await?;
+                world.edit(|invoice| dearer(invoice, 150)).await?;
             }
-            Self::Approval => synced(&world).await,
+            Self::Approval => synced(&world).await?,
             Self::Void => {
-                world.options(|options| options.on_void = OnVoid::Void).await.unwrap();
-                synced(&world).await;
-                world.edit(|invoice| invoice.status = InvoiceStatus::Void).await.unwrap();
+                world.options(|options| options.on_void = OnVoid::Void).await?;
+                synced(&world).await?;
+                world.edit(|invoice| invoice.status = InvoiceStatus::Void).await?;
             }
             Self::Payment => {
-                world.options(|options| options.payments = Payments::Push).await.unwrap();
-                world.choose_payment_account().await.unwrap();
-                synced(&world).await;
+                world.options(|options| options.payments = Payments::Push).await?;
+                world.choose_payment_account().await?;
+                synced(&world).await?;
                 let payment = Payment { payment_id: "pay-1".to_owned(), amount: Decimal::new(50_000, 2), date: date(2026, 3, 2) };
-                world.edit(|invoice| invoice.payments.push(payment)).await.unwrap();
+                world.edit(|invoice| invoice.payments.push(payment)).await?;
             }
         }
         world.wire.disarm();
-        world
+        Ok(world)
     }
 
     /// The click, in a process that may die.
-    pub(crate) async fn act(self, world: &World) -> Run {
-        if self == Self::Approval { world.approve().await.unwrap() } else { world.click().await.unwrap() }
+    ///
+    /// # Errors
+    /// When the harness is malformed.
+    pub async fn act(self, world: &World) -> Result<Run> {
+        if self == Self::Approval { world.approve().await } else { world.click().await }
     }
 }
 
-async fn synced(world: &World) {
-    let end = world.settle().await.unwrap();
-    assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{:?} before the fault: {end:?}", world.ledger);
+async fn synced(world: &World) -> Result<()> {
+    let end = world.settle().await?;
+    if matches!(end, Ok(SyncEnd::Synced(_))) { Ok(()) } else { bail!("{:?} before the fault: {end:?}", world.ledger) }
 }

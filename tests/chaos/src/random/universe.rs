@@ -1,0 +1,444 @@
+//! Two workspaces, three connections, four clients and their invoices: what a history happens to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
+use bytes::Bytes;
+use coportal_aws::cloud::{CloudConfig, CloudCredentials, Endpoints};
+use coportal_aws::keys::Choice;
+use coportal_aws::queues::QueueUrls;
+use coportal_core::client::Client;
+use coportal_core::connection::Connection;
+use coportal_core::ctx::{Ctx, Random};
+use coportal_core::facts::AccountUse;
+use coportal_core::id::{ClientId, InvoiceId, LineId, UserId, WorkspaceId};
+use coportal_core::invoice::{Invoice, InvoiceStatus, LineItem, TaxMode};
+use coportal_core::ledger::Ledger;
+use coportal_core::secret::Secret;
+use coportal_core::workspace::{Member, Plan, Role, TaxRounding, Workspace};
+use coportal_engine::connect::{CallbackQuery, ReturnPath};
+use coportal_engine::{Engine, LedgerSettings, Settings};
+use coportal_ledgers::{Endpoints as LedgerEndpoints, Ledgers};
+use coportal_local::assembly::{LocalCloud, TABLE_NAME};
+use coportal_local::doubles::sqs::{self, Sqs};
+use jiff::civil::date;
+use jiff::{SignedDuration, ToSpan as _};
+use rust_decimal::Decimal;
+use simulators::Clock;
+use simulators::skeleton::config::Config;
+use simulators::skeleton::consent::Consent;
+use simulators::skeleton::limits::LimitsChange;
+use simulators::skeleton::simulator::AnyLedger;
+use url::Url;
+use uuid::Uuid;
+
+use super::history::{History, INVOICES, Toggle, WORKSPACES};
+use super::line::{Called, Line, Street, Tally};
+use super::plant::Plant;
+use crate::world::{BEGINNING, CLIENT_ID, CLIENT_SECRET, ORIGIN, Seeded, WorldClock, simulator, written};
+
+/// The organisation that a connection begins with.
+pub(super) fn first(ledger: Ledger) -> &'static str {
+    match ledger {
+        Ledger::Xero | Ledger::Quickbooks | Ledger::BusinessCentral => "Harbour & Hill Ltd",
+        Ledger::Sage => "Harbour & Lane Ltd",
+    }
+}
+
+/// The queue of what somebody waits for, and of batches.
+pub(super) const NOW: &str = "SyncNow";
+pub(super) const BULK: &str = "SyncBulk";
+/// Clients of a workspace.
+const CLIENTS: usize = 2;
+
+/// A workspace.
+pub(super) struct Space {
+    pub(super) id: WorkspaceId,
+    pub(super) user: UserId,
+    pub(super) clients: Vec<(ClientId, String)>,
+}
+
+/// An invoice.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) space: usize,
+    pub(super) id: InvoiceId,
+    pub(super) number: String,
+    /// The step of its newest event that auto-sync hears of (sent, paid), and its version then.
+    pub(super) event: Option<(u64, u64)>,
+}
+
+/// A connection, and what the checker has to know of its past.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    pub(super) space: usize,
+    pub(super) ledger: Ledger,
+    /// Organisations that it was ever connected to.
+    pub(super) organisations: BTreeSet<String>,
+    /// Whether payments were ever pushed.
+    pub(super) pushed_payments: bool,
+    /// Since which step auto-sync has been on without a break.
+    pub(super) auto_since: Option<u64>,
+    /// The lines of processes up to which this connection may be called: it is disconnected since.
+    pub(super) silent_since: Option<u64>,
+    /// Whether a call to its token endpoint, or a process that made one, ever went wrong: only then may its grant be lost.
+    pub(super) token_trouble: bool,
+}
+
+/// What people did that the checker must not take for a fault.
+#[derive(Debug, Default)]
+pub(super) struct Excused {
+    /// Documents that a bookkeeper touched, by ledger and id.
+    pub(super) touched: BTreeSet<(Ledger, String)>,
+    /// Invoices that somebody answered a question of, by ledger: what stands there may be their choice.
+    pub(super) answered: BTreeSet<(InvoiceId, Ledger)>,
+}
+
+/// Everything.
+pub(super) struct Universe {
+    pub(super) clock: Clock,
+    cloud: LocalCloud,
+    street: Street,
+    pub(super) ledgers: Arc<BTreeMap<Ledger, Arc<dyn AnyLedger>>>,
+    pub(super) spaces: Vec<Space>,
+    pub(super) links: Vec<Link>,
+    pub(super) invoices: Vec<Known>,
+    pub(super) excused: Excused,
+    pub(super) quiet: Engine,
+    random: Arc<Seeded>,
+    pub(super) lines: u64,
+    /// Which step is being done, from 1.
+    pub(super) step: u64,
+    pub(super) plant: Option<Plant>,
+    seed: u64,
+}
+
+/// Waits of the SDK in whole seconds: its jitter would otherwise decide who goes first.
+#[derive(Debug)]
+struct Even;
+
+impl AsyncSleep for Even {
+    fn sleep(&self, duration: std::time::Duration) -> Sleep {
+        let whole = std::time::Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0));
+        Sleep::new(tokio::time::sleep(whole))
+    }
+}
+
+fn id(seed: u64, n: u128) -> Uuid {
+    Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (u128::from(seed & 0xFFFF_FFFF) << 16) | n)
+}
+
+impl Universe {
+    /// A connected universe.
+    ///
+    /// # Errors
+    /// When it cannot be built: a defect of the harness or of connecting.
+    pub(super) async fn open(history: &History) -> Result<Self> {
+        let clock = Clock::fixed(BEGINNING.parse().context("the beginning")?);
+        let cloud = LocalCloud::open(ORIGIN, None, clock.clone())?;
+        let mut ledgers: BTreeMap<Ledger, Arc<dyn AnyLedger>> = BTreeMap::new();
+        for (_, ledger, _) in &history.connections {
+            cloud.cloud.ssm().put_text(&client_id(*ledger), CLIENT_ID);
+            cloud.cloud.ssm().put_secure(&client_secret(*ledger), CLIENT_SECRET);
+            ledgers.entry(*ledger).or_insert_with(|| {
+                let config = Config {
+                    clock: clock.clone(),
+                    client_id: CLIENT_ID.to_owned(),
+                    client_secret: CLIENT_SECRET.to_owned(),
+                    redirect_uris: vec![format!("{ORIGIN}/v1/oauth/{ledger}/callback")],
+                    seed: history.seed,
+                };
+                simulator(*ledger, config)
+            });
+        }
+        for simulator in ledgers.values() {
+            // The scripted faults are this harness's to post; the vendor's own limits have a suite of their own.
+            let many = Some(1_000_000);
+            simulator.change_limits(LimitsChange { minute: many, day: many, app_minute: many, ..LimitsChange::default() });
+        }
+        let ledgers = Arc::new(ledgers);
+        let street = Street {
+            clock: clock.clone(),
+            cloud: cloud.cloud.clone(),
+            ledgers: Arc::clone(&ledgers),
+            tally: Arc::default(),
+            called: Arc::default(),
+            plant: history.plant,
+        };
+        let quiet = assembled(&cloud, &Line::new(street.clone(), 0, history.seed, 0, false), &ledgers)?;
+        let mut universe = Self {
+            clock,
+            cloud,
+            street,
+            ledgers,
+            spaces: Vec::new(),
+            links: Vec::new(),
+            invoices: Vec::new(),
+            excused: Excused::default(),
+            quiet,
+            random: Arc::new(Seeded(Mutex::new(history.seed))),
+            lines: 0,
+            step: 0,
+            plant: history.plant,
+            seed: history.seed,
+        };
+        universe.people().await?;
+        for (space, ledger, auto) in &history.connections {
+            let link = Link {
+                space: *space,
+                ledger: *ledger,
+                organisations: BTreeSet::new(),
+                pushed_payments: false,
+                auto_since: None,
+                silent_since: None,
+                token_trouble: false,
+            };
+            universe.links.push(link);
+            let place = universe.links.len() - 1;
+            universe.connect(place, first(*ledger)).await?;
+            if *auto {
+                universe.toggle(place, Toggle::AutoSync(true)).await?;
+            }
+        }
+        Ok(universe)
+    }
+
+    async fn people(&mut self) -> Result<()> {
+        for space in 0..WORKSPACES {
+            let n = u128::try_from(space)? + 1;
+            let made = Space { id: WorkspaceId::new(id(self.seed, n)), user: "usr_chaos".parse()?, clients: Vec::new() };
+            let workspace = Workspace {
+                id: made.id,
+                name: format!("Studio {n}"),
+                plan: Plan::Enterprise,
+                currency: "GBP".parse()?,
+                country: "GB".to_owned(),
+                tax_rounding: TaxRounding::Line,
+                default_tax_rate: None,
+            };
+            let ctx = self.ctx();
+            let _ = self.quiet.store.put_workspace(&ctx, &workspace).await?;
+            let owner = Member { user: made.user.clone(), role: Role::Owner, teams: Vec::new(), active: true };
+            let _ = self.quiet.store.put_member(&ctx, made.id, &owner).await?;
+            self.spaces.push(made);
+            for number in 0..CLIENTS {
+                self.client(space, number).await?;
+            }
+        }
+        for number in 0..INVOICES {
+            // Most are sent, some are drafts that somebody has yet to send.
+            let status = if number % 5 == 4 { InvoiceStatus::Draft } else { InvoiceStatus::Sent };
+            self.invoice(number % WORKSPACES, status).await?;
+        }
+        Ok(())
+    }
+
+    async fn client(&mut self, space: usize, number: usize) -> Result<()> {
+        let n = u128::try_from(100 + space * 10 + number)?;
+        let name = format!("Client {}-{}", space + 1, number + 1);
+        let client = Client {
+            id: ClientId::new(id(self.seed, n)),
+            name: name.clone(),
+            email: format!("accounts{n}@client.example"),
+            company: None,
+            phone: None,
+            billing_address: None,
+            notes: None,
+            archived: false,
+        };
+        let ctx = self.ctx();
+        let space = self.spaces.get_mut(space).context("a workspace")?;
+        let _ = self.quiet.store.create_client(&ctx, space.id, &client, None).await?;
+        space.clients.push((client.id, name));
+        Ok(())
+    }
+
+    /// A user makes an invoice.
+    pub(super) async fn invoice(&mut self, space: usize, status: InvoiceStatus) -> Result<()> {
+        let place = self.invoices.len();
+        let client = (place / WORKSPACES) % CLIENTS;
+        let line = |n: u128, text: &str, quantity: i64, price: Decimal| -> Result<LineItem> {
+            Ok(LineItem {
+                id: LineId::new(Uuid::from_u128(n)),
+                description: text.to_owned(),
+                quantity: Decimal::from(quantity),
+                unit_price: price,
+                tax_rate: Some(Decimal::from(20).try_into()?),
+                discount_percent: None,
+            })
+        };
+        let number = format!("INV-{}-{place:04}", space + 1);
+        let at = self.spaces.get(space).context("a workspace")?;
+        let (client_id, _) = at.clients.get(client).context("a client")?;
+        let invoice = Invoice {
+            id: InvoiceId::new(id(self.seed, 1_000 + u128::try_from(place)?)),
+            number: number.clone(),
+            client_id: *client_id,
+            currency: "GBP".parse()?,
+            issue_date: date(2026, 3, 1),
+            due_date: Some(date(2026, 3, 31)),
+            status,
+            tax_mode: TaxMode::Exclusive,
+            lines: vec![line(1, "Brand workshop", 2, Decimal::new(48_050, 2))?, line(2, "Logo", 1, Decimal::new(120_099, 2))?],
+            payments: Vec::new(),
+            version: 1,
+            created_at: self.clock.now(),
+        };
+        let _ = self.quiet.store.create_invoice(&self.ctx(), at.id, written(&invoice), None).await?;
+        self.invoices.push(Known { space, id: invoice.id, number, event: None });
+        Ok(())
+    }
+
+    /// A user changes an invoice.
+    pub(super) async fn edit(&self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<()> {
+        let at = self.space(known.space)?;
+        let before = self.quiet.store.invoice(at.id, known.id).await?.context("the invoice is there")?;
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            after.version = before.version + 1;
+            let _ = self.quiet.store.save_invoice(&self.ctx(), at.id, &before, written(&after), None).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn space(&self, space: usize) -> Result<&Space> {
+        self.spaces.get(space).context("a workspace")
+    }
+
+    pub(super) fn link(&self, link: usize) -> Result<&Link> {
+        self.links.get(link).context("a connection")
+    }
+
+    pub(super) fn ledger(&self, ledger: Ledger) -> Result<&Arc<dyn AnyLedger>> {
+        self.ledgers.get(&ledger).context("a ledger of this universe")
+    }
+
+    /// The connections of a workspace, by their places.
+    pub(super) fn links_of(&self, space: usize) -> Vec<usize> {
+        self.links.iter().enumerate().filter(|(_, link)| link.space == space).map(|(place, _)| place).collect()
+    }
+
+    /// A connection as it is stored.
+    pub(super) async fn connection(&self, link: usize) -> Result<Connection> {
+        let link = self.link(link)?;
+        let stored = self.quiet.store.connection(self.space(link.space)?.id, link.ledger).await?;
+        Ok(stored.context("it was connected")?.value)
+    }
+
+    /// A context as an HTTP function has it.
+    pub(super) fn ctx(&self) -> Ctx {
+        Ctx::new(Arc::new(WorldClock(self.clock.clone())), Arc::clone(&self.random) as Arc<dyn Random>, SignedDuration::from_secs(24))
+    }
+
+    /// A fresh process: nothing is cached, everything goes over its line.
+    pub(super) fn process(&mut self, salt: u64, faults: u64, turns: bool) -> Result<(Engine, Line)> {
+        self.lines += 1;
+        let line = Line::new(self.street.clone(), self.lines, salt, faults, turns);
+        Ok((assembled(&self.cloud, &line, &self.ledgers)?, line))
+    }
+
+    /// The queues.
+    pub(super) fn queues(&self) -> &Sqs {
+        self.cloud.cloud.sqs()
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.street.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The vendor calls so far.
+    pub(super) fn called(&self) -> Vec<Called> {
+        self.street.called.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Consents to one organisation; what an admin chooses beside it is chosen as well.
+    pub(super) async fn connect(&mut self, link: usize, organisation: &str) -> Result<()> {
+        let (space, ledger) = self.link(link).map(|link| (link.space, link.ledger))?;
+        let simulator = Arc::clone(self.ledger(ledger)?);
+        simulator.set_consent(Consent::approve_only(&[organisation])).map_err(|refused| anyhow!("{refused:?}"))?;
+        let at = self.space(space)?;
+        let (ctx, workspace) = (self.ctx(), self.quiet.store.workspace(at.id).await?.context("the workspace is there")?);
+        let start = self.quiet.begin_connect(&ctx, &workspace, &at.user, ledger, ReturnPath::settings()).await;
+        let start = start.map_err(|problem| anyhow!("{problem:?}"))?;
+        let request = http::Request::get(start.authorize_url.as_str()).body(Bytes::new())?;
+        let simulators::Answer::Response(consent) = simulator.handle(request).await else { bail!("the consent page did not answer") };
+        let location = consent.headers().get("location").context("consent leads back")?.to_str()?;
+        let back = Url::parse(location)?;
+        let query = CallbackQuery::parse(back.query().unwrap_or_default());
+        let end = self.quiet.callback(&ctx, ledger, query, Some(start.browser)).await.map_err(|problem| anyhow!("{problem:?}"))?;
+        if end.label() != "connected" {
+            let chosen = self.quiet.organisations(&ctx, &workspace, ledger).await.map_err(|problem| anyhow!("{problem:?}"))?;
+            let wanted = chosen.items.iter().find(|item| item.organisation.name == organisation);
+            let wanted = wanted.with_context(|| format!("{}: {organisation} is offered", end.label()))?.organisation.id.clone();
+            self.quiet.choose_organisation(&ctx, &workspace, &at.user, ledger, &wanted).await.map_err(|problem| anyhow!("{problem:?}"))?;
+        }
+        let connection = self.connection(link).await?;
+        let named = connection.organisation.as_ref().context("an organisation")?;
+        let generation = connection.generation;
+        if let Some(facts) = self.quiet.store.facts(at.id, ledger, generation).await?
+            && let Some(account) = facts.accounts_for(AccountUse::Payment).next()
+        {
+            let chosen = account.code.as_deref().unwrap_or(&account.id);
+            self.quiet.store.put_choice(&ctx, at.id, ledger, generation, Choice::PaymentAccount, Some(chosen)).await?;
+        }
+        let place = named.id.clone();
+        let link = self.links.get_mut(link).context("a connection")?;
+        link.organisations.insert(place);
+        link.silent_since = None;
+        link.auto_since = None;
+        link.token_trouble = false;
+        Ok(())
+    }
+
+    /// The issue date plus so many days, as a due date.
+    pub(super) fn due_in(days: u32) -> Option<jiff::civil::Date> {
+        date(2026, 3, 1).checked_add(i64::from(days).days()).ok()
+    }
+}
+
+fn client_id(ledger: Ledger) -> String {
+    format!("/coportal/{ledger}/client-id")
+}
+
+fn client_secret(ledger: Ledger) -> String {
+    format!("/coportal/{ledger}/client-secret")
+}
+
+/// The product, put together over one line.
+fn assembled(cloud: &LocalCloud, line: &Line, ledgers: &BTreeMap<Ledger, Arc<dyn AnyLedger>>) -> Result<Engine> {
+    let config = CloudConfig {
+        region: "eu-west-1".to_owned(),
+        table: TABLE_NAME.to_owned(),
+        token_key: cloud.cloud.kms().arn("TokenKey").context("the template has a TokenKey")?,
+        endpoints: Endpoints::all("https://aws.test"),
+        queues: QueueUrls { now: Some(sqs::url(NOW)), bulk: Some(sqs::url(BULK)) },
+        credentials: CloudCredentials {
+            access_key_id: "AKIDEXAMPLE".to_owned(),
+            secret_access_key: Secret::new("chaos".to_owned()),
+            session_token: None,
+        },
+        http_client: Some(line.aws()),
+        sleep: Some(SharedAsyncSleep::new(Even)),
+        time_source: None,
+    };
+    let connected = config.connect();
+    let mut endpoints = LedgerEndpoints::default();
+    let mut settings = Settings { public_url: ORIGIN.to_owned(), app_url: ORIGIN.to_owned(), ledgers: BTreeMap::new() };
+    for ledger in ledgers.keys() {
+        endpoints.simulate(*ledger, &Url::parse(&format!("https://{ledger}.test"))?);
+        let parameters =
+            LedgerSettings { client_id_parameter: client_id(*ledger), client_secret_parameter: client_secret(*ledger), available: true };
+        settings.ledgers.insert(*ledger, parameters);
+    }
+    Ok(Engine {
+        store: connected.store,
+        vault: connected.vault,
+        queues: connected.queues,
+        parameters: connected.parameters,
+        ledgers: Ledgers::new(Arc::new(line.clone()), endpoints),
+        settings: Arc::new(settings),
+    })
+}
