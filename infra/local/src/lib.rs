@@ -16,6 +16,7 @@ pub mod issuer;
 mod kept;
 pub mod mailbox;
 pub mod pattern;
+pub mod pumps;
 pub mod run;
 pub mod sdk;
 pub mod studio;

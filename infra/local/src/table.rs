@@ -12,8 +12,9 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
-use crate::aws_json::{self, Failure};
+use crate::aws_json::{self, ACCOUNT, Failure, REGION};
 use crate::clock::Clock;
 use crate::template::{self, KeySchema, Projection};
 
@@ -22,6 +23,8 @@ pub const TARGET: &str = "DynamoDB_20120810";
 /// Prefix of `X-Amz-Target` for its stream.
 pub const STREAMS_TARGET: &str = "DynamoDBStreams_20120810";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+/// Operations that leave records in the stream.
+const WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 
 /// Why the table could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,19 @@ pub struct Table {
     database: Database,
     name: Arc<str>,
     stream_arn: Option<Arc<str>>,
+    shard: Arc<str>,
+    changed: Arc<watch::Sender<u64>>,
+}
+
+/// Where the stream is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamStart {
+    /// Its oldest record.
+    Oldest,
+    /// The record of this number.
+    At(String),
+    /// The record behind that of this number.
+    After(String),
 }
 
 impl Table {
@@ -93,11 +109,16 @@ impl Table {
             }
             Err(other) => return Err(other.into()),
         };
-        Ok(Self {
-            database,
-            name: name.into(),
-            stream_arn: description.pointer("/Table/LatestStreamArn").and_then(Value::as_str).map(Into::into),
-        })
+        let stream_arn: Option<Arc<str>> = description.pointer("/Table/LatestStreamArn").and_then(Value::as_str).map(Into::into);
+        let shard = match &stream_arn {
+            Some(arn) => {
+                let described = database.describe_stream(serde_json::from_value(json!({"StreamArn": arn}))?)?;
+                let described = serde_json::to_value(described)?;
+                described.pointer("/StreamDescription/Shards/0/ShardId").and_then(Value::as_str).unwrap_or_default().into()
+            }
+            None => "".into(),
+        };
+        Ok(Self { database, name: name.into(), stream_arn, shard, changed: Arc::new(watch::Sender::new(0)) })
     }
 
     /// Name of the table.
@@ -110,6 +131,53 @@ impl Table {
     #[must_use]
     pub fn stream_arn(&self) -> Option<&str> {
         self.stream_arn.as_deref()
+    }
+
+    /// The stream's one shard.
+    #[must_use]
+    pub fn shard(&self) -> &str {
+        &self.shard
+    }
+
+    /// How often the table was written to, by this process.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        *self.changed.borrow()
+    }
+
+    /// Sees every write.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Up to a thousand records of the stream, oldest first, as Lambda hands them to a function; none when it was read to its end.
+    ///
+    /// # Errors
+    /// When the table has no stream or the database fails.
+    pub fn stream(&self, from: &StreamStart) -> Result<Vec<Value>, TableError> {
+        let (kind, number) = match from {
+            StreamStart::Oldest => ("TRIM_HORIZON", None),
+            StreamStart::At(number) => ("AT_SEQUENCE_NUMBER", Some(number)),
+            StreamStart::After(number) => ("AFTER_SEQUENCE_NUMBER", Some(number)),
+        };
+        let mut request = json!({"StreamArn": self.stream_arn, "ShardId": &*self.shard, "ShardIteratorType": kind});
+        if let (Some(members), Some(number)) = (request.as_object_mut(), number) {
+            members.insert("SequenceNumber".to_owned(), number.as_str().into());
+        }
+        let iterator = self.database.get_shard_iterator(serde_json::from_value(request)?)?.shard_iterator;
+        let read = self.database.get_records(serde_json::from_value(json!({"ShardIterator": iterator}))?)?;
+        let arn = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{}/stream/local", self.name);
+        let mut records = Vec::with_capacity(read.records.len());
+        for record in read.records {
+            let mut record = serde_json::to_value(record)?;
+            if let Some(members) = record.as_object_mut() {
+                members.insert("eventSourceARN".to_owned(), arn.as_str().into());
+                members.insert("awsRegion".to_owned(), REGION.into());
+            }
+            records.push(record);
+        }
+        Ok(records)
     }
 
     /// Removes items whose time to live is over, as DynamoDB does within days. Returns how many.
@@ -148,7 +216,12 @@ impl Table {
             .or_else(|| aws_json::operation(headers, STREAMS_TARGET))
             .ok_or_else(|| Failure::client("UnknownOperationException", "no X-Amz-Target"))?;
         let (status, body) = match self.dispatch(operation, request.body())? {
-            Ok(body) => (StatusCode::OK, body),
+            Ok(body) => {
+                if WRITES.contains(&operation) {
+                    self.changed.send_modify(|version| *version = version.wrapping_add(1));
+                }
+                (StatusCode::OK, body)
+            }
             Err(error) => (StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST), error.to_json()),
         };
         let mut response = Response::new(Bytes::from(body));

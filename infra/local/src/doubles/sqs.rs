@@ -235,7 +235,7 @@ impl Sqs {
         let mut state = self.lock();
         let before = state.counts(queue, now).visible;
         let received = state.receive(queue, max, visibility, now);
-        let soon = state.next_visible(queue, now).and_then(|at| Duration::try_from(now.duration_until(at)).ok());
+        let soon = state.next_visible(queue, now).map(|at| Duration::try_from(now.duration_until(at)).unwrap_or_default());
         // Who found nothing to receive or to move has changed nothing, and wakes nobody: two long polls would keep each other awake.
         if before > 0 {
             self.settle(state);

@@ -253,8 +253,6 @@ pub struct QueueSource {
     pub function: String,
     /// Most messages of one event.
     pub batch_size: usize,
-    /// How long a batch that is not full is waited for.
-    pub window: Duration,
     /// Most invocations at the same time.
     pub concurrency: usize,
 }
@@ -268,8 +266,6 @@ pub struct StreamSource {
     pub function: String,
     /// Most records of one event.
     pub batch_size: usize,
-    /// How long a batch that is not full is waited for.
-    pub window: Duration,
     /// Batches of one shard that are under way at the same time; records of one item keep their order.
     pub lanes: usize,
     /// How often a failed batch is tried again.

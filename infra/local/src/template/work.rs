@@ -61,19 +61,8 @@ fn answers_partially(node: &Node<'_>) -> Result<(), TemplateError> {
     if found.scalars()? == ["ReportBatchItemFailures"] { Ok(()) } else { Err(found.error("only `ReportBatchItemFailures` is modelled")) }
 }
 
-fn window(node: &Node<'_>) -> Result<Duration, TemplateError> {
-    Ok(Duration::from_secs(node.get("MaximumBatchingWindowInSeconds")?.map_or(Ok(0), |found| found.number())?))
-}
-
 fn queue_source(node: &Node<'_>, queue: String) -> Result<QueueSource, TemplateError> {
-    node.only(&[
-        "EventSourceArn",
-        "FunctionName",
-        "BatchSize",
-        "MaximumBatchingWindowInSeconds",
-        "FunctionResponseTypes",
-        "ScalingConfig",
-    ])?;
+    node.only(&["EventSourceArn", "FunctionName", "BatchSize", "FunctionResponseTypes", "ScalingConfig"])?;
     answers_partially(node)?;
     let scaling = node.required("ScalingConfig")?;
     scaling.only(&["MaximumConcurrency"])?;
@@ -85,7 +74,6 @@ fn queue_source(node: &Node<'_>, queue: String) -> Result<QueueSource, TemplateE
         queue,
         function: resource_named(&node.required("FunctionName")?)?,
         batch_size: count(node, "BatchSize")?,
-        window: window(node)?,
         concurrency,
     })
 }
@@ -96,7 +84,6 @@ fn stream_source(node: &Node<'_>, table: String) -> Result<StreamSource, Templat
         "FunctionName",
         "StartingPosition",
         "BatchSize",
-        "MaximumBatchingWindowInSeconds",
         "ParallelizationFactor",
         "BisectBatchOnFunctionError",
         "MaximumRetryAttempts",
@@ -133,7 +120,6 @@ fn stream_source(node: &Node<'_>, table: String) -> Result<StreamSource, Templat
         table,
         function: resource_named(&node.required("FunctionName")?)?,
         batch_size: count(node, "BatchSize")?,
-        window: window(node)?,
         lanes: match parallel {
             Some(_) => count(node, "ParallelizationFactor")?,
             None => 1,
