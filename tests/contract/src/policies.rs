@@ -70,6 +70,25 @@ fn reached(binary: &str) -> BTreeMap<String, BTreeSet<String>> {
     seen
 }
 
+/// Whether the function's own code boots with one of these.
+fn boots_with(binary: &str, methods: &[&str]) -> bool {
+    let sources = files(&format!("functions/{binary}/src"), "rs").unwrap();
+    sources.iter().any(|path| {
+        let source = fs::read_to_string(path).unwrap();
+        code(product_part(&source)).any(|(_, line)| methods.iter().any(|method| line.contains(&format!(".{method}()"))))
+    })
+}
+
+/// Whether the function has the use cases that call ledgers. Some link them for the sake of one that does not, and boot without.
+fn calls_vendors(binary: &str) -> bool {
+    boots_with(binary, &["engine", "sending_engine"])
+}
+
+/// Whether the function sends to the sync queues.
+fn sends(binary: &str) -> bool {
+    boots_with(binary, &["sending_engine", "handing_on"])
+}
+
 #[test]
 fn a_function_may_query_the_indexes_that_its_code_reads() {
     let mut both = 0;
@@ -96,8 +115,8 @@ fn a_function_may_query_the_indexes_that_its_code_reads() {
 fn a_function_without_the_use_cases_reaches_neither_keys_nor_secrets_nor_tokens() {
     let (mut with, mut without) = (0, 0);
     for function in template().functions.values() {
-        let calls_vendors = links(&function.binary, "coportal-engine");
-        assert_eq!(links(&function.binary, "coportal-ledgers"), calls_vendors, "{}", function.binary);
+        let calls_vendors = calls_vendors(&function.binary);
+        assert!(links(&function.binary, "coportal-ledgers") || !calls_vendors, "{}", function.binary);
         let actions = allowed_actions(function);
         for service in ["kms:", "ssm:"] {
             let granted = actions.iter().any(|action| action.starts_with(service));
@@ -161,19 +180,96 @@ fn sent_operations() -> BTreeSet<String> {
     sent
 }
 
+/// What Lambda does in the function's name for its event sources (Lambda Developer Guide, "Execution role permissions" of each).
+fn polled(template: &Template, function: &Function) -> Vec<String> {
+    let mut actions: Vec<&str> = Vec::new();
+    if template.queue_sources.iter().any(|source| source.function == function.logical_id) {
+        actions.extend(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]);
+    }
+    if template.stream_sources.iter().any(|source| source.function == function.logical_id) {
+        let stream = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
+        actions.extend(stream.into_iter().chain(["sqs:SendMessage"]));
+    }
+    actions.into_iter().map(str::to_owned).collect()
+}
+
+/// A right about queues names the queues of its purpose: those that are sent to, those that are taken from, those that are told.
+#[test]
+fn rights_about_queues_are_those_of_the_mappings() {
+    let template = template();
+    let mut granted_any = 0;
+    for function in template.functions.values() {
+        let may = |action: &str| -> BTreeSet<String> {
+            let statements = allows(function).filter(|statement| statement.actions.iter().any(|allowed| allowed == action));
+            let resources = statements.flat_map(|statement| &statement.resources);
+            template
+                .queues
+                .keys()
+                .filter(|queue| resources.clone().any(|resource| resource.mentions(&format!("{queue}.Arn"))))
+                .cloned()
+                .collect()
+        };
+        let mut told: BTreeSet<String> =
+            if sends(&function.binary) { ["SyncBulk".to_owned(), "SyncNow".to_owned()].into() } else { BTreeSet::new() };
+        let streams = template.stream_sources.iter().filter(|source| source.function == function.logical_id);
+        told.extend(streams.map(|source| source.on_failure.clone()));
+        let queues = template.queue_sources.iter().filter(|source| source.function == function.logical_id);
+        let taken: BTreeSet<String> = queues.map(|source| source.queue.clone()).collect();
+        assert_eq!(may("sqs:SendMessage"), told, "{}", function.binary);
+        for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
+            assert_eq!(may(action), taken, "{} {action}", function.binary);
+        }
+        granted_any += told.len() + taken.len();
+    }
+    assert!(granted_any >= 6, "{granted_any}");
+}
+
+/// What the template hands events to exists and takes them: each folder of `functions/` is reached by a route or by events, and a
+/// function of events has a `handle` of the event that its source hands it.
+#[test]
+fn functions_of_events_handle_what_their_sources_hand_them() {
+    let template = template();
+    let source_of = |binary: &str| fs::read_to_string(crate::root().join(format!("functions/{binary}/src/lib.rs"))).unwrap();
+    let mut heard = 0;
+    for function in template.functions.values() {
+        let id = &function.logical_id;
+        let events = [
+            ("SqsEvent", template.queue_sources.iter().any(|source| &source.function == id)),
+            ("dynamodb::Event", template.stream_sources.iter().any(|source| &source.function == id)),
+            ("IgnoredAny", template.schedules.iter().any(|schedule| &schedule.function == id)),
+        ];
+        let source = source_of(&function.binary);
+        for (event, is_source) in events {
+            assert_eq!(source.contains(event), is_source, "{}: {event}", function.binary);
+        }
+        let takes_events = events.iter().any(|(_, is_source)| *is_source);
+        assert_eq!(source.contains("pub async fn handle("), takes_events, "{}", function.binary);
+        assert_eq!(source.contains("pub fn router("), !takes_events, "{}", function.binary);
+        heard += usize::from(takes_events);
+    }
+    let folders =
+        fs::read_dir(crate::root().join("functions")).unwrap().filter(|entry| entry.as_ref().unwrap().path().join("Cargo.toml").exists());
+    assert_eq!(folders.count(), template.functions.len(), "a folder of functions/ that the template does not deploy");
+    assert!(heard >= 3, "{heard}");
+}
+
 #[test]
 fn the_template_grants_the_operations_that_are_sent_and_no_other() {
     let sent = sent_operations();
     assert!(sent.len() >= 9, "{sent:?}");
-    for function in template().functions.values() {
-        let calls_vendors = links(&function.binary, "coportal-engine");
-        let sends = function.environment.contains_key("COPORTAL_SYNC_NOW_URL");
+    let template = template();
+    for function in template.functions.values() {
+        let (calls_vendors, sends) = (calls_vendors(&function.binary), sends(&function.binary));
+        for variable in ["COPORTAL_SYNC_NOW_URL", "COPORTAL_SYNC_BULK_URL"] {
+            assert_eq!(function.environment.contains_key(variable), sends, "{} {variable}", function.binary);
+        }
         let used = |action: &str| match action.split(':').next() {
             Some("dynamodb") => true,
             Some("sqs") => sends,
             Some(_) | None => calls_vendors,
         };
-        let wanted: BTreeSet<String> = sent.iter().filter(|action| used(action)).cloned().collect();
+        let mut wanted: BTreeSet<String> = sent.iter().filter(|action| used(action)).cloned().collect();
+        wanted.extend(polled(&template, function));
         assert_eq!(allowed_actions(function), wanted, "{}", function.binary);
     }
 }

@@ -11,7 +11,7 @@ mod stream;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -63,7 +63,7 @@ pub struct Pumps {
     schedules: Vec<Arc<SchedulePump>>,
     moved: watch::Sender<u64>,
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Pumps {
@@ -124,7 +124,7 @@ impl Pumps {
             tasks.push(tokio::spawn(async move { pump.run(moved, stopped).await }));
         }
         let sources = template.queue_sources.iter().map(|source| source.queue.clone()).collect();
-        Ok(Self { sqs, table, activity, sources, streams, schedules, moved, stop, tasks })
+        Ok(Self { sqs, table, activity, sources, streams, schedules, moved, stop, tasks: Mutex::new(tasks) })
     }
 
     /// Messages by where they are now.
@@ -194,10 +194,11 @@ impl Pumps {
     }
 
     /// Stops: no event is begun any more, and those under way are finished, within `patience`. What was not is where it was.
-    pub async fn stop(self, patience: Duration) {
+    pub async fn stop(&self, patience: Duration) {
         self.stop.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let until = tokio::time::Instant::now() + patience;
-        for task in self.tasks {
+        for task in tasks {
             let abort = task.abort_handle();
             if tokio::time::timeout_at(until, task).await.is_err() {
                 abort.abort();

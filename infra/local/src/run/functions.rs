@@ -10,6 +10,7 @@ use super::RunError;
 use super::ledgers::SimulatedLedger;
 use crate::assembly::LocalCloud;
 use crate::aws_json::REGION;
+use crate::pumps::Handler;
 
 type Mount = fn(&Boot) -> Result<Router, BootError>;
 
@@ -22,9 +23,27 @@ const FUNCTIONS: [(&str, Mount); 5] = [
     ("settings-page", |boot| boot.engine().map(|(shell, engine)| settings_page::router(settings_page::AppState { shell, engine }))),
 ];
 
+type Listen = fn(&Boot) -> Result<Handler, coportal_lambda::boot::Error>;
+
+/// The functions of this build that run without a request. The pumps refuse a list that is not exactly the template's.
+const LISTENING: [(&str, Listen); 3] = [
+    (auto_sync_fanout::NAME, |boot| {
+        let state = auto_sync_fanout::State::of(boot)?;
+        Ok(Handler::of(move |event| auto_sync_fanout::handle(state.clone(), event)))
+    }),
+    (auto_sync_worker::NAME, |boot| {
+        let state = auto_sync_worker::State::of(boot)?;
+        Ok(Handler::of(move |event| auto_sync_worker::handle(state.clone(), event)))
+    }),
+    (sweep::NAME, |boot| {
+        let state = sweep::State::of(boot)?;
+        Ok(Handler::of(move |event| sweep::handle(state.clone(), event)))
+    }),
+];
+
 /// Where the functions reach the outside here.
 pub(super) struct Addresses<'a> {
-    /// DynamoDB, KMS and SSM.
+    /// DynamoDB, KMS, SQS and SSM.
     pub(super) aws: &'a str,
     /// The simulators.
     pub(super) ledgers: &'a [SimulatedLedger],
@@ -40,6 +59,17 @@ pub(super) fn routers(local: &LocalCloud, at: &Addresses<'_>, machine: &Machine)
         routers.insert(binary.to_owned(), mount(&boot)?);
     }
     Ok(routers)
+}
+
+/// The handlers of events by binary name.
+pub(super) fn handlers(local: &LocalCloud, at: &Addresses<'_>, machine: &Machine) -> Result<HashMap<String, Handler>, RunError> {
+    let mut handlers = HashMap::new();
+    for (binary, listen) in LISTENING {
+        let boot = Boot::new(binary, environment(local, at, binary)?.into(), machine.clone());
+        let handler = listen(&boot).map_err(|error| RunError::Function { binary: binary.to_owned(), problem: error.to_string() })?;
+        handlers.insert(binary.to_owned(), handler);
+    }
+    Ok(handlers)
 }
 
 /// The shell of the local routes themselves. They stand on records alone, as the clients function does, and have its environment.

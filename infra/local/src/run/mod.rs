@@ -32,6 +32,7 @@ use tower::ServiceExt as _;
 use crate::assembly::{AssemblyError, LocalCloud};
 use crate::clock::Clock;
 use crate::gateway::{Gateway, GatewayError};
+use crate::pumps::{PumpError, Pumps, Work};
 use crate::template::TemplateError;
 
 use functions::Addresses;
@@ -69,6 +70,17 @@ pub enum RunError {
     /// A function did not boot.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// A function that runs without a request did not boot.
+    #[error("{binary}: {problem}")]
+    Function {
+        /// Its name.
+        binary: String,
+        /// What it said.
+        problem: String,
+    },
+    /// Mappings and functions do not match.
+    #[error(transparent)]
+    Pumps(#[from] PumpError),
     /// The client for the issuer's keys.
     #[error(transparent)]
     Keys(#[from] coportal_lambda::authn::token::KeysUnavailable),
@@ -120,7 +132,7 @@ pub enum RunError {
 pub struct RunOptions {
     /// Port on 127.0.0.1 of the API; 0 takes any that is free.
     pub port: u16,
-    /// Folder that keeps table, keys, issuer, simulator and clock; without it they are gone with the process.
+    /// Folder that keeps table, keys, queues, issuer, simulator and clock; without it they are gone with the process.
     pub data: Option<PathBuf>,
     /// The clock of product, doubles and simulator.
     pub clock: Clock,
@@ -156,7 +168,7 @@ impl Default for RunOptions {
 pub struct LocalRun {
     /// Address of the API and its pages, `http://127.0.0.1:8787`.
     pub origin: String,
-    /// Address of DynamoDB, KMS and SSM.
+    /// Address of DynamoDB, KMS, SQS and SSM.
     pub aws_endpoint: String,
     /// The simulated ledgers.
     pub ledgers: Vec<SimulatedLedger>,
@@ -168,6 +180,7 @@ pub struct LocalRun {
     pub demo: Option<DemoWorkspace>,
     local: Local,
     keeper: Option<Keeper>,
+    pumps: Arc<Pumps>,
     front: Server,
     back: Vec<Server>,
     /// Held for as long as the folder is ours.
@@ -214,6 +227,7 @@ impl LocalRun {
         let keys = Arc::new(HttpKeys::new()?);
         let machine = Machine { clock: Arc::new(ProductClock(clock.clone())), random, sink, keys };
         let gateway = Gateway::new(&cloud.template, functions::routers(&cloud, &at, &machine)?, clock)?;
+        let pumps = Arc::new(Pumps::start(&cloud, functions::handlers(&cloud, &at, &machine)?, data.as_deref())?);
         let shell = functions::local_shell(&cloud, &at, &machine)?;
         let audience = environment.get(table::AUDIENCE.name).map(String::as_str).or(table::AUDIENCE.default).unwrap_or_default();
         let local = Local::new(routes::Parts {
@@ -224,6 +238,7 @@ impl LocalRun {
             cloud: cloud.clone(),
             gateway: gateway.clone(),
             keeper: keeper.clone(),
+            pumps: Arc::clone(&pumps),
             shell,
             keys: machine.keys,
         })?;
@@ -240,7 +255,7 @@ impl LocalRun {
         });
         let demo = if demo_workspace { Some(seed::plant(&local).await?) } else { None };
         local.set_demo(demo.clone());
-        Ok(Self { origin, aws_endpoint, ledgers, cloud, gateway, demo, local, keeper, front, back, _lock: lock })
+        Ok(Self { origin, aws_endpoint, ledgers, cloud, gateway, demo, local, keeper, pumps, front, back, _lock: lock })
     }
 
     /// Makes a workspace with an owner, an admin and a member, through the service routes of the API.
@@ -269,14 +284,32 @@ impl LocalRun {
         for ledger in &self.ledgers {
             ledger.simulator.settle();
         }
+        self.pumps.wake();
     }
 
-    /// Stops: first what people call, then what that stands on. Requests under way are finished, for five seconds at most.
+    /// Runs what became due by the clock, and answers when it has run.
+    pub async fn run_due(&self) {
+        self.pumps.run_due().await;
+    }
+
+    /// Waits until queues and streams are drained, for `patience` at most; whether they are.
+    pub async fn idle(&self, patience: Duration) -> bool {
+        self.pumps.idle(patience).await
+    }
+
+    /// Messages by where they are.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.pumps.work()
+    }
+
+    /// Stops: first what people call, then what runs by itself, then what both stand on. Requests under way are finished, for five seconds at most.
     ///
     /// # Errors
     /// When a server failed, or the simulator could not be kept.
     pub async fn shutdown(self) -> Result<(), RunError> {
         self.front.stop().await?;
+        self.pumps.stop(PATIENCE).await;
         for server in self.back {
             server.stop().await?;
         }

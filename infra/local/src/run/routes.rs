@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{FromRef, Request, State};
 use axum::middleware::{Next, from_fn};
@@ -34,6 +35,7 @@ use crate::assembly::LocalCloud;
 use crate::gateway::Gateway;
 use crate::issuer::JWKS_PATH;
 use crate::mailbox::Mail;
+use crate::pumps::{Pumps, Work};
 
 /// Below this path nothing reaches the gateway.
 pub(super) const PREFIX: &str = "/__local";
@@ -41,6 +43,9 @@ pub(super) const PREFIX: &str = "/__local";
 const AFTER_SIGN_IN: &str = "/settings/integrations";
 /// The clock is moved by at most this much at once: ten years.
 const FARTHEST: i64 = 10 * 366 * 24 * 60 * 60;
+
+/// Queues are waited for at most this long; a worker has three minutes for a message.
+const IDLE_WITHIN: Duration = Duration::from_secs(240);
 
 /// What the local routes work with. Clones share it.
 #[derive(Clone)]
@@ -62,6 +67,7 @@ pub(super) struct Parts {
     pub(super) cloud: LocalCloud,
     pub(super) gateway: Gateway,
     pub(super) keeper: Option<Keeper>,
+    pub(super) pumps: Arc<Pumps>,
     pub(super) shell: Shell,
     pub(super) keys: Arc<dyn KeySource>,
 }
@@ -240,7 +246,7 @@ struct Advance {
     advance_seconds: i64,
 }
 
-/// Moves everything together. Nothing in this build runs by itself, so nothing is to be run here.
+/// Moves everything together and runs what became due by it before it answers; what that sends is worked on as always.
 async fn advance(State(local): State<Local>, body: JsonBody<Advance>) -> Answer<Json<Now>> {
     let seconds = body.value.advance_seconds;
     if !(0..=FARTHEST).contains(&seconds) {
@@ -255,6 +261,7 @@ async fn advance(State(local): State<Local>, body: JsonBody<Advance>) -> Answer<
             keeper.save(*ledger, &**simulator).map_err(|error| failed(&error))?;
         }
     }
+    parts.pumps.run_due().await;
     Ok(Json(Now { now: parts.cloud.clock.now() }))
 }
 
@@ -283,37 +290,32 @@ fn not_in_this_build(what: &str) -> Response {
     (StatusCode::NOT_IMPLEMENTED, headers, serde_json::to_vec(&problem).unwrap_or_default()).into_response()
 }
 
-/// Messages by where they are. This build sends none: a sync ends with its request, so the counts are of queues that are not there.
-#[derive(Serialize)]
-struct QueueView {
-    queued: u64,
-    in_flight: u64,
-    dead_lettered: u64,
+async fn queue(State(local): State<Local>) -> Json<Work> {
+    Json(local.parts().pumps.work())
 }
 
-const NO_QUEUES: QueueView = QueueView { queued: 0, in_flight: 0, dead_lettered: 0 };
-
-async fn queue() -> Json<QueueView> {
-    Json(NO_QUEUES)
-}
-
-/// Nothing is under way once every request is answered; rows that wait for a time are not waited for, but counted.
+/// What is left when everything that can run has run: rows that wait for a time, a limit or a person are not waited for, but counted.
 #[derive(Serialize)]
 struct IdleView {
     #[serde(flatten)]
-    queue: QueueView,
+    work: Work,
     parked: usize,
 }
 
 async fn idle(State(local): State<Local>) -> Answer<Json<IdleView>> {
-    let store = local.parts().shell.store();
+    let parts = local.parts();
+    if !parts.pumps.idle(IDLE_WITHIN).await {
+        let problem = Problem::new(ProblemKind::Unavailable, "still_busy", "Messages are still being worked on.");
+        return Err(problem.fix("Ask again.", "the terminal", true).into());
+    }
+    let store = parts.shell.store();
     let mut parked = 0;
     for shard in 0..keys::SHARDS {
         let due = store.query_index(Index::Due, &keys::due_pk(shard), &Range::default()).await.map_err(Problem::from)?;
         let is_sync = |item: &&Item| item.get("kind").and_then(|kind| kind.as_s().ok()).is_some_and(|kind| kind == Kind::SyncRow.as_str());
         parked += due.items.iter().filter(is_sync).count();
     }
-    Ok(Json(IdleView { queue: NO_QUEUES, parked }))
+    Ok(Json(IdleView { work: parts.pumps.work(), parked }))
 }
 
 async fn dns() -> Response {

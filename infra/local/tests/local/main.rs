@@ -9,6 +9,8 @@ mod gateway;
 #[cfg(test)]
 mod kms;
 #[cfg(test)]
+mod pumps;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod sqs;

@@ -129,9 +129,9 @@ async fn what_this_build_does_not_have_says_so() {
     assert_eq!(code(&answer), (501, "not_in_this_build".to_owned()));
     assert_eq!(answer.header("content-type"), "application/problem+json");
     let queue = anybody.send(Method::GET, "/__local/queue", None, &[]).await.unwrap();
-    assert_eq!(queue.json(), json!({"queued": 0, "in_flight": 0, "dead_lettered": 0}));
+    assert_eq!(queue.json(), json!({"queued": 0, "in_flight": 0, "dead_lettered": 0, "delayed": 0}));
     let idle = anybody.send(Method::POST, "/__local/idle", None, &[]).await.unwrap();
-    assert_eq!(idle.json(), json!({"queued": 0, "in_flight": 0, "dead_lettered": 0, "parked": 0}));
+    assert_eq!(idle.json(), json!({"queued": 0, "in_flight": 0, "dead_lettered": 0, "delayed": 0, "parked": 0}));
     for (method, path) in [(Method::GET, "/__local/nothing"), (Method::DELETE, "/__local/queue"), (Method::GET, "/__localhost")] {
         assert_eq!(anybody.send(method, path, None, &[]).await.unwrap().status.as_u16(), 404, "{path}");
     }

@@ -32,16 +32,93 @@ fn the_table_has_the_keys_indexes_and_protections_of_the_records_page() {
 fn each_function_ends_before_the_gateway_cuts_and_keeps_its_logs_for_a_stated_time() {
     let template = deployed();
     let binaries: Vec<&str> = template.functions.values().map(|function| function.binary.as_str()).collect();
-    assert_eq!(binaries, ["clients", "invoice-sync", "invoices", "oauth-callback", "settings-page"]);
+    assert!(binaries.len() >= 8, "{binaries:?}");
     for (id, function) in &template.functions {
-        assert_eq!(function.timeout.as_secs(), 29, "{id}");
-        assert!(template.invocable.contains(id), "{id}");
-        assert!(template.routes.iter().any(|route| &route.function == id), "{id}");
+        let routed = template.routes.iter().any(|route| &route.function == id);
+        let heard = template.queue_sources.iter().any(|source| &source.function == id)
+            || template.stream_sources.iter().any(|source| &source.function == id)
+            || template.schedules.iter().any(|schedule| &schedule.function == id);
+        assert_ne!(routed, heard, "{id} answers requests or takes events, and not both");
+        assert_eq!(template.invocable.contains(id), routed, "{id}");
+        assert!(function.timeout.as_secs() == 29 || heard, "{id}");
         let Some(Expression::Ref(group)) = &function.log_group else {
             panic!("{id} has no log group of its own");
         };
         assert!(template.log_groups[group].retention_days.is_some(), "{group}");
         assert!(template.alarms.contains(&format!("{id}ErrorsAlarm")), "{id}");
+    }
+}
+
+/// AWS on SQS and Lambda: visibility is at least six times the function's time-out, dead letters hang on the source queue.
+#[test]
+fn queues_are_encrypted_watched_and_lose_nothing_to_a_slow_function() {
+    let template = deployed();
+    let taken: Vec<(&str, &str, usize, usize)> = template
+        .queue_sources
+        .iter()
+        .map(|source| (source.queue.as_str(), source.function.as_str(), source.batch_size, source.concurrency))
+        .collect();
+    assert_eq!(taken, [("SyncNow", "AutoSyncWorker", 5, 10), ("SyncBulk", "AutoSyncWorker", 1, 5)]);
+    for source in &template.queue_sources {
+        let queue = &template.queues[&source.queue];
+        assert!(queue.visibility >= 6 * template.functions[&source.function].timeout, "{}", source.queue);
+        // More than the three receives after which the worker counts a message as broken.
+        let redrive = queue.redrive.as_ref().unwrap();
+        assert_eq!((redrive.dead_letters.as_str(), redrive.max_receives), (format!("{}DeadLetters", source.queue).as_str(), 5));
+        let dead = &template.queues[&redrive.dead_letters];
+        assert!(dead.redrive.is_none() && dead.retention > queue.retention && dead.retention.as_secs() == 14 * 86_400);
+        for alarm in ["AgeAlarm", "DeadLettersAlarm"] {
+            assert!(template.alarms.contains(&format!("{}{alarm}", source.queue)), "{}", source.queue);
+        }
+    }
+    for (id, queue) in &template.queues {
+        assert!(queue.encrypted, "{id}");
+        let over_tls = template.queue_policies.iter().any(|(queues, statement)| {
+            let plain = statement.conditions["Bool"]["aws:SecureTransport"].iter().all(|value| value.literal() == Some("false"));
+            let named = statement.resources.contains(&Expression::Attribute { resource: id.clone(), attribute: "Arn".to_owned() });
+            queues.contains(id) && named && statement.effect == Effect::Deny && statement.actions == ["sqs:*"] && plain
+        });
+        assert!(over_tls, "{id}");
+    }
+}
+
+/// Records page, section 6: due invoices that were put or changed, never removals; a bad record blocks nothing.
+#[test]
+fn the_stream_is_filtered_and_never_blocked() {
+    let template = deployed();
+    let [source] = template.stream_sources.as_slice() else { panic!("at most two consumers of a shard, and there is one") };
+    assert_eq!((source.table.as_str(), source.function.as_str()), ("Table", "AutoSyncFanout"));
+    assert_eq!((source.retries, source.max_age.as_secs()), (5, 3_600));
+    assert!(template.queues[&source.on_failure].redrive.is_none());
+    for alarm in ["AutoSyncFanoutFailuresAlarm", "AutoSyncFanoutAgeAlarm"] {
+        assert!(template.alarms.contains(&alarm.to_owned()), "{alarm}");
+    }
+    let passes = |name: &str, kind: &str, due: bool| {
+        let mut image = serde_json::json!({"pk": {"S": "x"}, "kind": {"S": kind}});
+        if due {
+            image["due_pk"] = serde_json::json!({"S": "DUE#1"});
+        }
+        let event = serde_json::json!({"eventName": name, "dynamodb": {"Keys": {}, "NewImage": image}});
+        source.filters.iter().any(|filter| filter.pattern.matches(&event))
+    };
+    for (name, kind, due, wanted) in [
+        ("INSERT", "invoice", true, true),
+        ("MODIFY", "invoice", true, true),
+        ("MODIFY", "invoice", false, false),
+        ("REMOVE", "invoice", true, false),
+        ("MODIFY", "sync", true, false),
+    ] {
+        assert_eq!(passes(name, kind, due), wanted, "{name} {kind} {due}");
+    }
+}
+
+#[test]
+fn schedules_run_what_is_due() {
+    let template = deployed();
+    let rules: Vec<(&str, u64)> = template.schedules.iter().map(|rule| (rule.function.as_str(), rule.every.as_secs())).collect();
+    assert!(rules.contains(&("Sweep", 60)), "{rules:?}");
+    for rule in &template.schedules {
+        assert!(template.functions[&rule.function].timeout <= rule.every, "{}: two runs at once", rule.rule);
     }
 }
 
@@ -99,7 +176,7 @@ fn roles_that_do_not_call_vendors_are_denied_tokens_and_key() {
         .filter(|(_, function)| function.environment.contains_key("COPORTAL_TOKEN_KEY"))
         .map(|(id, _)| id.clone())
         .collect();
-    assert_eq!(calling, ["InvoiceSync", "OauthCallback", "SettingsPage"]);
+    assert_eq!(calling, ["AutoSyncWorker", "InvoiceSync", "OauthCallback", "SettingsPage"]);
 }
 
 #[test]
@@ -201,6 +278,14 @@ fn what_is_not_understood_is_named_with_its_line() {
         ("KeyType: HASH", "KeyType: SORTED", "HASH or RANGE"),
         ("StageName: $default", "StageName: live", "only the stage `$default`"),
         ("Timeout: 29", "Timeout: soon", "a number is wanted"),
+        ("[ReportBatchItemFailures]", "[]", "only `ReportBatchItemFailures`"),
+        ("rate(1 minute)", "cron(* * * * ? *)", "only `rate(number unit)`"),
+        ("[{\"exists\": true}]", "[{\"numeric\": [\">\", 1]}]", "is not modelled"),
+        ("BisectBatchOnFunctionError: true", "BisectBatchOnFunctionError: false", "always bisected"),
+        ("MaximumConcurrency: 10", "MaximumConcurrency: 1", "2 to 1,000"),
+        ("SourceArn: !GetAtt SweepSchedule.Arn", "SourceArn: !GetAtt Sweep.Arn", "does not permit `SweepSchedule`"),
+        ("EventSourceArn: !GetAtt SyncBulk.Arn", "EventSourceArn: !GetAtt TokenKey.Arn", "not a queue and a function"),
+        ("deadLetterTargetArn: !GetAtt SyncNowDeadLetters.Arn", "deadLetterTargetArn: !GetAtt TokenKey.Arn", "is not a queue"),
         ("Description: CoPortal Integrations.", "Description: [", "template"),
     ] {
         let error = refused(from, to);

@@ -2,6 +2,8 @@
 //! for all, so that the product is linked once.
 
 #[cfg(test)]
+mod by_itself;
+#[cfg(test)]
 mod call_counts;
 #[cfg(test)]
 mod main_job;
