@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use bench::{Bench, Cost};
+use bench::{Bench, ByItself, Cost, INVOICES, WORKSPACES};
 
 /// Warm syncs whose times are taken.
 const TIMED: usize = 50;
@@ -38,7 +38,23 @@ async fn main() -> anyhow::Result<()> {
     let at = |share: usize| times.get(TIMED * share / 100).copied().unwrap_or_default();
     writeln!(out, "time of {TIMED} warm syncs, over loopback with every part in one process")?;
     writeln!(out, "  median {} ms, 95th of a hundred {} ms", millis(at(50)), millis(at(95)))?;
-    bench.stop().await
+    bench.stop().await?;
+
+    let ByItself { mut times, other_rest } = ByItself::measure().await?;
+    times.sort_unstable();
+    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
+    writeln!(
+        out,
+        "\nfrom `POST …/send` to the ledger's document, by itself: {INVOICES} invoices of linked clients, {WORKSPACES} workspaces at once"
+    )?;
+    writeln!(
+        out,
+        "  median {} ms, 95th of a hundred {} ms, longest {} ms; {other_rest}",
+        millis(at(50)),
+        millis(at(95)),
+        millis(times.last().copied().unwrap_or_default())
+    )?;
+    Ok(())
 }
 
 fn print(out: &mut impl std::io::Write, name: &str, cost: &Cost) -> std::io::Result<()> {

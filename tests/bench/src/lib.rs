@@ -12,6 +12,10 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+mod by_itself;
+
+pub use by_itself::{ByItself, INVOICES, WORKSPACES};
+
 /// What one click cost.
 #[derive(Debug)]
 pub struct Cost {
