@@ -201,13 +201,9 @@ fn rights_about_queues_are_those_of_the_mappings() {
     for function in template.functions.values() {
         let may = |action: &str| -> BTreeSet<String> {
             let statements = allows(function).filter(|statement| statement.actions.iter().any(|allowed| allowed == action));
-            let resources = statements.flat_map(|statement| &statement.resources);
-            template
-                .queues
-                .keys()
-                .filter(|queue| resources.clone().any(|resource| resource.mentions(&format!("{queue}.Arn"))))
-                .cloned()
-                .collect()
+            let resources: Vec<_> = statements.flat_map(|statement| &statement.resources).collect();
+            let named = |queue: &str| resources.iter().any(|resource| resource.mentions(&format!("{queue}.Arn")));
+            template.queues.keys().filter(|queue| named(queue)).cloned().collect()
         };
         let mut told: BTreeSet<String> =
             if sends(&function.binary) { ["SyncBulk".to_owned(), "SyncNow".to_owned()].into() } else { BTreeSet::new() };
