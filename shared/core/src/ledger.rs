@@ -249,7 +249,17 @@ impl LedgerRules {
     pub fn lease(&self) -> SignedDuration {
         SEND_WINDOW + self.call_timeout + SignedDuration::from_secs(8)
     }
+
+    /// How long a claim counts whose write travels in a batch: the same with a batch's time-out, and the time that storing all outcomes
+    /// takes.
+    #[must_use]
+    pub fn batch_lease(&self) -> SignedDuration {
+        SEND_WINDOW + self.call_timeout.max(BATCH_TIMEOUT) + SignedDuration::from_secs(20)
+    }
 }
+
+/// How long one vendor call with a batch may take, answer included (design decision 14: a worker's vendor call).
+pub const BATCH_TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
 
 /// A claimed write must start within this time, or be claimed anew (docs/records.md, section 4, "send").
 pub const SEND_WINDOW: SignedDuration = SignedDuration::from_secs(5);

@@ -4,6 +4,7 @@
 //! `outcome` (status, headers and body to a [`Failure`]), `fixit` (what a user reads), `sign_in`, and the calls. What every ledger offers
 //! are the traits below; they have no default bodies, so that a ledger which cannot do a thing has no way to pretend.
 
+pub mod batches;
 mod business_central;
 mod country;
 pub mod exec;
@@ -34,6 +35,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use url::Url;
 
+use crate::batches::Batches;
 pub use crate::business_central::BusinessCentralEndpoints;
 use crate::exec::{Executor, Transport};
 pub use crate::listing::{ContactList, ContactPage, ListedContact};
@@ -301,6 +303,8 @@ pub struct LedgerApi {
     pub contact_list: Arc<dyn ContactList>,
     /// Sales documents.
     pub documents: Arc<dyn Documents>,
+    /// What it does in batches.
+    pub batches: Batches,
     /// Drafts to approve, where the ledger has them.
     pub drafts: Option<Arc<dyn Drafts>>,
     /// Documents in several calls, where the ledger takes them so.

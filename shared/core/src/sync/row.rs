@@ -196,6 +196,10 @@ pub struct Intent {
     pub hash: String,
     /// The invoice version that its success brings into the ledger; 0 for a contact.
     pub version: u64,
+    /// It travels with others in one call, under a key of that call: the vendor never hears its own key, which therefore tells nobody what
+    /// became of it. It is never sent again before a look has counted as a miss.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batched: bool,
 }
 
 /// The tie to a document.

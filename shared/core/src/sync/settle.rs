@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::contact::{Contact, ContactStatus};
 use crate::document::{DocumentStatus, Paid, RemoteDocument, RemotePayment};
 use crate::failure::Disposition;
-use crate::ledger::{ContactMark, DocumentMark, DocumentShape, LedgerRules};
+use crate::ledger::{BATCH_TIMEOUT, ContactMark, DocumentMark, DocumentShape, LedgerRules};
 use crate::sync::merge::holds;
 use crate::sync::row::{Intent, IntentKind};
 use crate::text::{digest, email_key, name_key};
@@ -29,16 +29,17 @@ pub enum Settle<'a, T> {
     Unfinished(&'a T),
 }
 
-/// Whether the vendor still remembers the key.
+/// Whether the vendor still remembers the key. What travelled in a batch was never sent under its own.
 #[must_use]
 pub fn within_key_window(intent: &Intent, rules: &LedgerRules, now: Timestamp) -> bool {
-    intent.first_sent_at.duration_until(now) < rules.key_window
+    !intent.batched && intent.first_sent_at.duration_until(now) < rules.key_window
 }
 
 /// From when on a miss counts: the newest send window, one call and the ledger's settle time are over.
 #[must_use]
 pub fn miss_counts_at(intent: &Intent, rules: &LedgerRules) -> Timestamp {
-    intent.send_by.saturating_add(rules.call_timeout + rules.settle).unwrap_or(Timestamp::MAX)
+    let call = if intent.batched { rules.call_timeout.max(BATCH_TIMEOUT) } else { rules.call_timeout };
+    intent.send_by.saturating_add(call + rules.settle).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether a failed send settles its intent as not done. A refusal before the request was looked at (throttled, token not taken, malformed)

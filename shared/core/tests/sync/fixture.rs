@@ -472,6 +472,7 @@ impl World {
             sent: Some(SentDocument::of(&built.content, built.totals)),
             hash: built.content.hash(),
             version: 1,
+            batched: false,
         }
     }
 }

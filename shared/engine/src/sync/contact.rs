@@ -59,6 +59,7 @@ impl Run<'_> {
             sent: None,
             hash: plan.hash,
             version: 0,
+            batched: false,
         };
         self.claim_and_send_contact(intent, false).await
     }

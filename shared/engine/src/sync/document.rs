@@ -42,6 +42,7 @@ impl Run<'_> {
             sent: Some(plan.sent),
             hash: plan.hash,
             version: self.invoice.version,
+            batched: false,
         };
         self.claim_and_send(intent, None, false).await
     }
@@ -94,6 +95,7 @@ impl Run<'_> {
             sent: None,
             hash,
             version: self.invoice.version,
+            batched: false,
         };
         self.claim_and_send(intent, None, false).await
     }

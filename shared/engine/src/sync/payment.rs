@@ -40,6 +40,7 @@ impl Run<'_> {
             sent: None,
             hash: plan.hash,
             version: self.invoice.version,
+            batched: false,
         };
         self.claim_and_send(intent, None, false).await
     }

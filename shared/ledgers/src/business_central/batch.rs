@@ -96,3 +96,26 @@ pub(super) fn answers(reply: &Reply<'_, Cause>, requests: usize) -> Result<Vec<R
     }
     if found.len() == requests { Ok(found) } else { Err(unexpected("the batch has another number of answers than of requests")) }
 }
+
+/// The answers of a batch whose requests answer each for itself, in their order; `None` where one was not answered with a success.
+///
+/// # Errors
+/// An answer that is not about these requests.
+pub(super) fn each(reply: &Reply<'_, Cause>, requests: usize) -> Result<Vec<Option<Response<Bytes>>>, Failure> {
+    let answers: Answers = reply.read()?;
+    let mut found: Vec<Option<Response<Bytes>>> = (0..requests).map(|_| None).collect();
+    for (place, answer) in answers.responses.into_iter().enumerate() {
+        let named = match answer.id.as_deref() {
+            Some(id) => id.parse::<usize>().ok().and_then(|id| id.checked_sub(1)),
+            None => Some(place),
+        };
+        let slot = named.and_then(|named| found.get_mut(named)).ok_or_else(|| reply.unexpected("an answer of the batch has no request"))?;
+        if slot.is_some() {
+            return Err(reply.unexpected("a request of the batch is answered twice"));
+        }
+        if (200..=299).contains(&answer.status) {
+            *slot = Some(Response::new(answer.body.map(|raw| Bytes::copy_from_slice(raw.get().as_bytes())).unwrap_or_default()));
+        }
+    }
+    Ok(found)
+}

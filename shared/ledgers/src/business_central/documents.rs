@@ -22,7 +22,7 @@ use crate::exec::{Operation, encoded};
 use crate::judge::{Effect, Subject};
 use crate::{Access, Answered, Called, Documents, Drafts, Stepwise};
 
-const LINES: &str = "salesInvoiceLines";
+pub(super) const LINES: &str = "salesInvoiceLines";
 
 /// What guards the next part of an update.
 #[derive(serde::Deserialize)]
@@ -36,7 +36,7 @@ struct VersionOnly {
 const CANDIDATES: usize = 100;
 
 /// The address of one invoice, below the company.
-fn invoice(id: &str) -> String {
+pub(super) fn invoice(id: &str) -> String {
     format!("/salesInvoices({})", encoded(id))
 }
 

@@ -1,6 +1,7 @@
 //! Microsoft Business Central: the calls. What is known of the vendor is in docs/vendors/business-central.md.
 
 mod batch;
+mod batches;
 mod body;
 mod contact_list;
 mod contacts;
@@ -33,6 +34,7 @@ use self::place::Place;
 pub use self::profile::BusinessCentralEndpoints;
 use self::profile::{PAGES_MAX, PROFILE, RULES};
 use self::wire::Page;
+use crate::batches::Batches;
 use crate::exec::call::{Call, Caller, Reply, Tenancy};
 use crate::exec::{Executor, Operation};
 use crate::judge::{self, Asked, Effect, Subject};
@@ -60,6 +62,8 @@ pub(crate) fn api(executor: Executor, endpoints: BusinessCentralEndpoints) -> Le
         contacts: calls.clone(),
         contact_list: calls.clone(),
         documents: calls.clone(),
+        // A document takes several calls of its own, and a posting commits inside a batch (section 7): only reads are gathered.
+        batches: Batches { creates: None, updates: None, reads: Some(calls.clone()) },
         drafts: Some(calls.clone()),
         stepwise: Some(calls.clone()),
         payments: Some(calls),

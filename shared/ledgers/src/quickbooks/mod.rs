@@ -1,5 +1,6 @@
 //! QuickBooks Online: the calls.
 
+mod batches;
 mod body;
 mod contact_list;
 mod fixit;
@@ -29,6 +30,7 @@ use self::map::{contact, document, facts, payment};
 pub use self::profile::QuickBooksEndpoints;
 use self::profile::{ALWAYS, KEYS, PROFILE, RULES};
 use self::wire::{BatchAnswer, CustomerAnswer, Found, InvoiceAnswer, PaymentAnswer, QueryAnswer, WireCustomer, WireInvoice};
+use crate::batches::Batches;
 use crate::exec::call::{Call, Caller, Reply, Tenancy, nothing};
 use crate::exec::{Executor, Operation, encoded};
 use crate::judge::{self, Subject};
@@ -53,6 +55,8 @@ pub(crate) fn api(executor: Executor, endpoints: QuickBooksEndpoints) -> LedgerA
         contacts: calls.clone(),
         contact_list: calls.clone(),
         documents: calls.clone(),
+        // A create is never one of many: a batch that is sent again answers faults instead of what it made (section 3).
+        batches: Batches { creates: None, updates: Some(calls.clone()), reads: Some(calls.clone()) },
         // An invoice posts when it is made: there is nothing to approve (C8).
         drafts: None,
         stepwise: None,

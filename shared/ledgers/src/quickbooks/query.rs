@@ -37,6 +37,18 @@ pub(super) fn invoices_numbered(number: &str) -> String {
     format!("select * from Invoice where DocNumber = {} maxresults 1000", quoted(number))
 }
 
+/// Invoices with one of these numbers.
+pub(super) fn invoices_with_numbers(numbers: &[&str]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(|number| quoted(number)).collect();
+    format!("select * from Invoice where DocNumber in ({}) maxresults 1000", numbers.join(", "))
+}
+
+/// Invoices by their ids.
+pub(super) fn invoices_by_id(ids: &[&str]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
+    format!("select * from Invoice where Id in ({}) maxresults 1000", ids.join(", "))
+}
+
 /// A customer's invoices of one day, or the newest of all days.
 pub(super) fn invoices_of(customer: &str, day: Option<jiff::civil::Date>) -> String {
     let customer = quoted(customer);

@@ -149,6 +149,8 @@ pub(super) struct BatchItem {
     pub(super) id: String,
     #[serde(default, rename = "QueryResponse")]
     pub(super) found: Option<Found>,
+    #[serde(default, rename = "Invoice")]
+    pub(super) invoice: Option<WireInvoice>,
     #[serde(default, rename = "Fault", alias = "fault")]
     pub(super) fault: Option<Fault>,
 }

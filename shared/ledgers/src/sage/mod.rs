@@ -31,6 +31,7 @@ use self::fixit::Cause;
 pub use self::profile::SageEndpoints;
 use self::profile::{PROFILE, RULES};
 use self::wire::{BankAccount, Business, FinancialSettings, LedgerAccount, Named, Page, WireContact, WireTaxRate};
+use crate::batches::Batches;
 use crate::exec::call::{Call, Caller, Reply, Tenancy, nothing};
 use crate::exec::{Executor, Operation, encoded};
 use crate::judge::{self, REFUSED, Subject};
@@ -56,6 +57,7 @@ pub(crate) fn api(executor: Executor, endpoints: SageEndpoints) -> LedgerApi {
         contacts: calls.clone(),
         contact_list: calls.clone(),
         documents: calls.clone(),
+        batches: Batches::none(),
         drafts: Some(calls.clone()),
         stepwise: None,
         payments: Some(calls),

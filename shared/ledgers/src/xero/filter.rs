@@ -9,6 +9,17 @@ fn equals(field: &str, value: &str) -> Option<String> {
     plain.then(|| format!("{field}==\"{value}\""))
 }
 
+/// What stands between clauses of which one suffices.
+pub(super) const OR: &str = " OR ";
+
+/// The clause for a number or a reference, both where both are wanted; `None` where one of the wanted values cannot be written in a clause,
+/// or none is wanted.
+pub(super) fn all_of(number: Option<&str>, reference: Option<&str>) -> Option<String> {
+    let wanted = [("InvoiceNumber", number), ("Reference", reference)];
+    let clauses = wanted.into_iter().filter_map(|(field, value)| value.map(|value| equals(field, value))).collect::<Option<Vec<_>>>()?;
+    (!clauses.is_empty()).then(|| clauses.join(OR))
+}
+
 /// The parameters of a look-up by either of two fields, in one call; empty when there is nothing to look for.
 ///
 /// If one of the values cannot be written in a clause, the other alone is asked for; if neither can, the text search takes the longest

@@ -1,5 +1,6 @@
 //! Xero: the calls.
 
+mod batches;
 mod claims;
 mod contact_list;
 mod filter;
@@ -29,6 +30,7 @@ use self::fixit::Cause;
 pub use self::profile::XeroEndpoints;
 use self::profile::{KEYS, PROFILE, RULES};
 use self::wire::{Accounts, ContactsAnswer, Currencies, InvoicesAnswer, Organisations, TaxRates, WireContact, WireInvoice};
+use crate::batches::Batches;
 use crate::exec::call::{Call, Caller, Reply, Tenancy, nothing};
 use crate::exec::{Executor, Operation, encoded, headers};
 use crate::judge::{self, Subject};
@@ -53,6 +55,7 @@ pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
         contacts: calls.clone(),
         contact_list: calls.clone(),
         documents: calls.clone(),
+        batches: Batches { creates: Some(calls.clone()), updates: Some(calls.clone()), reads: Some(calls.clone()) },
         drafts: Some(calls.clone()),
         stepwise: None,
         payments: Some(calls),

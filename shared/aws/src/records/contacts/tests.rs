@@ -34,6 +34,7 @@ fn claiming(services: &Services, n: u128) -> ContactRow {
             sent: None,
             hash: "h".to_owned(),
             version: 0,
+            batched: false,
         }),
         lease: Some(Lease { owner: RunId::new(Uuid::from_u128(n)), until: services.now() + SignedDuration::from_secs(30) }),
         ..ContactRow::default()

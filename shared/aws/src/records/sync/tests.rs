@@ -38,6 +38,7 @@ fn intent(n: u128, body: Vec<u8>) -> Intent {
         sent: None,
         hash: "h1".to_owned(),
         version: 4,
+        batched: false,
     }
 }
 

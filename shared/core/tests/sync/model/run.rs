@@ -122,6 +122,7 @@ impl Model {
                     sent: None,
                     hash: plan.hash,
                     version: 0,
+                    batched: false,
                 };
                 return self.send_contact(memory, intent, false);
             }
@@ -307,6 +308,7 @@ impl Model {
             sent,
             hash,
             version: self.world.invoice.version,
+            batched: false,
         }
     }
 
