@@ -2,6 +2,7 @@
 
 use coportal_aws::records::contacts::{ContactClaim, ContactClaimed, ContactKey, ContactStored};
 use coportal_aws::records::sync::Saved;
+use coportal_aws::store::Versioned;
 use coportal_core::contact::Contact;
 use coportal_core::failure::{Disposition, Failure, Question};
 use coportal_core::id::IntentId;
@@ -10,10 +11,11 @@ use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::matching::contact_mark;
 use coportal_core::sync::plan::ContactPlan;
-use coportal_core::sync::row::{Choice, Intent, IntentKind, Lease, RowProblem};
-use coportal_core::sync::settle::{contact_answers, refusal_settles, within_key_window};
+use coportal_core::sync::row::{Choice, ContactRow, Intent, IntentKind, Lease, RowProblem, SyncState, WaitingFor};
+use coportal_core::sync::settle::{contact_answers, miss_counts_at, refusal_settles, within_key_window};
 use coportal_core::text::digest;
-use jiff::Timestamp;
+use coportal_ledgers::Answered;
+use jiff::{SignedDuration, Timestamp};
 
 use super::document::{foreign_answer, vendor_hold};
 use super::ends::row_problem;
@@ -40,6 +42,12 @@ impl Run<'_> {
         if let Some(end) = self.ready_to_write().await? {
             return Ok(end);
         }
+        let intent = self.contact_intent(plan)?;
+        self.claim_and_send_contact(intent, false).await
+    }
+
+    /// What is about to be sent, before it is claimed.
+    pub(super) fn contact_intent(&self, plan: ContactPlan) -> Outcome<Intent> {
         let now = self.ctx.now();
         let row = &self.contact.value;
         let counters = [row.remote_generation, row.rejections, row.updates];
@@ -48,7 +56,7 @@ impl Run<'_> {
         let key = self.idempotency_key(&format!("{}{currency}", self.client.id), plan.kind, counters);
         let there = plan.external_id.as_deref().map(|id| self.contact_read(id).ok_or_else(|| Problem::internal_error("an unread contact")));
         let body = self.api.contacts.contact_body(&plan.content, there.transpose()?);
-        let intent = Intent {
+        Ok(Intent {
             id: IntentId::new(self.ctx.uuid()),
             kind: plan.kind,
             key,
@@ -60,8 +68,7 @@ impl Run<'_> {
             hash: plan.hash,
             version: 0,
             batched: false,
-        };
-        self.claim_and_send_contact(intent, false).await
+        })
     }
 
     pub(super) async fn resend_contact(&mut self) -> Outcome<Next> {
@@ -75,15 +82,11 @@ impl Run<'_> {
     async fn claim_and_send_contact(&mut self, mut intent: Intent, sent_before: bool) -> Outcome<Next> {
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
-        self.contact.value.lease =
-            Some(Lease { owner: self.id, until: now.saturating_add(self.api.rules.lease()).unwrap_or(Timestamp::MAX) });
-        self.contact.value.intent = Some(intent.clone());
+        self.put_contact_claim(&intent, now, self.api.rules.lease());
         match self.engine.store.claim_contact(self.ctx, self.contact_key(), &self.contact.value, self.contact.rev, now).await? {
             ContactClaimed::Won { rev } => self.contact.rev = rev,
             ContactClaimed::Lost(current) => {
-                self.contact = *current;
-                self.found.contacts = None;
-                self.found.contact_look = None;
+                self.contact_claim_lost(*current);
                 return Ok(Next::Continue);
             }
         }
@@ -92,7 +95,31 @@ impl Run<'_> {
             return Ok(Next::Continue);
         }
         let external_id = intent.look.external_id.clone();
-        match self.api.contacts.write_contact(self.access()?, external_id.as_deref(), &intent.body, &intent.key).await {
+        let sent = self.api.contacts.write_contact(self.access()?, external_id.as_deref(), &intent.body, &intent.key).await;
+        self.contact_sent(intent, sent, sent_before).await
+    }
+
+    /// The contact's row as a claim writes it.
+    pub(super) fn put_contact_claim(&mut self, intent: &Intent, now: Timestamp, lease: SignedDuration) {
+        self.contact.value.lease = Some(Lease { owner: self.id, until: now.saturating_add(lease).unwrap_or(Timestamp::MAX) });
+        self.contact.value.intent = Some(intent.clone());
+    }
+
+    /// Somebody else claimed, or finished: the contact's row is looked at as it is now.
+    pub(super) fn contact_claim_lost(&mut self, current: Versioned<ContactRow>) {
+        self.contact = current;
+        self.found.contacts = None;
+        self.found.contact_look = None;
+    }
+
+    /// What became of a sent intent: stored on the intent, whoever may start by now.
+    pub(super) async fn contact_sent(
+        &mut self,
+        intent: Intent,
+        sent: Result<Answered<Contact>, Failure>,
+        sent_before: bool,
+    ) -> Outcome<Next> {
+        match sent {
             // A foreign answer is no outcome: linking what it names would bill somebody else (I5).
             Ok(answered) if intent.kind == IntentKind::CreateContact && !contact_answers(&answered.value, &intent, &self.api.rules) => {
                 tracing::warn!(invoice.id = %self.invoice.id, "the answer to a create is about another contact");
@@ -218,6 +245,12 @@ impl Run<'_> {
     /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
     async fn contact_may_be_there(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
         let now = self.ctx.now();
+        if intent.batched {
+            // One look-up for all rows of the batch, when each of them can be settled by it.
+            self.store_contact(intent).await?;
+            let until = miss_counts_at(intent, &self.api.rules).max(now);
+            return self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(problem)).await.map(Next::End);
+        }
         let can_tell = within_key_window(intent, &self.api.rules, now) || self.api.rules.key_window.is_zero();
         if !self.resent && can_tell {
             self.resent = true;
@@ -228,7 +261,7 @@ impl Run<'_> {
         self.look_later(problem).await.map(Next::End)
     }
 
-    async fn contact_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
+    pub(super) async fn contact_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
         match failure.disposition.clone() {
             Disposition::LookFirst => self.contact_may_be_there(intent, row_problem(&failure)).await,
             Disposition::Reauthorize if !self.reauthorized && !self.api.rules.key_window.is_zero() => self.reauthorize().await,
@@ -275,13 +308,13 @@ impl Run<'_> {
     }
 
     /// A definite refusal: the intent is closed, and the next attempt has another key.
-    async fn close_contact_intent(&mut self, intent: &Intent) -> Outcome<()> {
+    pub(super) async fn close_contact_intent(&mut self, intent: &Intent) -> Outcome<()> {
         self.contact.value.intent = None;
         self.contact.value.rejections += 1;
         self.store_contact(intent).await
     }
 
-    async fn store_contact(&mut self, intent: &Intent) -> Outcome<()> {
+    pub(super) async fn store_contact(&mut self, intent: &Intent) -> Outcome<()> {
         self.contact.value.lease = None;
         match self.engine.store.store_contact_outcome(self.ctx, self.contact_key(), intent.id, &self.contact.value, None).await? {
             ContactStored::NotMine(current) => self.contact = *current,

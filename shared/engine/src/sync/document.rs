@@ -1,6 +1,7 @@
 //! The document step: claim with an intent, send, store what came of it on the intent's id.
 
 use coportal_aws::records::sync::{Claim, DocumentClaim, Stored};
+use coportal_aws::store::Versioned;
 use coportal_core::document::{DocumentStatus, RemoteDocument, Removal, SentDocument};
 use coportal_core::failure::{Disposition, Failure, Question};
 use coportal_core::id::IntentId;
@@ -8,8 +9,8 @@ use coportal_core::ledger::SEND_WINDOW;
 use coportal_core::problem::{Fix, Outcome, Problem};
 use coportal_core::sync::content::tax_applied;
 use coportal_core::sync::plan::{DocumentPlan, Step};
-use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, Look, RowProblem, SyncState};
-use coportal_core::sync::settle::{answers, lacks_lines, refusal_settles, within_key_window};
+use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, Look, RowProblem, SyncRow, SyncState, WaitingFor};
+use coportal_core::sync::settle::{answers, lacks_lines, miss_counts_at, refusal_settles, within_key_window};
 use coportal_core::sync::{HoldDraft, payment_refused, totals_differ, void_refused};
 use coportal_core::text::digest;
 use coportal_core::timeline::TimelineEvent;
@@ -21,7 +22,7 @@ use super::ends::row_problem;
 use super::run::{Next, Run};
 
 /// What storing an outcome needs beside one write's time.
-const STORE_MARGIN: SignedDuration = SignedDuration::from_secs(4);
+pub(super) const STORE_MARGIN: SignedDuration = SignedDuration::from_secs(4);
 
 impl Run<'_> {
     /// Plans become intents here: claimed and stored before the first byte is sent.
@@ -29,9 +30,15 @@ impl Run<'_> {
         if let Some(end) = self.ready_to_write().await? {
             return Ok(end);
         }
+        let intent = self.document_intent(plan);
+        self.claim_and_send(intent, None, false).await
+    }
+
+    /// What is about to be sent, before it is claimed.
+    pub(super) fn document_intent(&mut self, plan: DocumentPlan) -> Intent {
         let now = self.ctx.now();
         self.row.value.approve = plan.approve;
-        let intent = Intent {
+        Intent {
             id: IntentId::new(self.ctx.uuid()),
             kind: plan.kind,
             key: self.document_key(plan.kind),
@@ -43,8 +50,7 @@ impl Run<'_> {
             hash: plan.hash,
             version: self.invoice.version,
             batched: false,
-        };
-        self.claim_and_send(intent, None, false).await
+        }
     }
 
     fn document_key(&self, kind: IntentKind) -> String {
@@ -128,20 +134,12 @@ impl Run<'_> {
     pub(super) async fn claim_and_send(&mut self, mut intent: Intent, begun: Option<RemoteDocument>, sent_before: bool) -> Outcome<Next> {
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
-        let row = &mut self.row.value;
-        row.lease = Some(Lease { owner: self.id, until: now.saturating_add(self.api.rules.lease()).unwrap_or(Timestamp::MAX) });
-        if begun.is_none() || self.tried != Some(intent.id) {
-            row.attempts += 1;
-        }
+        // The next call of a create that this run has begun is no further try.
+        let goes_on = begun.is_some() && self.tried == Some(intent.id);
+        let tries = self.row.value.attempts.saturating_add(u32::from(!goes_on));
+        self.put_claim(&intent, now, self.api.rules.lease());
+        self.row.value.attempts = tries;
         self.tried = Some(intent.id);
-        row.wanted = row.wanted.max(self.invoice.version);
-        row.hash = None;
-        row.hold = None;
-        row.problem = None;
-        row.waiting = None;
-        row.since = Some(now);
-        row.state = SyncState::Syncing;
-        row.intent = Some(intent.clone());
         match self.engine.store.claim_row(self.ctx, self.key(), &self.row.value, self.row.rev, now).await? {
             Claim::Won { rev } => {
                 self.row.rev = rev;
@@ -149,12 +147,7 @@ impl Run<'_> {
                 self.found.document_look = None;
             }
             Claim::Lost(current) => {
-                // Somebody else claimed, or finished: look at the row as it is now.
-                self.row = *current;
-                self.found.document = None;
-                self.found.document_look = None;
-                self.found.payment_look = None;
-                self.found.paid = None;
+                self.claim_lost(*current);
                 return Ok(Next::Continue);
             }
         }
@@ -169,7 +162,18 @@ impl Run<'_> {
                 Err(failure) => self.document_failed(&intent, failure, sent_before).await,
             };
         }
-        match self.send_document(&intent, begun.as_ref()).await? {
+        let sent = self.send_document(&intent, begun.as_ref()).await?;
+        self.document_sent(intent, sent, sent_before).await
+    }
+
+    /// What became of a sent intent: stored on the intent, whoever may start by now.
+    pub(super) async fn document_sent(
+        &mut self,
+        intent: Intent,
+        sent: Result<Answered<RemoteDocument>, Failure>,
+        sent_before: bool,
+    ) -> Outcome<Next> {
+        match sent {
             // A foreign answer is no outcome: linking what it names would tie the invoice to somebody else's document (I5). Nor is one that
             // shows the document still open after its void, or a draft after its approval.
             Ok(answered) if !answers(&answered.value, &intent, &self.api.rules) => {
@@ -183,6 +187,30 @@ impl Run<'_> {
             Ok(answered) => self.document_written(intent, answered).await,
             Err(failure) => self.document_failed(&intent, failure, sent_before).await,
         }
+    }
+
+    /// Somebody else claimed, or finished: the row is looked at as it is now.
+    pub(super) fn claim_lost(&mut self, current: Versioned<SyncRow>) {
+        self.row = current;
+        self.found.document = None;
+        self.found.document_look = None;
+        self.found.payment_look = None;
+        self.found.paid = None;
+    }
+
+    /// The row as a claim writes it.
+    pub(super) fn put_claim(&mut self, intent: &Intent, now: Timestamp, lease: SignedDuration) {
+        let row = &mut self.row.value;
+        row.lease = Some(Lease { owner: self.id, until: now.saturating_add(lease).unwrap_or(Timestamp::MAX) });
+        row.attempts += 1;
+        row.wanted = row.wanted.max(self.invoice.version);
+        row.hash = None;
+        row.hold = None;
+        row.problem = None;
+        row.waiting = None;
+        row.since = Some(now);
+        row.state = SyncState::Syncing;
+        row.intent = Some(intent.clone());
     }
 
     async fn send_document(&self, intent: &Intent, begun: Option<&RemoteDocument>) -> Outcome<Result<Answered<RemoteDocument>, Failure>> {
@@ -353,7 +381,7 @@ impl Run<'_> {
         });
     }
 
-    async fn document_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
+    pub(super) async fn document_failed(&mut self, intent: &Intent, failure: Failure, sent_before: bool) -> Outcome<Next> {
         match failure.disposition.clone() {
             Disposition::LookFirst => self.may_have_been_done(intent, row_problem(&failure)).await,
             // The vendor did nothing: the same intent goes on with a new token. Without a key it would have to be looked for, for as long as
@@ -422,6 +450,11 @@ impl Run<'_> {
     /// It may have been done. Once more at once with the same key and body, while the vendor's window is open; after that the row waits.
     pub(super) async fn may_have_been_done(&mut self, intent: &Intent, problem: RowProblem) -> Outcome<Next> {
         let now = self.ctx.now();
+        if intent.batched {
+            // One look-up for all rows of the batch, when each of them can be settled by it.
+            let until = miss_counts_at(intent, &self.api.rules).max(now);
+            return self.wait(SyncState::Uncertain, WaitingFor::Outcome, Some(until), Some(problem)).await.map(Next::End);
+        }
         let can_tell = self.ctx.has_time_for(self.api.rules.call_timeout + STORE_MARGIN);
         // Without a key it is looked for at once: a document that is there already needs nobody to wait.
         if !self.resent && can_tell && (within_key_window(intent, &self.api.rules, now) || self.api.rules.key_window.is_zero()) {
@@ -433,7 +466,7 @@ impl Run<'_> {
 
     /// A definite refusal: nothing is in doubt any more. It is stored before anything else follows, on the intent's id; the next attempt
     /// has another key, since vendors replay refusals too.
-    async fn close_intent(&mut self, intent: &Intent, failure: &Failure) -> Outcome<Next> {
+    pub(super) async fn close_intent(&mut self, intent: &Intent, failure: &Failure) -> Outcome<Next> {
         self.row.value.rejections += 1;
         // What we believed of the document was not good enough for the ledger: it is read before the next write.
         if let Some(link) = &mut self.row.value.link {
@@ -459,7 +492,7 @@ impl Run<'_> {
         self.settle_without_document(&intent, told).await
     }
 
-    async fn settle_without_document(&mut self, intent: &Intent, told: TimelineEvent) -> Outcome<Next> {
+    pub(super) async fn settle_without_document(&mut self, intent: &Intent, told: TimelineEvent) -> Outcome<Next> {
         self.row.value.intent = None;
         self.enter(SyncState::Queued);
         self.row.value.waiting = None;

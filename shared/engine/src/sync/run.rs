@@ -1,5 +1,6 @@
 //! One run: ask the planner, perform the step, add what was learned, ask again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use coportal_aws::records::sync::{Saved, SyncKey};
@@ -36,7 +37,7 @@ use crate::Engine;
 use crate::access::{AccessProblem, AccessToken};
 
 /// Most steps of one run; a correct plan needs far fewer, and a wrong one must not spin against a vendor.
-const MAX_STEPS: u32 = 40;
+pub(super) const MAX_STEPS: u32 = 40;
 
 /// Most steps of one payment: what is open is read, it is written, sent or looked for once more, and settled.
 const STEPS_OF_A_PAYMENT: u32 = 6;
@@ -46,7 +47,7 @@ const STEPS_OF_A_PAYMENT: u32 = 6;
 const STANDS_FOR: SignedDuration = SignedDuration::from_secs(1);
 
 /// What stands in the way of a read.
-enum ReadStop {
+pub(super) enum ReadStop {
     /// The deadline.
     NoTime,
     /// The tokens.
@@ -76,7 +77,7 @@ pub(super) struct Run<'e> {
     pub(super) connection: Connection,
     pub(super) organisation: String,
     pub(super) tokens: Option<Versioned<TokenRow>>,
-    pub(super) token: Option<AccessToken>,
+    pub(super) token: Option<Arc<AccessToken>>,
     pub(super) reauthorized: bool,
     pub(super) facts: Option<Facts>,
     pub(super) choices: Choices,
@@ -190,7 +191,7 @@ impl Run<'_> {
         }
     }
 
-    async fn perform(&mut self, step: Step) -> Outcome<Next> {
+    pub(super) async fn perform(&mut self, step: Step) -> Outcome<Next> {
         match step {
             Step::Refuse(problem) => self.refused(problem).await,
             Step::Busy { until, contact } => self.busy(until, contact).await,
@@ -242,10 +243,17 @@ impl Run<'_> {
     pub(super) async fn read(&mut self, step: Step) -> Outcome<Next> {
         match self.fetch(step).await? {
             Ok(()) => Ok(Next::Continue),
-            Err(ReadStop::NoTime) => self.out_of_time().await,
-            Err(ReadStop::NoAccess(problem)) => self.no_access(problem).await,
+            Err(stop) => self.read_stopped(stop).await,
+        }
+    }
+
+    /// What stands in the way of a read parks or ends the sync.
+    pub(super) async fn read_stopped(&mut self, stop: ReadStop) -> Outcome<Next> {
+        match stop {
+            ReadStop::NoTime => self.out_of_time().await,
+            ReadStop::NoAccess(problem) => self.no_access(problem).await,
             // A read has no effect to look for: it is simply tried again later.
-            Err(ReadStop::Failed(failure)) => match failure.disposition.clone() {
+            ReadStop::Failed(failure) => match failure.disposition.clone() {
                 Disposition::Retry { not_before } => self.retry_later(&failure, not_before).await.map(Next::End),
                 // Nor does it rest on a version that somebody could have been faster with.
                 Disposition::LookFirst | Disposition::Stale => self.retry_later(&failure, None).await.map(Next::End),
@@ -267,13 +275,9 @@ impl Run<'_> {
 
     async fn fetch(&mut self, step: Step) -> Outcome<Result<(), ReadStop>> {
         loop {
-            if !self.ctx.has_time_for(self.api.rules.call_timeout) {
-                return Ok(Err(ReadStop::NoTime));
+            if let Err(stop) = self.ready_to_read().await? {
+                return Ok(Err(stop));
             }
-            if let Err(problem) = self.ensure_token().await? {
-                return Ok(Err(ReadStop::NoAccess(problem)));
-            }
-            self.check_standing().await?;
             let Err(failure) = self.fetch_once(&step).await? else { return Ok(Ok(())) };
             if failure.disposition != Disposition::Reauthorize || self.reauthorized {
                 return Ok(Err(ReadStop::Failed(failure)));
@@ -282,6 +286,18 @@ impl Run<'_> {
                 return Ok(Err(ReadStop::NoAccess(problem)));
             }
         }
+    }
+
+    /// Time left, a token in hand and a connection that stands.
+    pub(super) async fn ready_to_read(&mut self) -> Outcome<Result<(), ReadStop>> {
+        if !self.ctx.has_time_for(self.api.rules.call_timeout) {
+            return Ok(Err(ReadStop::NoTime));
+        }
+        if let Err(problem) = self.ensure_token().await? {
+            return Ok(Err(ReadStop::NoAccess(problem)));
+        }
+        self.check_standing().await?;
+        Ok(Ok(()))
     }
 
     async fn fetch_once(&mut self, step: &Step) -> Outcome<Result<(), Failure>> {
@@ -418,7 +434,7 @@ impl Run<'_> {
         }
         match self.engine.access_token(self.ctx, self.request.workspace, &self.connection, self.tokens.take()).await {
             Ok(token) => {
-                self.token = Some(token);
+                self.token = Some(Arc::new(token));
                 Ok(Ok(()))
             }
             Err(AccessProblem::Store(problem)) => Err(problem),
@@ -449,9 +465,9 @@ impl Run<'_> {
     async fn renew(&mut self) -> Outcome<Result<(), AccessProblem>> {
         self.reauthorized = true;
         let refused = self.token.take();
-        match self.engine.renew_token(self.ctx, self.request.workspace, &self.connection, refused.as_ref()).await {
+        match self.engine.renew_token(self.ctx, self.request.workspace, &self.connection, refused.as_deref()).await {
             Ok(token) => {
-                self.token = Some(token);
+                self.token = Some(Arc::new(token));
                 Ok(Ok(()))
             }
             Err(AccessProblem::Store(problem)) => Err(problem),
