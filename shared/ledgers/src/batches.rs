@@ -68,6 +68,10 @@ pub trait BatchCreates: Send + Sync {
 
     /// Makes contacts in one call, under one key that is used for no other call.
     fn create_contacts<'a>(&'a self, access: Access<'a>, rows: &'a [BatchWrite<'a>], key: &'a str) -> Batched<'a, Contact>;
+
+    /// What [`crate::Contacts::look_contact`] would find for each of these looks, in as few calls as can be. `None` where the answer does
+    /// not tell: such a one is looked for alone before it counts as a miss.
+    fn look_contacts<'a>(&'a self, access: Access<'a>, looks: &'a [&'a Look]) -> Called<'a, Vec<Option<Vec<Contact>>>>;
 }
 
 /// Updates in batches.

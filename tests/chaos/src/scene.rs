@@ -11,6 +11,7 @@ use coportal_core::invoice::Invoice;
 use coportal_core::money::Rate;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::row::{Hold, SyncRow};
+use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
 use coportal_engine::sync::{SyncAnswer, SyncEnd, SyncRequest};
 use jiff::SignedDuration;
@@ -114,6 +115,20 @@ impl World {
         Ok(id)
     }
 
+    /// Changes any invoice as a user would.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be stored.
+    pub async fn edit_invoice(&self, invoice: InvoiceId, change: impl FnOnce(&mut Invoice)) -> Result<()> {
+        let engine = self.process()?;
+        let before = engine.store.invoice(self.workspace, invoice).await?.context("the invoice is there")?;
+        let mut after = before.clone();
+        change(&mut after);
+        after.version = before.version + 1;
+        let _ = engine.store.save_invoice(&self.ctx(), self.workspace, &before, written(&after), None).await?;
+        Ok(())
+    }
+
     /// A click on any invoice, in a process of its own in which nothing dies.
     ///
     /// # Errors
@@ -121,6 +136,23 @@ impl World {
     pub async fn sync(&self, invoice: InvoiceId) -> Result<Outcome<SyncEnd>> {
         let request = SyncRequest { invoice, ..self.request() };
         Ok(Box::pin(self.process()?.sync_invoice(&self.ctx(), request)).await)
+    }
+
+    /// Several invoices in one process, as a worker brings them up to date; the process may die.
+    ///
+    /// # Errors
+    /// When the harness is malformed.
+    pub async fn together(&self, invoices: &[InvoiceId]) -> Result<Option<Vec<(InvoiceId, Outcome<SyncEnd>)>>> {
+        let (engine, ctx) = (self.process()?, self.ctx());
+        let generation = self.connection().await?.value.generation;
+        let actor = Actor::User(self.user.clone());
+        // What was read for the harness is none of the calls that a fault is counted by.
+        self.wire.forget();
+        Ok(tokio::select! {
+            biased;
+            () = self.wire.death() => None,
+            ends = engine.sync_invoices(&ctx, self.workspace, self.ledger, generation, invoices, actor) => Some(ends),
+        })
     }
 
     /// Clicks until nothing is due any more, at most `clicks` times, moving the clock by what the answers say. Answers the last end.

@@ -121,6 +121,11 @@ impl Wire {
         self.crashed.send_replace(false);
     }
 
+    /// Forgets what has passed; an armed fault counts from here.
+    pub fn forget(&self) {
+        self.state().passed.clear();
+    }
+
     /// From now on every call lets others go first, before and after it, a number of times that follows from `seed`: processes that run
     /// at once take turns at every call, in an order that replays.
     pub fn interleave(&self, seed: u64) {

@@ -15,17 +15,19 @@ mod run;
 pub use answer::{Changed, SyncAnswer, SyncEnd};
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
 pub(crate) use ends::public_half;
-pub use many::NO_TIME;
+pub use many::{ContactsResolved, NO_TIME};
 
 use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};
 use coportal_core::choices::product_key;
-use coportal_core::connection::{Connection, ConnectionStatus, ItemPolicy};
+use coportal_core::connection::{Connection, ConnectionStatus, ItemPolicy, Options};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{InvoiceId, WorkspaceId};
+use coportal_core::invoice::Invoice;
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
+use coportal_ledgers::LedgerApi;
 
 use crate::Engine;
 use run::Run;
@@ -74,15 +76,7 @@ impl Engine {
         let api = self.ledgers.get(request.ledger).ok_or_else(|| not_connected(request.ledger))?;
         let organisation = check_connection(&connection.value)?;
         let options = &connection.value.options;
-        let needs = SyncNeeds {
-            client: invoice.client_id,
-            currency: api.rules.contact_has_currency.then_some(invoice.currency),
-            rates: invoice.lines.iter().filter_map(|line| line.tax_rate).collect(),
-            products: match options.item {
-                ItemPolicy::DefaultService => Vec::new(),
-                ItemPolicy::Mapped => invoice.lines.iter().map(|line| product_key(&line.description)).collect(),
-            },
-        };
+        let needs = needs_of(&invoice, api, options);
         let key = SyncKey { ws: request.workspace, inv: invoice.id, ledger: request.ledger, generation: connection.value.generation };
         let SyncBody { client, tokens, facts, choices, contact, row } = self.store.sync_body(ctx, key, &needs).await?;
         let client = client.ok_or_else(|| Problem::internal_error("the invoice's client is missing"))?;
@@ -104,6 +98,19 @@ impl Engine {
         );
         run.stood_at = read_at;
         Ok(run)
+    }
+}
+
+/// What the second read of an invoice's sync is about.
+fn needs_of(invoice: &Invoice, api: &LedgerApi, options: &Options) -> SyncNeeds {
+    SyncNeeds {
+        client: invoice.client_id,
+        currency: api.rules.contact_has_currency.then_some(invoice.currency),
+        rates: invoice.lines.iter().filter_map(|line| line.tax_rate).collect(),
+        products: match options.item {
+            ItemPolicy::DefaultService => Vec::new(),
+            ItemPolicy::Mapped => invoice.lines.iter().map(|line| product_key(&line.description)).collect(),
+        },
     }
 }
 

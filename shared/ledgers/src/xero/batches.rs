@@ -190,13 +190,7 @@ impl Xero {
         let mut rest: Vec<(usize, &String)> =
             clauses.iter().enumerate().filter_map(|(place, clause)| Some((place, clause.as_ref()?))).collect();
         while !rest.is_empty() {
-            let mut length = 0;
-            let fitting = rest.iter().take(PROFILE.batch).take_while(|(_, clause)| {
-                length += encoded(clause).len() + encoded(filter::OR).len();
-                length <= FILTER_MAX
-            });
-            let some: Vec<(usize, &String)> = rest.drain(..fitting.count().max(1)).collect();
-            let condition = some.iter().map(|(_, clause)| clause.as_str()).collect::<Vec<_>>().join(filter::OR);
+            let (places, condition) = filter_of(&mut rest);
             let call = Call::read("look_for_invoices", "/Invoices", "/Invoices".to_owned(), Subject::Place)
                 .with("where", condition)
                 .with("page", "1")
@@ -208,7 +202,7 @@ impl Xero {
                 continue;
             }
             let documents = sales(&reply, answer)?;
-            for (place, look) in some.iter().filter_map(|(place, _)| Some((*place, *looks.get(*place)?))) {
+            for (place, look) in places.into_iter().filter_map(|place| Some((place, *looks.get(place)?))) {
                 if let Some(slot) = found.value.get_mut(place) {
                     *slot = Some(documents.iter().filter(|document| is_looked_for(document, look)).cloned().collect());
                 }
@@ -217,6 +211,49 @@ impl Xero {
         }
         Ok(found)
     }
+
+    /// Contacts by our marks, archived ones included, as one look is.
+    async fn look_for_marks(&self, access: Access<'_>, looks: &[&Look]) -> Result<Answered<Vec<Option<Vec<Contact>>>>, Failure> {
+        let clauses: Vec<Option<String>> =
+            looks.iter().map(|look| look.mark.as_deref().and_then(|mark| filter::equals("ContactNumber", mark))).collect();
+        let mut found: Answered<Vec<Option<Vec<Contact>>>> = crate::exec::call::nothing();
+        found.value = vec![None; looks.len()];
+        let mut rest: Vec<(usize, &String)> =
+            clauses.iter().enumerate().filter_map(|(place, clause)| Some((place, clause.as_ref()?))).collect();
+        while !rest.is_empty() {
+            let (places, condition) = filter_of(&mut rest);
+            let call = Call::read("find_contacts_by_mark", "/Contacts", "/Contacts".to_owned(), Subject::Place)
+                .with("where", condition)
+                .with("includeArchived", "true")
+                .with("page", "1")
+                .with("pageSize", PAGE.to_string());
+            let (reply, answer): (_, ContactsAnswer) = self.caller.list(access, call).await?;
+            if answer.contacts.len() >= PAGE {
+                continue;
+            }
+            let contacts = Self::contacts(&reply, answer)?;
+            for (place, look) in places.into_iter().filter_map(|place| Some((place, *looks.get(place)?))) {
+                if let Some(slot) = found.value.get_mut(place) {
+                    *slot = Some(contacts.iter().filter(|contact| contact.our_mark == look.mark).cloned().collect());
+                }
+            }
+            found = reply.answered(found.value);
+        }
+        Ok(found)
+    }
+}
+
+/// The first of these clauses that one filter holds, at least one, with the places that they are for.
+fn filter_of<'c>(rest: &mut Vec<(usize, &'c String)>) -> (Vec<usize>, String) {
+    let mut length = 0;
+    let fitting = rest.iter().take(PROFILE.batch).take_while(|(_, clause)| {
+        length += encoded(clause).len() + encoded(filter::OR).len();
+        length <= FILTER_MAX
+    });
+    let count = fitting.count().max(1).min(rest.len());
+    let some: Vec<(usize, &'c String)> = rest.drain(..count).collect();
+    let condition = some.iter().map(|(_, clause)| clause.as_str()).collect::<Vec<_>>().join(filter::OR);
+    (some.into_iter().map(|(place, _)| place).collect(), condition)
 }
 
 /// Whether a document has a look's number or reference.
@@ -285,6 +322,10 @@ impl BatchCreates for Xero {
 
     fn create_contacts<'a>(&'a self, access: Access<'a>, rows: &'a [BatchWrite<'a>], key: &'a str) -> Batched<'a, Contact> {
         Box::pin(self.write_contacts(access, rows, key))
+    }
+
+    fn look_contacts<'a>(&'a self, access: Access<'a>, looks: &'a [&'a Look]) -> Called<'a, Vec<Option<Vec<Contact>>>> {
+        Box::pin(self.look_for_marks(access, looks))
     }
 }
 

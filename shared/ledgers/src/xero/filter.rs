@@ -4,7 +4,7 @@
 //! there: it is looked for by another field, or by a parameter that needs no quotes, and compared on our side.
 
 /// `Field=="value"`, where the value can be written so.
-fn equals(field: &str, value: &str) -> Option<String> {
+pub(super) fn equals(field: &str, value: &str) -> Option<String> {
     let plain = !value.trim().is_empty() && !value.contains(['"', '\\']) && !value.chars().any(char::is_control);
     plain.then(|| format!("{field}==\"{value}\""))
 }

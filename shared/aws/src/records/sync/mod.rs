@@ -68,6 +68,17 @@ pub struct FanOutHead {
     pub version: Option<u64>,
 }
 
+/// The first read of a sync of several invoices of one connection.
+#[derive(Debug, Clone)]
+pub struct SyncHeads {
+    /// The workspace.
+    pub workspace: Option<Workspace>,
+    /// The connection.
+    pub connection: Option<Versioned<Connection>>,
+    /// The invoices, in the order in which they were asked for.
+    pub invoices: Vec<Option<Invoice>>,
+}
+
 /// What the second read of a sync is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncNeeds {

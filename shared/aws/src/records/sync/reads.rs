@@ -9,9 +9,9 @@ use coportal_core::sync::row::SyncRow;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::{Attention, FanOutHead, SyncBody, SyncHead, SyncKey, SyncNeeds};
+use super::{Attention, FanOutHead, SyncBody, SyncHead, SyncHeads, SyncKey, SyncNeeds};
 use crate::error::StoreError;
-use crate::keys::{self, Index};
+use crate::keys::{self, Index, Key};
 use crate::records::contacts::{self, ContactKey};
 use crate::records::{choices, facts, intent_body};
 use crate::store::{Item, Kind, Page, Range, Store, Versioned, from_item, rev_of};
@@ -38,6 +38,22 @@ pub(super) fn row_of(item: Item) -> Result<Versioned<SyncRow>, StoreError> {
     Ok(Versioned::new(row, rev))
 }
 
+/// What the second read of a sync reads.
+fn body_keys(key: SyncKey, needs: &SyncNeeds) -> Vec<Key> {
+    let SyncKey { ws, ledger, generation, .. } = key;
+    let SyncNeeds { client, currency, rates, products } = needs;
+    let contact = ContactKey { ws, client: *client, ledger, generation, currency: *currency };
+    let mut wanted = vec![
+        keys::client(ws, *client),
+        keys::tokens(ws, ledger, generation),
+        keys::facts(ws, ledger, generation, facts::ORGANISATION),
+        contact.row(),
+        key.row(),
+    ];
+    wanted.extend(choices::keys_for(ws, ledger, generation, rates, products));
+    wanted
+}
+
 impl Store {
     /// The first read of a sync: workspace, invoice and connection in one consistent batch.
     ///
@@ -54,23 +70,47 @@ impl Store {
         })
     }
 
+    /// The first read of a sync of several invoices: workspace, connection and invoices in one consistent batch.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn sync_heads(&self, ctx: &Ctx, ws: WorkspaceId, invoices: &[InvoiceId], ledger: Ledger) -> Result<SyncHeads, StoreError> {
+        let mut wanted = vec![keys::workspace(ws), keys::connection(ws, ledger)];
+        wanted.extend(invoices.iter().map(|invoice| keys::invoice(ws, *invoice)));
+        let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
+        let workspace = record(Kind::Workspace, found.next().flatten())?;
+        let connection = versioned(Kind::Connection, found.next().flatten())?;
+        let invoices = found.map(|item| record(Kind::Invoice, item)).collect::<Result<_, _>>()?;
+        Ok(SyncHeads { workspace, connection, invoices })
+    }
+
     /// The second read of a sync: client, tokens, facts, choices (with the tax codes of `rates`), contact and row in one consistent batch.
     ///
     /// # Errors
     /// When the table does not answer or an item cannot be read.
     pub async fn sync_body(&self, ctx: &Ctx, key: SyncKey, needs: &SyncNeeds) -> Result<SyncBody, StoreError> {
-        let SyncKey { ws, ledger, generation, .. } = key;
-        let SyncNeeds { client, currency, rates, products } = needs;
-        let contact = ContactKey { ws, client: *client, ledger, generation, currency: *currency };
-        let mut wanted = vec![
-            keys::client(ws, *client),
-            keys::tokens(ws, ledger, generation),
-            keys::facts(ws, ledger, generation, facts::ORGANISATION),
-            contact.row(),
-            key.row(),
-        ];
-        wanted.extend(choices::keys_for(ws, ledger, generation, rates, products));
-        let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
+        let found = self.batch_get(ctx, &body_keys(key, needs)).await?;
+        self.body_of(key, found).await
+    }
+
+    /// The second read of a sync of several invoices: what they share is read once.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn sync_bodies(&self, ctx: &Ctx, wanted: &[(SyncKey, SyncNeeds)]) -> Result<Vec<SyncBody>, StoreError> {
+        let by_row: Vec<Vec<Key>> = wanted.iter().map(|(key, needs)| body_keys(*key, needs)).collect();
+        let all: Vec<Key> = by_row.iter().flatten().cloned().collect();
+        let mut found = self.batch_get(ctx, &all).await?.into_iter();
+        let mut bodies = Vec::with_capacity(wanted.len());
+        for ((key, _), keys) in wanted.iter().zip(&by_row) {
+            bodies.push(self.body_of(*key, found.by_ref().take(keys.len()).collect()).await?);
+        }
+        Ok(bodies)
+    }
+
+    /// A body from its items, in the order of [`body_keys`].
+    async fn body_of(&self, key: SyncKey, found: Vec<Option<Item>>) -> Result<SyncBody, StoreError> {
+        let mut found = found.into_iter();
         let mut next = || found.next().flatten();
         let client = record(Kind::Client, next())?;
         let tokens = versioned(Kind::Tokens, next())?;

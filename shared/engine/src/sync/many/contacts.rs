@@ -1,0 +1,85 @@
+//! Contacts of many clients at once, before their invoices are sent: what a backfill begins with.
+
+use coportal_core::connection::Generation;
+use coportal_core::ctx::Ctx;
+use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
+use coportal_core::ledger::Ledger;
+use coportal_core::problem::Outcome;
+use coportal_core::timeline::Actor;
+use jiff::Timestamp;
+
+use super::super::SyncEnd;
+use super::directory::Directory;
+use super::{Goal, Together};
+use crate::Engine;
+
+/// Invoices that are read at once.
+const READ_AT_ONCE: usize = 200;
+
+/// What became of the contacts of some invoices' clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContactsResolved {
+    /// Clients that had a contact already.
+    pub known: Vec<ClientId>,
+    /// Clients that were linked to a contact, found or made.
+    pub linked: Vec<ClientId>,
+    /// Clients about whom a person is asked; the question stands on the invoice's row.
+    pub asked: Vec<(ClientId, InvoiceId)>,
+    /// Clients whose contact is left to their invoices' own syncs: nothing to send, refused, or failed.
+    pub left: Vec<ClientId>,
+    /// Clients that wait, and until when; `None` where a person's act is waited for.
+    pub waiting: Vec<(ClientId, Option<Timestamp>)>,
+    /// Calls to the ledger's API that this took.
+    pub vendor_calls: u32,
+}
+
+impl Engine {
+    /// Finds or makes the contacts of the clients of these invoices, by the rules of a single sync and in as few calls as can be: the
+    /// ledger's contacts are listed where that takes fewer calls than a search for each client, and the missing ones are made in batches,
+    /// each with an intent of its own. Nothing of the invoices themselves is sent. What needs a person is held on the row of the first
+    /// invoice of the client. Safe to cut off at any point, and to do again: a client that has a contact costs no call.
+    ///
+    /// # Errors
+    /// When the plan or the connection does not allow it, the generation is another one, or the table does not answer.
+    pub async fn resolve_contacts(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        ledger: Ledger,
+        generation: Generation,
+        invoices: &[InvoiceId],
+        actor: Actor,
+    ) -> Outcome<ContactsResolved> {
+        let mut resolved = ContactsResolved::default();
+        let mut rows = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for some in invoices.chunks(READ_AT_ONCE) {
+            let (loaded, _) = self.load_many(ctx, ws, ledger, generation, some, &actor).await?;
+            for row in loaded {
+                // The first invoice of a client (in a currency, where contacts have one) stands for all of them.
+                if !seen.insert(row.run.contact_key()) {
+                    continue;
+                }
+                let contact = &row.run.contact.value;
+                if contact.link.is_some() && contact.intent.is_none() {
+                    resolved.known.push(row.run.client.id);
+                } else {
+                    rows.push(row);
+                }
+            }
+        }
+        Box::pin(Together { rows: &mut rows, goal: Goal::Contacts, directory: Directory::default(), facts: None }.run()).await;
+        for row in rows {
+            let client = row.run.client.id;
+            resolved.vendor_calls += row.run.meter.calls();
+            match row.end {
+                _ if row.run.contact.value.link.is_some() && row.run.contact.value.intent.is_none() => resolved.linked.push(client),
+                Some(Ok(SyncEnd::Held(_))) => resolved.asked.push((client, row.run.request.invoice)),
+                Some(Ok(SyncEnd::Waiting { due_at, .. })) => resolved.waiting.push((client, due_at)),
+                Some(Ok(SyncEnd::InProgress { until })) => resolved.waiting.push((client, Some(until))),
+                Some(Ok(SyncEnd::Synced(_) | SyncEnd::Failed(_)) | Err(_)) | None => resolved.left.push(client),
+            }
+        }
+        Ok(resolved)
+    }
+}

@@ -1,0 +1,152 @@
+//! One invoice among several.
+
+use coportal_core::problem::Outcome;
+use coportal_core::sync::plan::{Step, next_step};
+use coportal_core::sync::settle::miss_counts_at;
+
+use super::super::SyncEnd;
+use super::super::run::{MAX_STEPS, Next, Run};
+use super::{AROUND_A_CALL, no_end};
+
+/// An invoice's run and where it stands among the others.
+pub(super) struct Row<'e> {
+    pub(super) run: Box<Run<'e>>,
+    /// Its end, once it has one.
+    pub(super) end: Option<Outcome<SyncEnd>>,
+    /// It has reached what all were to reach, and goes no further.
+    pub(super) reached: bool,
+    /// The step that was gathered.
+    pub(super) step: Option<Step>,
+    /// A batch did not tell about it: its next read is its own.
+    pub(super) reads_alone: bool,
+    /// A batch was refused as a whole: its next write is its own.
+    pub(super) writes_alone: bool,
+    /// Its contact is searched for by a call of its own.
+    pub(super) searches_alone: bool,
+    steps: u32,
+}
+
+impl<'e> Row<'e> {
+    pub(super) fn new(run: Run<'e>) -> Self {
+        Self {
+            run: Box::new(run),
+            end: None,
+            reached: false,
+            step: None,
+            reads_alone: false,
+            writes_alone: false,
+            searches_alone: false,
+            steps: 0,
+        }
+    }
+
+    /// What it would do next. The rows of a lost batch wait for the one look-up that can settle all of them.
+    pub(super) fn next(&self) -> Step {
+        let step = next_step(self.run.view());
+        let (now, rules) = (self.run.ctx.now(), &self.run.api.rules);
+        let waits = |intent: &coportal_core::sync::row::Intent| {
+            let until = miss_counts_at(intent, rules);
+            (intent.batched && now < until).then_some(Step::WaitOutcome(until))
+        };
+        match &step {
+            Step::LookDocument(_) => self.run.row.value.intent.as_ref().and_then(waits).unwrap_or(step),
+            Step::LookContact(_) => self.run.contact.value.intent.as_ref().and_then(waits).unwrap_or(step),
+            _ => step,
+        }
+    }
+
+    /// Whether its client has a contact and nothing is open about it, or what comes next has nothing to do with one.
+    pub(super) fn is_beyond_its_contact(&self, step: &Step) -> bool {
+        match step {
+            // Reading facts comes before every decision; a question is asked, whatever it is about.
+            Step::ReadFacts | Step::Hold(_) | Step::WaitOutcome(_) => self.run.contact.value.link.is_some(),
+            step => !is_of_the_contact(step),
+        }
+    }
+
+    /// Whether it was not begun, and there is no time left to begin it.
+    pub(super) fn has_no_time_to_begin(&self) -> bool {
+        self.steps == 0 && !self.run.ctx.has_time_for(self.run.api.rules.call_timeout + AROUND_A_CALL)
+    }
+
+    pub(super) fn count_step(&mut self) {
+        self.steps += 1;
+        let most = MAX_STEPS.saturating_add(u32::try_from(self.run.invoice.lines.len()).unwrap_or(u32::MAX));
+        if self.steps > most {
+            self.end = Some(Err(no_end()));
+        }
+    }
+
+    /// What a step came to.
+    pub(super) fn take(&mut self, next: Outcome<Next>) {
+        match next {
+            Ok(Next::Continue) => {}
+            Ok(Next::End(end)) => self.end = Some(Ok(end)),
+            Err(problem) => self.end = Some(Err(problem)),
+        }
+    }
+}
+
+/// Whether a step is about the client's contact.
+pub(super) fn is_of_the_contact(step: &Step) -> bool {
+    match step {
+        Step::SearchContacts
+        | Step::ReadContact(_)
+        | Step::LinkContact { .. }
+        | Step::UnlinkContact
+        | Step::WriteContact(_)
+        | Step::ResendContact
+        | Step::LookContact(_)
+        | Step::ContactDone(_)
+        | Step::ContactNotDone => true,
+        Step::Refuse(_)
+        | Step::Busy { .. }
+        | Step::Hold(_)
+        | Step::ReadFacts
+        | Step::ResendDocument
+        | Step::LookDocument(_)
+        | Step::DocumentDone(_)
+        | Step::DocumentNotDone
+        | Step::WaitOutcome(_)
+        | Step::LookNumber(_)
+        | Step::Adopt(_)
+        | Step::ReadDocument(_)
+        | Step::ForgetDocument
+        | Step::WriteDocument(_)
+        | Step::ContinueDocument(_)
+        | Step::ApproveDocument { .. }
+        | Step::VoidDocument { .. }
+        | Step::ReadPayments(_)
+        | Step::WritePayment(_)
+        | Step::ResendPayment
+        | Step::LookPayment(_)
+        | Step::PaymentDone { .. }
+        | Step::PaymentNotDone
+        | Step::Proved { .. }
+        | Step::Nothing => false,
+    }
+}
+
+/// One client, one contact: what the first of its invoices has learned and written is the others' too.
+pub(super) fn refresh_contacts(rows: &mut [Row<'_>]) {
+    for place in 0..rows.len() {
+        let (done, rest) = rows.split_at_mut(place + 1);
+        let Some(first) = done.last() else { continue };
+        let key = first.run.contact_key();
+        if done.iter().rev().skip(1).any(|before| before.run.contact_key() == key) {
+            continue;
+        }
+        let Some(first) = done.last() else { continue };
+        for row in rest.iter_mut().filter(|row| row.end.is_none() && row.run.contact_key() == key) {
+            // A row that has since gone on by itself knows more.
+            if row.run.contact.rev <= first.run.contact.rev {
+                row.run.contact = first.run.contact.clone();
+            }
+            let (from, to) = (&first.run.found, &mut row.run.found);
+            to.contacts.clone_from(&from.contacts);
+            to.linked_contact.clone_from(&from.linked_contact);
+            to.contact_look.clone_from(&from.contact_look);
+            to.name_taken = from.name_taken;
+        }
+    }
+}
