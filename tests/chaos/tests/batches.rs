@@ -333,6 +333,20 @@ async fn i1_a_lost_batch_without_numbers_is_found_by_its_references() {
     check(&world, &all, 1, "without numbers").await;
 }
 
+/// The first invoice of a new client needs a person; the next one makes the contact all the same, once, and without looking again and again.
+#[tokio::test(start_paused = true)]
+async fn a_held_invoice_does_not_hold_up_its_client() {
+    let (world, all) = scene(Ledger::Xero, 1, 3).await;
+    let unknown = Decimal::from(7).try_into().unwrap();
+    world.edit_invoice(all[0], |invoice| invoice.lines[0].tax_rate = Some(unknown)).await.unwrap();
+    let ends = world.together(&all).await.unwrap().unwrap();
+    assert!(matches!(&ends[0].1, Ok(SyncEnd::Held(hold)) if hold.question.code() == "map_tax"), "{ends:?}");
+    assert!(ends[1..].iter().all(|(_, end)| synced(end)), "{ends:?}");
+    let (contacts, invoices) = (world.simulator.calls(), world.live().len());
+    let searches = contacts.iter().filter(|call| call.method == "GET" && call.path.contains("/Contacts")).count();
+    assert_eq!((searches, invoices), (1, 2));
+}
+
 /// Backfill's bound: contacts beyond one page are listed once, missing ones made in batches, documents in batches of fifty.
 #[tokio::test(start_paused = true)]
 async fn a_backfill_of_two_hundred_invoices_over_sixty_new_clients() {

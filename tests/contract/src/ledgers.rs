@@ -46,7 +46,7 @@ fn yes(is_so: bool) -> String {
 type Says = fn(&LedgerApi) -> String;
 
 /// The rows: what is asked, and the answer of a ledger.
-const ROWS: [(&str, Says); 16] = [
+const ROWS: [(&str, Says); 17] = [
     ("lowest plan", |api| api.rules.ledger.plan_required().label().to_owned()),
     ("a draft is", |api| {
         match api.rules.draft {
@@ -76,6 +76,16 @@ const ROWS: [(&str, Says); 16] = [
     ("most elements of a batch", |api| match api.profile.batch {
         0 | 1 => "no batches".to_owned(),
         most => most.to_string(),
+    }),
+    ("gathered in one call", |api| {
+        let batches = &api.batches;
+        let kinds = [
+            (batches.creates.is_some(), "new invoices and contacts"),
+            (batches.updates.is_some(), "changes"),
+            (batches.reads.is_some(), "reads and look-ups"),
+        ];
+        let gathered: Vec<&str> = kinds.into_iter().filter_map(|(is_so, what)| is_so.then_some(what)).collect();
+        if gathered.is_empty() { "nothing".to_owned() } else { gathered.join("; ") }
     }),
     ("tax is rounded", |api| {
         match api.rules.arithmetic.tax {

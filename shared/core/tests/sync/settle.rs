@@ -40,6 +40,25 @@ fn resend_then_look() {
     }
 }
 
+/// What travelled in a batch was never sent under its own key: a look decides, and a miss counts after a batch's own time-out.
+#[test]
+fn a_row_of_a_batch_is_never_sent_again() {
+    for kind in [IntentKind::Create, IntentKind::Update] {
+        let (world, single, counts) = intent(kind);
+        let batched = Intent { batched: true, ..single };
+        assert!(!within_key_window(&batched, &world.rules, batched.first_sent_at));
+        assert_eq!(settle::document(&batched, &world.rules, world.now, None), Settle::Look);
+        let later = miss_counts_at(&batched, &world.rules);
+        assert_eq!(later, counts + SignedDuration::from_secs(48), "sixty seconds of a batch, not twelve of a call");
+        let missed = settle::document(&batched, &world.rules, counts, Some(&[]));
+        assert!(kind != IntentKind::Create || missed == Settle::Wait(later));
+        assert_eq!(settle::document(&batched, &world.rules, later, Some(&[])), Settle::NotDone);
+    }
+    let (world, single, _) = intent(IntentKind::CreateContact);
+    let batched = Intent { batched: true, ..single };
+    assert_eq!(settle::contact(&batched, &world.rules, world.now, None), Settle::Look);
+}
+
 /// A ledger without keys is looked into at once.
 #[test]
 fn without_keys_a_look_comes_first() {

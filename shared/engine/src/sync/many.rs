@@ -3,7 +3,7 @@
 //!
 //! Every invoice keeps its own claim, lease and intent: N claims, one call, N outcomes, each stored on its own intent. A batch whose answer
 //! is lost is never sent again: each of its rows is in doubt, and one look-up settles all of them when a miss counts (design decision 8;
-//! docs/adr/0023-batches.md). What no batch takes is performed one by one, as a single sync does it.
+//! docs/adr/0025-batches.md). What no batch takes is performed one by one, as a single sync does it.
 
 mod contacts;
 mod directory;
@@ -14,6 +14,7 @@ mod writes;
 
 pub use contacts::ContactsResolved;
 
+use coportal_aws::records::contacts::ContactKey;
 use coportal_core::connection::Generation;
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{InvoiceId, WorkspaceId};
@@ -112,7 +113,7 @@ impl Together<'_, '_> {
     async fn run(&mut self) {
         loop {
             let mut gathered = Gathered::default();
-            let mut leaders = Vec::new();
+            let mut leaders: Vec<(ContactKey, usize)> = Vec::new();
             let mut active = false;
             for place in 0..self.rows.len() {
                 let Some(row) = self.rows.get_mut(place).filter(|row| row.end.is_none() && !row.reached) else { continue };
@@ -125,10 +126,10 @@ impl Together<'_, '_> {
                 // One client, one contact: the first of its invoices goes on with it, the others wait for what becomes of it.
                 if is_of_the_contact(&step) {
                     let key = row.run.contact_key();
-                    if leaders.contains(&key) {
+                    if leaders.iter().any(|(led, _)| *led == key) {
                         continue;
                     }
-                    leaders.push(key);
+                    leaders.push((key, place));
                 }
                 if let Some(step) = self.gather(place, step, &mut gathered) {
                     self.alone(place, step).await;
@@ -138,7 +139,7 @@ impl Together<'_, '_> {
                 return;
             }
             self.send(gathered).await;
-            refresh_contacts(self.rows);
+            refresh_contacts(self.rows, &leaders);
         }
     }
 

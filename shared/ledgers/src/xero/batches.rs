@@ -350,3 +350,6 @@ impl BatchReads for Xero {
         Box::pin(self.look_for_several(access, looks))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use coportal_core::pricing::Totals;
 use coportal_core::secret::Secret;
 use coportal_core::sync::row::Look;
 use coportal_core::sync::settle::document_mark;
+use coportal_ledgers::batches::BatchWrite;
 use coportal_ledgers::exec::Meter;
 use coportal_ledgers::profile::Lane;
 use coportal_ledgers::{Access, AuthorizeRequest, ClientCredentials, Endpoints, Held, LedgerApi, Ledgers, pkce_challenge};
@@ -301,6 +302,7 @@ impl Scene {
         let first = if has_drafts { DocumentStatus::Draft } else { DocumentStatus::Approved };
         let draft = self.put(&self.write(facts, contact, first, 1)).await;
         self.looks(&draft).await;
+        self.several(facts, contact, first).await;
 
         // Changed text, a line less, a line more; what is the ledger's is handed back.
         let there = self.read(&draft).await;
@@ -366,6 +368,92 @@ impl Scene {
         let there = self.api.documents.write_document(self.access(), None, &body, &self.key()).await.unwrap().value;
         let stepwise = self.api.stepwise.as_ref().unwrap();
         assert!(stepwise.continue_document(self.access(), &there, &body, &self.key()).await.is_err(), "no such account");
+    }
+
+    /// What travels in one call, where the ledger has such calls.
+    async fn several(&self, facts: &Facts, contact: &Contact, status: DocumentStatus) {
+        let documents = &self.api.documents;
+        let batches = &self.api.batches;
+        let writes = [6, 7].map(|nth| self.write(facts, contact, status, nth));
+        let bodies = writes.each_ref().map(|write| documents.document_body(write));
+        let row = |body| BatchWrite { external_id: None, body };
+        let made: Vec<RemoteDocument> = match &batches.creates {
+            Some(creates) => {
+                let rows: Vec<BatchWrite<'_>> = bodies.iter().map(|body| row(body.as_slice())).collect();
+                let made = creates.create_documents(self.access(), &rows, &self.key()).await.unwrap();
+                made.into_iter().map(|one| one.unwrap().value).collect()
+            }
+            None => {
+                let mut made = Vec::new();
+                for write in &writes {
+                    made.push(self.put(write).await);
+                }
+                made
+            }
+        };
+        if let Some(updates) = &batches.updates {
+            let changed: Vec<DocumentWrite> = writes
+                .iter()
+                .zip(&made)
+                .map(|(write, there)| {
+                    let mut write = DocumentWrite {
+                        external_id: Some(there.external_id.clone()),
+                        native_status: Some(there.native_status.clone()),
+                        version: there.version.clone(),
+                        kept: there.kept.clone(),
+                        due_date: date(2026, 4, 22),
+                        ..write.clone()
+                    };
+                    for (line, stands) in write.lines.iter_mut().zip(&there.lines) {
+                        hand_back(line, stands);
+                    }
+                    write
+                })
+                .collect();
+            let bodies: Vec<Vec<u8>> = changed.iter().map(|write| documents.document_body(write)).collect();
+            let rows: Vec<BatchWrite<'_>> =
+                made.iter().zip(&bodies).map(|(there, body)| BatchWrite { external_id: Some(&there.external_id), body }).collect();
+            for outcome in updates.update_documents(self.access(), &rows, &self.key()).await.unwrap() {
+                assert_eq!(outcome.unwrap().value.due_date, Some(date(2026, 4, 22)));
+            }
+        }
+        if let Some(reads) = &batches.reads {
+            let ids: Vec<&str> = made.iter().map(|there| there.external_id.as_str()).collect();
+            let read = reads.read_documents(self.access(), &ids).await.unwrap().value;
+            assert!(read.iter().zip(&ids).all(|(read, id)| read.as_ref().is_some_and(|read| read.external_id == *id)), "{read:?}");
+            let numbered: Vec<Look> = made
+                .iter()
+                .map(|there| Look { number: there.number.clone(), reference: there.reference.clone(), ..Look::default() })
+                .collect();
+            let by_day: Vec<Look> = made
+                .iter()
+                .map(|there| Look { contact: Some(there.contact.clone()), issue_date: there.issue_date, ..Look::default() })
+                .collect();
+            for looks in [numbered, by_day] {
+                let looks: Vec<&Look> = looks.iter().collect();
+                let found = reads.look_documents(self.access(), &looks).await.unwrap().value;
+                assert_eq!(found.len(), looks.len());
+            }
+        }
+        if let Some(creates) = &batches.creates {
+            let marks = ["01900000-0000-7000-8000-000000000031", "01900000-0000-7000-8000-000000000032"];
+            let content = |mark: &str| ContactContent {
+                name: Some(format!("Several {mark}")),
+                email: Some("several@rosewood.example".to_owned()),
+                phone: None,
+                billing_address: None,
+                our_mark: Some(mark.to_owned()),
+                currency: None,
+            };
+            let bodies = marks.map(|mark| self.api.contacts.contact_body(&content(mark), None));
+            let rows: Vec<BatchWrite<'_>> = bodies.iter().map(|body| row(body.as_slice())).collect();
+            for made in creates.create_contacts(self.access(), &rows, &self.key()).await.unwrap() {
+                assert!(made.unwrap().value.our_mark.is_some());
+            }
+            let looks = marks.map(|mark| Look { mark: Some(mark.to_owned()), ..Look::default() });
+            let found = creates.look_contacts(self.access(), &looks.each_ref()).await.unwrap().value;
+            assert!(found.iter().all(|found| found.as_ref().is_some_and(|found| found.len() == 1)), "{found:?}");
+        }
     }
 
     async fn looks(&self, there: &RemoteDocument) {

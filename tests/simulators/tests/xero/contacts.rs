@@ -28,6 +28,21 @@ async fn active_names_are_unique_without_case_and_an_archived_one_is_free() {
     assert_eq!(states, ["archived", "active"]);
 }
 
+/// Any element may be ordered by; the id is the one that is modelled.
+#[tokio::test]
+async fn lists_are_ordered_by_id_where_asked() {
+    let caller = connected().await;
+    let mut made = Vec::new();
+    for name in ["C", "A", "B"] {
+        made.push(caller.contact(name).await);
+    }
+    made.sort();
+    let list = caller.get("/Contacts?order=ContactID&page=1&pageSize=2").await;
+    let ids: Vec<&str> = list["Contacts"].as_array().unwrap().iter().map(|contact| contact["ContactID"].as_str().unwrap()).collect();
+    assert_eq!(ids, made[..2]);
+    assert_eq!((&list["pagination"]["pageCount"], &list["pagination"]["itemCount"]), (&json!(2), &json!(3)));
+}
+
 #[tokio::test]
 async fn contact_and_account_numbers_are_unique() {
     let caller = connected().await;

@@ -1,4 +1,4 @@
-//! The ledger's contacts, listed once: where several clients are looked for, fewer calls than a search for each (docs/adr/0023-batches.md).
+//! The ledger's contacts, listed once: where several clients are looked for, fewer calls than a search for each (docs/adr/0025-batches.md).
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
 //! One invoice among several.
 
+use coportal_aws::records::contacts::ContactKey;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::plan::{Step, next_step};
 use coportal_core::sync::settle::miss_counts_at;
@@ -127,26 +128,21 @@ pub(super) fn is_of_the_contact(step: &Step) -> bool {
     }
 }
 
-/// One client, one contact: what the first of its invoices has learned and written is the others' too.
-pub(super) fn refresh_contacts(rows: &mut [Row<'_>]) {
-    for place in 0..rows.len() {
-        let (done, rest) = rows.split_at_mut(place + 1);
-        let Some(first) = done.last() else { continue };
-        let key = first.run.contact_key();
-        if done.iter().rev().skip(1).any(|before| before.run.contact_key() == key) {
-            continue;
-        }
-        let Some(first) = done.last() else { continue };
-        for row in rest.iter_mut().filter(|row| row.end.is_none() && row.run.contact_key() == key) {
-            // A row that has since gone on by itself knows more.
-            if row.run.contact.rev <= first.run.contact.rev {
-                row.run.contact = first.run.contact.clone();
-            }
-            let (from, to) = (&first.run.found, &mut row.run.found);
-            to.contacts.clone_from(&from.contacts);
-            to.linked_contact.clone_from(&from.linked_contact);
-            to.contact_look.clone_from(&from.contact_look);
-            to.name_taken = from.name_taken;
+/// One client, one contact: what the invoice that went on with it in this round has learned and written is the others' too.
+pub(super) fn refresh_contacts(rows: &mut [Row<'_>], leaders: &[(ContactKey, usize)]) {
+    for (key, place) in leaders {
+        let Some(leader) = rows.get(*place) else { continue };
+        let (contact, found) = (leader.run.contact.clone(), &leader.run.found);
+        let (contacts, linked, look) = (found.contacts.clone(), found.linked_contact.clone(), found.contact_look.clone());
+        let name_taken = found.name_taken;
+        let others = rows.iter_mut().enumerate().filter(|(other, row)| other != place && row.end.is_none());
+        for (_, row) in others.filter(|(_, row)| row.run.contact_key() == *key) {
+            row.run.contact.clone_from(&contact);
+            let to = &mut row.run.found;
+            to.contacts.clone_from(&contacts);
+            to.linked_contact.clone_from(&linked);
+            to.contact_look.clone_from(&look);
+            to.name_taken = name_taken;
         }
     }
 }
