@@ -26,25 +26,26 @@ enum Attempt<T> {
 }
 
 impl<'e> Together<'_, 'e> {
-    /// A read for several, by the first of them; a failure that is everybody's parks all of them.
-    async fn read_for<T>(&mut self, places: &[usize], read: impl AsyncFnOnce(&Row<'_>) -> Outcome<Result<T, Failure>>) -> Attempt<T> {
-        let Some((first, row)) = places.first().and_then(|first| Some((*first, self.rows.get_mut(*first)?))) else {
-            return Attempt::Stopped;
-        };
+    /// Makes sure that a read for several can be made, by the first of them, whose place is answered.
+    async fn begin_read(&mut self, places: &[usize]) -> Option<usize> {
+        let first = *places.first()?;
+        let row = self.rows.get_mut(first)?;
         match row.run.ready_to_read().await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => {
+                self.share(first);
+                return Some(first);
+            }
             Ok(Err(stop)) => {
                 let next = row.run.read_stopped(stop).await;
                 row.take(next);
-                return Attempt::Stopped;
             }
-            Err(problem) => {
-                row.end = Some(Err(problem));
-                return Attempt::Stopped;
-            }
+            Err(problem) => row.end = Some(Err(problem)),
         }
-        let answer = read(row).await;
-        self.share(first);
+        None
+    }
+
+    /// What a read for several came to; a failure that is everybody's parks all of them.
+    async fn end_read<T>(&mut self, first: usize, places: &[usize], answer: Outcome<Result<T, Failure>>) -> Attempt<T> {
         let failure = match answer {
             Ok(Ok(found)) => return Attempt::Read(found),
             Ok(Err(failure)) => failure,
@@ -116,8 +117,12 @@ impl<'e> Together<'_, 'e> {
             self.one(*only).await;
         } else if !by_id.is_empty() {
             let (at, ids): (Vec<usize>, Vec<&str>) = by_id.iter().map(|(place, id)| (*place, id.as_str())).unzip();
-            let read = async |row: &Row<'_>| Ok(reads.read_documents(row.run.access()?, &ids).await);
-            let found = self.read_for(&at, read).await;
+            let Some((first, row)) = self.begin_read(&at).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+            let answer = match row.run.access() {
+                Ok(access) => Ok(reads.read_documents(access, &ids).await),
+                Err(problem) => Err(problem),
+            };
+            let found = self.end_read(first, &at, answer).await;
             self.told(&at, found, |row, document| match row.step.take() {
                 Some(Step::ReadDocument(_)) => row.run.found.document = Some(Some(document)),
                 Some(Step::LookNumber(_)) => row.run.found.number_look = Some(vec![document]),
@@ -128,8 +133,12 @@ impl<'e> Together<'_, 'e> {
             self.one(*only).await;
         } else if !by_look.is_empty() {
             let (at, looks): (Vec<usize>, Vec<&Look>) = by_look.iter().map(|(place, look)| (*place, look)).unzip();
-            let read = async |row: &Row<'_>| Ok(reads.look_documents(row.run.access()?, &looks).await);
-            let found = self.read_for(&at, read).await;
+            let Some((first, row)) = self.begin_read(&at).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+            let answer = match row.run.access() {
+                Ok(access) => Ok(reads.look_documents(access, &looks).await),
+                Err(problem) => Err(problem),
+            };
+            let found = self.end_read(first, &at, answer).await;
             self.told(&at, found, |row, documents| match row.step.take() {
                 Some(Step::LookNumber(_)) => row.run.found.number_look = Some(documents),
                 _ => row.run.found.document_look = Some(documents),
@@ -149,8 +158,12 @@ impl<'e> Together<'_, 'e> {
             }
         }
         let (at, looks): (Vec<usize>, Vec<&Look>) = wanted.iter().map(|(place, look)| (*place, look)).unzip();
-        let read = async |row: &Row<'_>| Ok(creates.look_contacts(row.run.access()?, &looks).await);
-        let found = self.read_for(&at, read).await;
+        let Some((first, row)) = self.begin_read(&at).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+        let answer = match row.run.access() {
+            Ok(access) => Ok(creates.look_contacts(access, &looks).await),
+            Err(problem) => Err(problem),
+        };
+        let found = self.end_read(first, &at, answer).await;
         self.told(&at, found, |row, contacts| row.run.found.contact_look = Some(contacts));
     }
 
@@ -217,8 +230,12 @@ impl<'e> Together<'_, 'e> {
         let Some(list) = places.first().and_then(|first| self.rows.get(*first)).map(|row| row.run.api.contact_list.clone()) else { return };
         let (mut cursor, mut pages): (Option<String>, usize) = (None, 0);
         loop {
-            let read = async |row: &Row<'_>| Ok(list.contact_page(row.run.access()?, cursor.as_deref()).await);
-            let page = match self.read_for(places, read).await {
+            let Some((first, row)) = self.begin_read(places).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+            let answer = match row.run.access() {
+                Ok(access) => Ok(list.contact_page(access, cursor.as_deref()).await),
+                Err(problem) => Err(problem),
+            };
+            let page = match self.end_read(first, places, answer).await {
                 Attempt::Read(answered) => answered.value,
                 Attempt::Stopped => return,
                 Attempt::Refused => {

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use coportal_aws::records::contacts::ContactClaimed;
 use coportal_aws::records::sync::Claim;
+use coportal_core::contact::Contact;
+use coportal_core::document::RemoteDocument;
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::ledger::{BATCH_TIMEOUT, SEND_WINDOW};
 use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::plan::Step;
 use coportal_core::sync::row::Intent;
 use coportal_core::text::digest;
-use coportal_ledgers::batches::{BatchBound, BatchWrite};
+use coportal_ledgers::batches::{BatchAnswer, BatchBound, BatchWrite};
 use coportal_ledgers::{Access, Answered};
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -40,8 +43,8 @@ struct Sending<'r, 'e> {
 
 /// What the vendor said of each row, or of the call.
 enum Said {
-    Documents(Result<Vec<Result<Answered<coportal_core::document::RemoteDocument>, Failure>>, Failure>),
-    Contacts(Result<Vec<Result<Answered<coportal_core::contact::Contact>, Failure>>, Failure>),
+    Documents(BatchAnswer<RemoteDocument>),
+    Contacts(BatchAnswer<Contact>),
 }
 
 impl Together<'_, '_> {
@@ -111,22 +114,32 @@ impl Together<'_, '_> {
     }
 }
 
+/// At most so many at once, in their order. The futures are boxed: what a worker awaits must be sendable for any lifetimes.
+async fn some_at_once<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    stream::iter(futures).buffered(AT_ONCE).collect().await
+}
+
 /// The rows whose claim was won; a row that somebody else has claimed is not sent.
 async fn claimed<'r, 'e>(sending: Vec<Sending<'r, 'e>>, kind: Kind) -> Vec<Sending<'r, 'e>> {
-    let claims = sending.into_iter().map(|Sending { place, row, intent }| async move {
-        let claimed = match kind {
-            Kind::Contacts => row.run.claim_contact_for_batch(intent).await,
-            Kind::Creates | Kind::Updates => row.run.claim_for_batch(intent).await,
-        };
-        match claimed {
-            Ok(claimed) => claimed.map(|intent| Sending { place, row, intent }),
-            Err(problem) => {
-                row.end = Some(Err(problem));
-                None
-            }
+    let mut claims: Vec<BoxFuture<'_, Option<Sending<'r, 'e>>>> = Vec::with_capacity(sending.len());
+    for one in sending {
+        claims.push(Box::pin(claim(one, kind)));
+    }
+    some_at_once(claims).await.into_iter().flatten().collect()
+}
+
+async fn claim<'r, 'e>(Sending { place, row, intent }: Sending<'r, 'e>, kind: Kind) -> Option<Sending<'r, 'e>> {
+    let claimed = match kind {
+        Kind::Contacts => row.run.claim_contact_for_batch(intent).await,
+        Kind::Creates | Kind::Updates => row.run.claim_for_batch(intent).await,
+    };
+    match claimed {
+        Ok(claimed) => claimed.map(|intent| Sending { place, row, intent }),
+        Err(problem) => {
+            row.end = Some(Err(problem));
+            None
         }
-    });
-    stream::iter(claims).buffered(AT_ONCE).filter_map(std::future::ready).collect().await
+    }
 }
 
 /// I4, I14: all of them, or none if the connection no longer stands; their intents stay open then, as a single sync's does.
@@ -196,58 +209,66 @@ async fn call(leader: &Run<'_>, sending: &[Sending<'_, '_>], kind: Kind) -> Outc
 
 /// Stores what became of each row on its own intent (K20). Answers whether the token was refused.
 async fn store(sending: Vec<Sending<'_, '_>>, said: Said) -> bool {
+    let mut stores: Vec<BoxFuture<'_, ()>> = Vec::with_capacity(sending.len());
+    let mut renew = false;
     match said {
         Said::Documents(Ok(outcomes)) => {
-            let stores = sending.into_iter().zip(outcomes).map(|(Sending { row, intent, .. }, outcome)| async move {
-                let next = row.run.document_sent(intent, outcome, false).await;
-                row.take(next);
-            });
-            stream::iter(stores).buffered(AT_ONCE).collect::<()>().await;
-            false
+            for (one, outcome) in sending.into_iter().zip(outcomes) {
+                stores.push(Box::pin(store_document(one, outcome)));
+            }
         }
         Said::Contacts(Ok(outcomes)) => {
-            let stores = sending.into_iter().zip(outcomes).map(|(Sending { row, intent, .. }, outcome)| async move {
-                let next = row.run.contact_sent(intent, outcome, false).await;
-                row.take(next);
-            });
-            stream::iter(stores).buffered(AT_ONCE).collect::<()>().await;
-            false
+            for (one, outcome) in sending.into_iter().zip(outcomes) {
+                stores.push(Box::pin(store_contact(one, outcome)));
+            }
         }
         Said::Documents(Err(failure)) => {
-            let stores = sending.into_iter().map(|Sending { row, intent, .. }| {
-                let failure = failure.clone();
-                async move {
-                    let next = match whole(&failure) {
-                        Whole::OfEachRow => row.run.document_failed(&intent, failure, false).await,
-                        Whole::NotDone { alone } => {
-                            row.writes_alone |= alone;
-                            row.run.close_intent(&intent, &failure).await
-                        }
-                    };
-                    row.take(next);
-                }
-            });
-            stream::iter(stores).buffered(AT_ONCE).collect::<()>().await;
-            failure.disposition == Disposition::Reauthorize
+            renew = failure.disposition == Disposition::Reauthorize;
+            for one in sending {
+                stores.push(Box::pin(fail_document(one, failure.clone())));
+            }
         }
         Said::Contacts(Err(failure)) => {
-            let stores = sending.into_iter().map(|Sending { row, intent, .. }| {
-                let failure = failure.clone();
-                async move {
-                    let next = match whole(&failure) {
-                        Whole::OfEachRow => row.run.contact_failed(&intent, failure, false).await,
-                        Whole::NotDone { alone } => {
-                            row.writes_alone |= alone;
-                            row.run.close_contact_intent(&intent).await.map(|()| Next::Continue)
-                        }
-                    };
-                    row.take(next);
-                }
-            });
-            stream::iter(stores).buffered(AT_ONCE).collect::<()>().await;
-            failure.disposition == Disposition::Reauthorize
+            renew = failure.disposition == Disposition::Reauthorize;
+            for one in sending {
+                stores.push(Box::pin(fail_contact(one, failure.clone())));
+            }
         }
     }
+    some_at_once(stores).await;
+    renew
+}
+
+async fn store_document(Sending { row, intent, .. }: Sending<'_, '_>, outcome: Result<Answered<RemoteDocument>, Failure>) {
+    let next = row.run.document_sent(intent, outcome, false).await;
+    row.take(next);
+}
+
+async fn store_contact(Sending { row, intent, .. }: Sending<'_, '_>, outcome: Result<Answered<Contact>, Failure>) {
+    let next = row.run.contact_sent(intent, outcome, false).await;
+    row.take(next);
+}
+
+async fn fail_document(Sending { row, intent, .. }: Sending<'_, '_>, failure: Failure) {
+    let next = match whole(&failure) {
+        Whole::OfEachRow => row.run.document_failed(&intent, failure, false).await,
+        Whole::NotDone { alone } => {
+            row.writes_alone |= alone;
+            row.run.close_intent(&intent, &failure).await
+        }
+    };
+    row.take(next);
+}
+
+async fn fail_contact(Sending { row, intent, .. }: Sending<'_, '_>, failure: Failure) {
+    let next = match whole(&failure) {
+        Whole::OfEachRow => row.run.contact_failed(&intent, failure, false).await,
+        Whole::NotDone { alone } => {
+            row.writes_alone |= alone;
+            row.run.close_contact_intent(&intent).await.map(|()| Next::Continue)
+        }
+    };
+    row.take(next);
 }
 
 /// What the failure of a whole call means for its rows.
