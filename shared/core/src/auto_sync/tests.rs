@@ -91,6 +91,7 @@ fn intent() -> Intent {
         sent: None,
         hash: "h".to_owned(),
         version: 3,
+        batched: false,
     }
 }
 
