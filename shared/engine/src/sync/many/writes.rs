@@ -318,6 +318,8 @@ impl Run<'_> {
         match self.engine.store.claim_row(self.ctx, self.key(), &self.row.value, self.row.rev, now).await? {
             Claim::Won { rev } => {
                 self.row.rev = rev;
+                // What was seen before this send says nothing of what comes of it.
+                self.found.document_look = None;
                 Ok(Some(intent))
             }
             Claim::Lost(current) => {
