@@ -4,6 +4,7 @@
 //! value, and so each rule of the product can be tested as a table and replayed from a seed.
 
 pub mod auto_sync;
+pub mod backfill;
 pub mod choices;
 pub mod client;
 pub mod connection;
