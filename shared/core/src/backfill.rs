@@ -15,6 +15,8 @@ use crate::timeline::Actor;
 
 /// Rows a second that a job changes: each costs the table's hottest index two writes (docs/records.md, section 3).
 pub const ROWS_PER_SECOND: u32 = 200;
+/// Fewest invoices of a full chunk, where the ledger has no batches or small ones: a step has time for so many.
+pub const CHUNK_MIN: usize = 10;
 /// Most invoices of a chunk, whatever the ledger's batch is.
 pub const CHUNK_MAX: usize = 50;
 
@@ -126,6 +128,9 @@ pub struct Backfill {
     /// The last invoice that was looked at while listing.
     #[serde(default)]
     pub listed_to: Option<InvoiceId>,
+    /// Invoices that were chosen and fill no chunk yet.
+    #[serde(default)]
+    pub remainder: Vec<InvoiceId>,
     /// Chunks written down.
     pub chunks: u32,
     /// Invoices in them.
@@ -175,6 +180,7 @@ impl Backfill {
             state: BackfillState::Running,
             stage: Stage::Listing,
             listed_to: None,
+            remainder: Vec::new(),
             chunks: 0,
             total: 0,
             next_chunk: 0,

@@ -1,5 +1,6 @@
 //! What is constant about a ledger, as data.
 
+use coportal_core::backfill::Costs;
 use coportal_core::ledger::Ledger;
 use jiff::SignedDuration;
 
@@ -69,6 +70,8 @@ pub struct Profile {
     pub limits: Limits,
     /// Most elements of one batch.
     pub batch: usize,
+    /// What work over many invoices costs, in calls.
+    pub costs: Costs,
     /// How the vendor tells a repeated write; `None` where it does not.
     pub idempotency: Option<Idempotency>,
     /// Which organisation a consent for several is for.

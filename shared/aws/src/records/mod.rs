@@ -1,6 +1,7 @@
 //! One module per family of records, on the conditions of docs/records.md, section 4.
 
 pub mod audit;
+pub mod backfills;
 pub mod choices;
 pub mod clients;
 pub mod connections;

@@ -1,12 +1,15 @@
 //! Approving a draft: an explicit act, never a consequence of an edit or of an option (C7, C8).
 
 use coportal_aws::records::sync::Saved;
+use coportal_core::connection::Generation;
 use coportal_core::ctx::Ctx;
 use coportal_core::document::DocumentStatus;
 use coportal_core::failure::Question;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::sync::row::SyncState;
 
+use super::many::other_organisation;
+use super::run::Run;
 use super::{SyncEnd, SyncRequest};
 use crate::Engine;
 
@@ -18,30 +21,50 @@ impl Engine {
     /// 409 when there is nothing to approve, or another run is at the invoice; else as [`Engine::sync_invoice`].
     pub async fn approve(&self, ctx: &Ctx, request: SyncRequest) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request).await?;
-        let row = &run.row.value;
+        run.wish_to_approve().await?;
+        run.sync().await
+    }
+
+    /// Says of a draft that it is to be approved, and leaves the approval to the next sync. `generation` is the one that the caller saw.
+    ///
+    /// # Errors
+    /// As [`Engine::approve`], and when the connection has another organisation by now.
+    pub(crate) async fn ask_approval(&self, ctx: &Ctx, request: SyncRequest, generation: Generation) -> Outcome<()> {
+        let mut run = self.load(ctx, request).await?;
+        if run.connection.generation != generation {
+            return Err(other_organisation(run.request.ledger));
+        }
+        run.wish_to_approve().await
+    }
+}
+
+impl Run<'_> {
+    /// The wish is stored before any call.
+    async fn wish_to_approve(&mut self) -> Outcome<()> {
+        let row = &self.row.value;
         // Another run writes this invoice now, and its outcome would write over the wish: nobody is told of an approval that is lost.
-        if row.lease.is_some_and(|lease| lease.is_live(ctx.now())) {
+        if row.lease.is_some_and(|lease| lease.is_live(self.ctx.now())) {
             return Err(moved());
         }
         let draft = row.link.as_ref().is_some_and(|link| link.status == DocumentStatus::Draft);
         let held = row.hold.as_ref().is_some_and(|hold| hold.question == Question::PostHeld) && row.state == SyncState::Held;
         if !draft && !held {
-            return Err(nothing_to_approve(run.api.rules.ledger.label()));
+            return Err(nothing_to_approve(self.api.rules.ledger.label()));
         }
-        let story = run.event("approve_asked", "Asked to approve the draft.", None);
-        let audit = run.audit("draft_approved", &format!("Invoice {}", run.invoice.number));
-        run.row.value.approve = true;
+        let story = self.event("approve_asked", "Asked to approve the draft.", None);
+        let audit = self.audit("draft_approved", &format!("Invoice {}", self.invoice.number));
+        self.row.value.approve = true;
         if held {
-            run.row.value.hold = None;
-            run.enter(SyncState::Queued);
+            self.row.value.hold = None;
+            self.enter(SyncState::Queued);
         }
-        match self.store.save_row(ctx, run.key(), &run.row.value, run.row.rev).await? {
-            Saved::Done { rev } => run.row.rev = rev,
+        match self.engine.store.save_row(self.ctx, self.key(), &self.row.value, self.row.rev).await? {
+            Saved::Done { rev } => self.row.rev = rev,
             Saved::Moved(_) => return Err(moved()),
         }
-        run.tell(&story).await?;
-        self.store.put_audit(ctx, run.workspace.id, &audit).await?;
-        run.sync().await
+        self.tell(&story).await?;
+        self.engine.store.put_audit(self.ctx, self.workspace.id, &audit).await?;
+        Ok(())
     }
 }
 

@@ -252,7 +252,7 @@ fn no_end() -> Problem {
 }
 
 /// Design decision 9: the wrong books are unreachable.
-fn other_organisation(ledger: Ledger) -> Problem {
+pub(crate) fn other_organisation(ledger: Ledger) -> Problem {
     Problem::new(
         ProblemKind::Conflict,
         "other_organisation",

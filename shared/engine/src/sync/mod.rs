@@ -15,7 +15,9 @@ mod run;
 pub use answer::{Changed, SyncAnswer, SyncEnd};
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
 pub(crate) use ends::public_half;
+pub(crate) use ends::public_half;
 pub use many::{ContactsResolved, NO_TIME};
+pub(crate) use many::other_organisation;
 
 use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};
 use coportal_core::choices::product_key;
@@ -131,7 +133,7 @@ pub fn check_plan(workspace: &Workspace, ledger: Ledger) -> Outcome<()> {
     .fix(format!("Upgrade the workspace to {} or higher. Links and choices are kept.", required.label()), "Settings -> Plan", false))
 }
 
-fn not_connected(ledger: Ledger) -> Problem {
+pub(crate) fn not_connected(ledger: Ledger) -> Problem {
     Problem::new(ProblemKind::Conflict, "not_connected", format!("{} is not connected.", ledger.label())).fix(
         format!("Ask an admin to connect {}.", ledger.label()),
         "Settings -> Integrations",
@@ -140,7 +142,7 @@ fn not_connected(ledger: Ledger) -> Problem {
 }
 
 /// The organisation that calls go to.
-fn check_connection(connection: &Connection) -> Outcome<String> {
+pub(crate) fn check_connection(connection: &Connection) -> Outcome<String> {
     match connection.status {
         // A dead grant does not refuse: the row is parked, and resumes after the reconnect (C19).
         ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired => {}

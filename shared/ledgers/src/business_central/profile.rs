@@ -1,5 +1,6 @@
 //! Business Central's constants. Sources: docs/vendors/business-central.md, by section.
 
+use coportal_core::backfill::{Calls, Costs};
 use coportal_core::ledger::{
     AS_THE_CURRENCY, Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget,
     TaxCodes, TaxMethod,
@@ -66,6 +67,15 @@ pub(super) const PROFILE: Profile = Profile {
     // two say what the first allows.
     limits: Limits { per_minute: 1_200, concurrent: 3, per_day: 1_728_000, app_per_minute: u32::MAX },
     batch: BATCH_MAX,
+    // A look-up and reads go many at once; a header, its lines and a posting each in a call of their own.
+    costs: Costs {
+        create: Calls::single(4),
+        update: Calls::single(2),
+        approve: Calls::single(3),
+        contact: Calls::single(1),
+        least_create: Calls::single(2),
+        least_contact: Calls::single(1),
+    },
     idempotency: None,
     // R16: the first production environment and its first company; R17: "Change company".
     choice: OrganisationChoice::FirstAndChangeable,

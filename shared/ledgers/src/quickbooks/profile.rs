@@ -1,5 +1,6 @@
 //! QuickBooks Online's constants. Source: docs/vendors/quickbooks.md, by section.
 
+use coportal_core::backfill::{Calls, Costs};
 use coportal_core::ledger::{
     AS_THE_CURRENCY, Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget,
     TaxCodes, TaxMethod,
@@ -64,6 +65,16 @@ pub(super) const PROFILE: Profile = Profile {
     limits: Limits { per_minute: 500, concurrent: 10, per_day: u32::MAX, app_per_minute: u32::MAX },
     // Section 5.
     batch: 30,
+    // Creates go by themselves, since a batch's elements have no idempotency key of their own; look-ups and updates, which a version
+    // guards, go 30 at once (section 5).
+    costs: Costs {
+        create: Calls { each: 1, per_batch: 1, batch: 30 },
+        update: Calls::batched(1, 30),
+        approve: Calls { each: 1, per_batch: 1, batch: 30 },
+        contact: Calls::single(1),
+        least_create: Calls::batched(1, 30),
+        least_contact: Calls::batched(1, 30),
+    },
     idempotency: Some(KEYS),
     // Section 1: a consent is for one company, which the callback names.
     choice: OrganisationChoice::Asked,

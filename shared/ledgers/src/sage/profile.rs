@@ -1,6 +1,7 @@
 //! Sage's constants. Sources: developer.sage.com/accounting, "Authentication", "Best Practices"; the published interface description of
 //! v3.1; what none of them says is marked in docs/vendors/sage.md.
 
+use coportal_core::backfill::{Calls, Costs};
 use coportal_core::ledger::{
     Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget, TaxCodes,
     TaxMethod,
@@ -69,6 +70,15 @@ pub(super) const PROFILE: Profile = Profile {
     limits: Limits { per_minute: 100, concurrent: 2, per_day: 2500, app_per_minute: 900 },
     // No batches: one call, one object.
     batch: 1,
+    // No batches. A create is preceded by a look-up, an update and an approval by reads.
+    costs: Costs {
+        create: Calls::single(2),
+        update: Calls::single(2),
+        approve: Calls::single(3),
+        contact: Calls::single(1),
+        least_create: Calls::single(1),
+        least_contact: Calls::single(1),
+    },
     idempotency: None,
     // The token belongs to a person, who may reach several businesses with it.
     choice: OrganisationChoice::AskedAndChangeable,

@@ -1,6 +1,7 @@
 //! Xero's constants. Sources: developer.xero.com "OAuth 2.0 API Limits", "OAuth 2.0", "Granular Scopes", "Invoices", "Idempotent
 //! requests", "Rounding in Xero", "Limits"; the vendor's published OpenAPI file `xero_accounting.yaml` 16.1.0.
 
+use coportal_core::backfill::{Calls, Costs};
 use coportal_core::ledger::{
     Arithmetic, ContactMark, DocumentMark, DocumentShape, DraftMeaning, InclusivePrices, Ledger, LedgerRules, LineTarget, TaxCodes,
     TaxMethod,
@@ -60,6 +61,15 @@ pub(super) const PROFILE: Profile = Profile {
     limits: Limits { per_minute: 60, concurrent: 5, per_day: 5000, app_per_minute: 10_000 },
     // Vendor's recommendation, quoted by integrators ("Limits").
     batch: 50,
+    // Creates, updates and the reads before updates take 50 documents a call; contacts too ("Invoices", "Contacts").
+    costs: Costs {
+        create: Calls::batched(1, 50),
+        update: Calls::batched(2, 50),
+        approve: Calls::batched(2, 50),
+        contact: Calls::batched(1, 50),
+        least_create: Calls::batched(1, 50),
+        least_contact: Calls::batched(1, 50),
+    },
     idempotency: Some(KEYS),
     // One consent links the organisations that the user picks, and a link each is cut when it is not used.
     choice: OrganisationChoice::Asked,
