@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::connection::Generation;
 use crate::id::{InvoiceId, WorkspaceId};
+use crate::job::JobId;
 use crate::ledger::Ledger;
 
 /// The version that is written, and the only one that is read.
@@ -16,8 +17,6 @@ pub const VERSION: u64 = 1;
 pub const MAX_INVOICES: usize = 50;
 /// Longest body that is read, in bytes. Fifty ids and their frame take about 2,100.
 pub const MAX_BODY: usize = 8 * 1024;
-/// Prefixes of the jobs that can be named: a backfill and an import.
-pub const JOB_PREFIXES: [&str; 2] = ["bkf_", "prv_"];
 
 /// One of the two queues that the worker takes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,8 +59,8 @@ pub struct SyncMessage {
 pub struct JobMessage {
     /// The workspace.
     pub ws: WorkspaceId,
-    /// The job's id: one of [`JOB_PREFIXES`] and 32 lower-case hexadecimal digits.
-    pub job: String,
+    /// The job.
+    pub job: JobId,
 }
 
 /// A message of the sync queues.
@@ -146,7 +145,9 @@ impl Message {
             Body { ws, ledger: Some(ledger), generation: Some(generation), invoices: Some(invoices), job: None, .. } => {
                 Self::Sync(SyncMessage { ws, ledger, generation, invoices })
             }
-            Body { ws, ledger: None, generation: None, invoices: None, job: Some(job), .. } => Self::Job(JobMessage { ws, job }),
+            Body { ws, ledger: None, generation: None, invoices: None, job: Some(job), .. } => {
+                Self::Job(JobMessage { ws, job: job.parse().map_err(|_| undecodable("the job's id is none"))? })
+            }
             Body { .. } => return Err(undecodable("neither ledger, gen and invoices nor a job alone")),
         };
         message.check()?;
@@ -156,7 +157,7 @@ impl Message {
     /// The body that [`Message::decode`] reads as this message.
     ///
     /// # Errors
-    /// When the message could not be read back: no invoice or more than [`MAX_INVOICES`], or a job id that is none.
+    /// When the message could not be read back: no invoice or more than [`MAX_INVOICES`].
     pub fn encode(&self) -> Result<String, Undecodable> {
         self.check()?;
         let body = match self {
@@ -169,7 +170,7 @@ impl Message {
                 job: None,
             },
             Self::Job(JobMessage { ws, job }) => {
-                Body { v: VERSION, ws: *ws, ledger: None, generation: None, invoices: None, job: Some(job.clone()) }
+                Body { v: VERSION, ws: *ws, ledger: None, generation: None, invoices: None, job: Some(job.to_string()) }
             }
         };
         serde_json::to_string(&body).map_err(|error| unreadable("cannot be written", &error))
@@ -200,15 +201,9 @@ impl Message {
             Self::Sync(SyncMessage { invoices, .. }) if invoices.len() > MAX_INVOICES => {
                 Err(undecodable(format!("{} invoices are more than {MAX_INVOICES}", invoices.len())))
             }
-            Self::Job(JobMessage { job, .. }) if !is_job(job) => Err(undecodable("the job's id is none")),
             Self::Sync(_) | Self::Job(_) => Ok(()),
         }
     }
-}
-
-fn is_job(text: &str) -> bool {
-    let digits = JOB_PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix));
-    digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)))
 }
 
 impl From<SyncMessage> for Message {

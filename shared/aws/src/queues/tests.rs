@@ -1,7 +1,7 @@
 use coportal_core::connection::Generation;
 use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
-use coportal_core::queue::{JobMessage, SyncMessage};
+use coportal_core::queue::SyncMessage;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -116,9 +116,10 @@ async fn a_function_without_addresses_cannot_send_and_says_so() {
     let queues = config.connect().queues;
     let error = queues.send(&services.ctx(), SyncQueue::Now, &messages(1)).await.unwrap_err();
     assert_eq!(error.to_string(), "SendMessageBatch: refused (this function has no address of sync-now)");
-    let nothing = Message::Job(JobMessage { ws: WorkspaceId::new(Uuid::from_u128(1)), job: "job".to_owned() });
+    let nothing =
+        SyncMessage { ws: WorkspaceId::new(Uuid::from_u128(1)), ledger: Ledger::Xero, generation: Generation(1), invoices: vec![] }.into();
     let error = queues.send(&services.ctx(), SyncQueue::Bulk, &[nothing]).await.unwrap_err();
-    assert!(error.to_string().contains("the job's id is none"), "{error}");
+    assert!(error.to_string().contains("no invoice is named"), "{error}");
     assert!(services.calls().is_empty());
 }
 

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::id::{BackfillId, PreviewId};
 
 fn ws() -> WorkspaceId {
     WorkspaceId::new(Uuid::from_u128(1))
@@ -27,7 +28,7 @@ fn the_bodies_to_the_byte() {
             "ws_00000000000000000000000000000001:business-central",
         ),
         (
-            Message::Job(JobMessage { ws: ws(), job: JOB.to_owned() }),
+            Message::Job(JobMessage { ws: ws(), job: JOB.parse().unwrap() }),
             r#"{"v":1,"ws":"ws_00000000000000000000000000000001","job":"bkf_0000000000000000000000000000000f"}"#,
             "ws_00000000000000000000000000000001:jobs",
         ),
@@ -104,7 +105,7 @@ fn a_message_holds_one_to_fifty_invoices() {
 fn every_group_is_one_that_the_queue_takes() {
     for ledger in Ledger::ALL {
         let message = Message::Sync(SyncMessage { ws: ws(), ledger, generation: Generation(u64::MAX), invoices: invoices(1) });
-        for group in [message.group(), Message::Job(JobMessage { ws: ws(), job: JOB.to_owned() }).group()] {
+        for group in [message.group(), Message::Job(JobMessage { ws: ws(), job: JOB.parse().unwrap() }).group()] {
             assert!((1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic()), "{group}");
         }
     }
@@ -115,8 +116,14 @@ fn messages() -> impl Strategy<Value = Message> {
     let workspace = || any::<u128>().prop_map(|n| WorkspaceId::new(Uuid::from_u128(n)));
     let sync = (workspace(), prop::sample::select(Ledger::ALL.to_vec()), any::<u64>(), ids)
         .prop_map(|(ws, ledger, generation, invoices)| SyncMessage { ws, ledger, generation: Generation(generation), invoices }.into());
-    let job = (workspace(), prop::sample::select(JOB_PREFIXES.to_vec()), any::<u128>())
-        .prop_map(|(ws, prefix, n)| JobMessage { ws, job: format!("{prefix}{}", Uuid::from_u128(n).simple()) }.into());
+    let job = (workspace(), any::<u128>(), 0..3_u8).prop_map(|(ws, n, kind)| {
+        let job = match kind {
+            0 => JobId::Backfill(BackfillId::new(Uuid::from_u128(n))),
+            1 => JobId::Preview(PreviewId::new(Uuid::from_u128(n))),
+            _ => JobId::Drift { ledger: Ledger::BusinessCentral, generation: Generation(u64::from(n as u32)) },
+        };
+        JobMessage { ws, job }.into()
+    });
     prop_oneof![sync, job]
 }
 

@@ -102,7 +102,8 @@ impl Engine {
     /// When the table does not answer: the message may be tried again.
     pub async fn run_job(&self, ctx: &Ctx, ws: WorkspaceId, job: JobId) -> Outcome<JobEnd> {
         match job {
-            JobId::Backfill(_) => self.advance::<Backfill>(ctx, ws, job).await,
+            // On the heap, as each step is: the union of all steps' states is too much for a caller's stack in an unoptimised build.
+            JobId::Backfill(_) => Box::pin(self.advance::<Backfill>(ctx, ws, job)).await,
             JobId::Preview(_) | JobId::Drift { .. } => Err(Problem::internal_error("this build has no jobs of this kind")),
         }
     }
@@ -151,7 +152,7 @@ impl Engine {
         };
         let before = body.clone();
         let outcome = match retry_after(counted) {
-            Some(_) => body.step(self, ctx, StepOf { ws, job, fence, cancel, failures }).await,
+            Some(_) => Box::pin(body.step(self, ctx, StepOf { ws, job, fence, cancel, failures })).await,
             // Its steps ended by dying: nobody was left to count them to the end.
             None => Err(Problem::internal_error(format_args!("{job} did not come to the end of a step {failures} times"))),
         };
@@ -160,16 +161,17 @@ impl Engine {
             Err(problem) => {
                 body = before;
                 match retry_after(counted).filter(|_| may_pass(&problem)) {
-                Some(wait) => {
-                    tracing::warn!(job = %job, ?problem, "a step failed and is tried again");
-                    (NextStep::At(ctx.now().saturating_add(wait).unwrap_or(Timestamp::MAX)), counted)
+                    Some(wait) => {
+                        tracing::warn!(job = %job, ?problem, "a step failed and is tried again");
+                        (NextStep::At(ctx.now().saturating_add(wait).unwrap_or(Timestamp::MAX)), counted)
+                    }
+                    None => {
+                        tracing::warn!(job = %job, ?problem, "a job is given up");
+                        body.give_up(ctx.now(), &problem);
+                        (NextStep::Rest, counted)
+                    }
                 }
-                None => {
-                    tracing::warn!(job = %job, ?problem, "a job is given up");
-                    body.give_up(ctx.now(), &problem);
-                    (NextStep::Rest, counted)
-                }
-            }},
+            }
         };
         match self.store.save_job(ctx, ws, job, owner, &body, next, counted).await? {
             Saved::Done { .. } => {}

@@ -15,7 +15,6 @@ mod run;
 pub use answer::{Changed, SyncAnswer, SyncEnd};
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
 pub(crate) use ends::public_half;
-pub(crate) use ends::public_half;
 pub use many::{ContactsResolved, NO_TIME};
 pub(crate) use many::other_organisation;
 

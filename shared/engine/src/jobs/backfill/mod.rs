@@ -69,7 +69,6 @@ impl Statuses {
 struct Standing {
     workspace: Workspace,
     connection: Connection,
-    organisation: String,
 }
 
 impl Engine {
@@ -77,7 +76,14 @@ impl Engine {
     ///
     /// # Errors
     /// When the plan or the connection does not allow it, or the request makes no sense.
-    pub async fn begin_backfill(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, request: &BackfillRequest, actor: Actor) -> Outcome<BackfillId> {
+    pub async fn begin_backfill(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        ledger: Ledger,
+        request: &BackfillRequest,
+        actor: Actor,
+    ) -> Outcome<BackfillId> {
         let standing = self.standing(ws, ledger).await?;
         let selection = selection(&standing.connection, request)?;
         let text = format!("Invoices from {}{}.", selection.from, selection.to.map(|to| format!(" to {to}")).unwrap_or_default());
@@ -134,8 +140,8 @@ impl Engine {
         let workspace = self.store.workspace(ws).await?.ok_or_else(|| Problem::not_found("workspace"))?;
         check_plan(&workspace, ledger)?;
         let connection = self.store.connection(ws, ledger).await?.ok_or_else(|| not_connected(ledger))?.value;
-        let organisation = check_connection(&connection)?;
-        Ok(Standing { workspace, connection, organisation })
+        check_connection(&connection)?;
+        Ok(Standing { workspace, connection })
     }
 }
 
@@ -149,7 +155,7 @@ fn selection(connection: &Connection, request: &BackfillRequest) -> Outcome<Sele
 impl Steps for Backfill {
     async fn step(&mut self, engine: &Engine, ctx: &Ctx, of: StepOf) -> Outcome<NextStep> {
         if of.cancel {
-            engine.release_rows(ctx, of, self).await?;
+            Box::pin(engine.release_rows(ctx, of, self)).await?;
             self.end(BackfillState::Cancelled, ctx.now());
             return Ok(NextStep::Rest);
         }
@@ -158,9 +164,9 @@ impl Steps for Backfill {
             return Err(crate::sync::other_organisation(self.ledger));
         }
         match self.stage {
-            Stage::Listing => engine.list_step(ctx, of, self, &standing).await,
-            Stage::Contacts => engine.contacts_step(ctx, of, self, &standing).await,
-            Stage::Working => engine.work_step(ctx, of, self).await,
+            Stage::Listing => Box::pin(engine.list_step(ctx, of, self, &standing)).await,
+            Stage::Contacts => Box::pin(engine.contacts_step(ctx, of, self, &standing)).await,
+            Stage::Working => Box::pin(engine.work_step(ctx, of, self)).await,
         }
     }
 

@@ -46,7 +46,13 @@ pub struct BackfillView {
 }
 
 impl Engine {
-    pub(super) async fn backfill_head(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, id: BackfillId) -> Outcome<Versioned<Job<Backfill>>> {
+    pub(super) async fn backfill_head(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        ledger: Ledger,
+        id: BackfillId,
+    ) -> Outcome<Versioned<Job<Backfill>>> {
         let head = self.store.job::<Backfill>(ctx, ws, JobId::Backfill(id)).await?;
         head.filter(|head| head.value.body.ledger == ledger).ok_or_else(|| Problem::not_found("backfill"))
     }

@@ -124,7 +124,7 @@ impl Engine {
             again.extend(for_all.iter().map(|(inv, _)| *inv));
         }
         if again.is_empty() {
-            return self.keep(ctx, of, hand).await;
+            return self.keep_chunk(ctx, of, hand).await;
         }
         self.run_rows(ctx, of, backfill, hand, &again).await
     }
@@ -163,16 +163,16 @@ impl Engine {
             let problem = Problem::internal_error(format_args!("{inv} ends the process that syncs it"));
             self.note_refusal(ctx, of, backfill, inv, &problem).await?;
             hand.chunk.value.note(inv, Came::Failed, None);
-            return self.keep(ctx, of, hand).await;
+            return self.keep_chunk(ctx, of, hand).await;
         }
         next.alone = next.alone.saturating_add(1);
-        self.keep(ctx, of, hand).await?;
-        let outcome = self.run_rows(ctx, of, backfill, hand, &[inv]).await;
+        self.keep_chunk(ctx, of, hand).await?;
+        let outcome = Box::pin(self.run_rows(ctx, of, backfill, hand, &[inv])).await;
         // It lived: whatever came of it, it is not what ends the process.
         for chosen in hand.chunk.value.chosen.iter_mut().filter(|chosen| chosen.inv == inv) {
             chosen.alone = 0;
         }
-        self.keep(ctx, of, hand).await?;
+        self.keep_chunk(ctx, of, hand).await?;
         outcome
     }
 
@@ -183,7 +183,7 @@ impl Engine {
             to_sync = self.ask_approvals(ctx, of, backfill, hand, invoices).await?;
         }
         let (ledger, generation, actor) = (backfill.ledger, backfill.generation, backfill.actor.clone());
-        let ends = self.sync_invoices(ctx, of.ws, ledger, generation, &to_sync, actor).await;
+        let ends = Box::pin(self.sync_invoices(ctx, of.ws, ledger, generation, &to_sync, actor)).await;
         let (mut stop, mut again) = (None, None);
         for (inv, end) in ends {
             hand.chunk.value.vendor_calls = hand.chunk.value.vendor_calls.saturating_add(calls_of(&end));
@@ -197,7 +197,7 @@ impl Engine {
                 Ended::Stop(problem) => stop = Some(problem),
             }
         }
-        self.keep(ctx, of, hand).await?;
+        self.keep_chunk(ctx, of, hand).await?;
         match stop.or(again) {
             Some(problem) => Err(*problem),
             None => Ok(()),
@@ -221,7 +221,7 @@ impl Engine {
                 continue;
             }
             let request = SyncRequest { workspace: of.ws, invoice: *inv, ledger: backfill.ledger, actor: backfill.actor.clone() };
-            match self.ask_approval(ctx, request, backfill.generation).await {
+            match Box::pin(self.ask_approval(ctx, request, backfill.generation)).await {
                 Ok(()) => asked.push(*inv),
                 Err(problem) if problem.code == "nothing_to_approve" => {
                     // Approved already: by this job, if a step of it was cut off.
@@ -238,7 +238,7 @@ impl Engine {
         Ok(asked)
     }
 
-    async fn keep(&self, ctx: &Ctx, of: StepOf, hand: &mut InHand) -> Outcome<()> {
+    async fn keep_chunk(&self, ctx: &Ctx, of: StepOf, hand: &mut InHand) -> Outcome<()> {
         match self.store.save_chunk(ctx, of.ws, hand.id, hand.number, &hand.chunk.value, hand.chunk.rev).await? {
             Some(rev) => hand.chunk.rev = rev,
             // A step that was faster than this one's lease is at it: what it finds is as true.
