@@ -1,4 +1,5 @@
-//! `GET /v1/sync/attention`: everything that needs a person, as JSON or, with `Accept: text/csv`, as a table for a spreadsheet.
+//! `GET /v1/sync/attention`: everything that needs a person, as JSON or, with `Accept: text/csv`, as a table for a spreadsheet; and
+//! `POST /v1/sync/attention/retry`.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +9,10 @@ use coportal_core::id::InvoiceId;
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::Problem;
 use coportal_core::sync::row::{RowProblem, SyncState, WaitingFor};
+use coportal_engine::sync::RetryRequest;
 use coportal_lambda::authn::{Admin, Invocation};
-use coportal_lambda::extract::{PageQuery, PageView, QueryOf, page_limit, sort_key_cursor};
+use coportal_lambda::extract::{OptionalJsonBody, PageQuery, PageView, QueryOf, page_limit, sort_key_cursor};
+use coportal_lambda::idempotency::{IdempotencyKey, Reply, Request, once};
 use coportal_lambda::problem::{Answer, HoldView};
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -65,6 +68,22 @@ pub(crate) async fn attention(
         return Ok((headers, table(&items)).into_response());
     }
     Ok(Json(PageView { items, next_cursor: listed.next }).into_response())
+}
+
+/// Queues what failed, or waited for what a person has done by now, again; held entries stay held, and what is in doubt is looked for first.
+pub(crate) async fn retry(
+    State(state): State<AppState>,
+    Invocation(ctx): Invocation,
+    Admin(principal): Admin,
+    key: IdempotencyKey,
+    OptionalJsonBody(body): OptionalJsonBody<RetryRequest>,
+) -> Answer<Response> {
+    let workspace = principal.workspace.id;
+    once(state.shell.store(), &ctx, Request::of(&principal, "POST /v1/sync/attention/retry", &key, &body.bytes), async {
+        let retried = state.engine.retry_attention(&ctx, workspace, &body.value, &principal.actor()).await?;
+        Ok(Reply::ok(&retried)?)
+    })
+    .await
 }
 
 fn table(items: &[AttentionView]) -> String {

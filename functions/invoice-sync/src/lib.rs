@@ -1,6 +1,7 @@
-//! Sync an invoice now, ask what that would do, answer its questions, link it, and read its story.
+//! Sync an invoice now, ask what that would do, answer its questions, link it, and read its story; and the same for many at once.
 
 mod attention;
+mod backfill;
 mod link;
 mod sync;
 mod timeline;
@@ -21,6 +22,10 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/invoices/{id}/sync/{ledger}/link", post(link::link).delete(link::unlink))
         .route("/v1/invoices/{id}/timeline", get(timeline::timeline))
         .route("/v1/sync/attention", get(attention::attention))
+        .route("/v1/sync/attention/retry", post(attention::retry))
+        .route("/v1/integrations/{ledger}/backfill", post(backfill::begin))
+        .route("/v1/integrations/{ledger}/backfills/{id}", get(backfill::progress).delete(backfill::cancel))
+        .route("/v1/integrations/{ledger}/approve-drafts", post(backfill::approve_drafts))
         .with_state(state);
     shell.serve(routes)
 }

@@ -10,6 +10,7 @@ mod link;
 mod many;
 mod payment;
 mod resolve;
+mod retry;
 mod run;
 
 pub use answer::{Changed, SyncAnswer, SyncEnd};
@@ -17,6 +18,7 @@ pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
 pub(crate) use ends::public_half;
 pub use many::{ContactsResolved, NO_TIME};
 pub(crate) use many::other_organisation;
+pub use retry::{Retried, RetryRequest, RetryState};
 
 use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};
 use coportal_core::choices::product_key;
