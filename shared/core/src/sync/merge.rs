@@ -3,7 +3,7 @@
 mod unread;
 
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document::{
@@ -29,10 +29,12 @@ pub enum Keep {
     Ask,
     /// CoPortal's.
     Ours,
+    /// CoPortal's in every field that it carries, also in those that only the bookkeeper changed: a person has seen them, and wants them undone.
+    OursThroughout,
 }
 
 /// One field as the two sides have it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The field, as a person names it.
     pub field: String,
@@ -118,7 +120,7 @@ pub fn merge(
         match (there.totals == wanted.totals, keep) {
             (true, _) => return Merge::Same,
             // Every field is as it should be and the sum is not: a tax amount typed over. Writing the lines again has it computed anew.
-            (false, Keep::Ours) => notes.changes.push(total(there.totals)),
+            (false, Keep::Ours | Keep::OursThroughout) => notes.changes.push(total(there.totals)),
             (false, Keep::Ask) => notes.conflicts.push(total(there.totals)),
         }
     } else if notes.conflicts.is_empty() && sent.is_some_and(|sent| tax_typed_over(sent, there, facts)) {
@@ -288,6 +290,10 @@ impl Notes {
         match (ours_moved, theirs_moved, self.keep, stake) {
             // Only the bookkeeper changed it: kept.
             (false, _, Keep::Ask, _) | (false, _, Keep::Ours, Stake::Label) => there,
+            (_, _, Keep::OursThroughout, _) => {
+                self.change(name.to_owned(), text_of(&there), text_of(&want));
+                want
+            }
             (true, true, Keep::Ask, _) => {
                 self.conflict(name.to_owned(), text_of(&there), text_of(&want));
                 there
@@ -303,7 +309,7 @@ impl Notes {
     fn clash(&mut self, field: String, in_ledger: String, to_send: String) {
         match self.keep {
             Keep::Ask => self.conflict(field, in_ledger, to_send),
-            Keep::Ours => self.change(field, in_ledger, to_send),
+            Keep::Ours | Keep::OursThroughout => self.change(field, in_ledger, to_send),
         }
     }
 
@@ -424,6 +430,8 @@ fn arrange(
     let ours_moved = !ascending(merged.iter().filter_map(|line| place_sent(&line.write.line_id)).collect());
     let theirs_moved = !ascending(sent.lines.iter().filter_map(|line| place_there(&line.line_id)).collect());
     if ours_moved && !theirs_moved {
+        notes.change("order of lines".to_owned(), String::new(), String::new());
+    } else if theirs_moved && notes.keep == Keep::OursThroughout {
         notes.change("order of lines".to_owned(), String::new(), String::new());
     } else if theirs_moved && !ours_moved {
         let mut last = 0;

@@ -1,6 +1,7 @@
 //! Syncing one invoice with one ledger: the row that remembers, and the decisions that move it.
 
 pub mod content;
+pub mod drift;
 pub mod key;
 pub mod matching;
 pub mod merge;

@@ -281,6 +281,7 @@ fn step_of(view: View<'_>) -> Step {
     // Before anything that stands in the way of a write: nothing is to be written (C2, R64).
     if in_ledger
         && !client_changed
+        && !view.row.restore
         && view.row.hash == hash
         && let Some(hash) = hash
     {
@@ -391,7 +392,8 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     let sent = || SentDocument::of(&built.content, built.totals);
     let known = link.sent.iter().flat_map(|sent| &sent.lines).map(|line| (line.key, line.line_id.as_ref()));
     let compared = || Box::new(sent().with_known_ids(known.clone()).with_line_ids(&there.lines));
-    let mut outcome = merge(link.sent.as_ref(), there, &built, facts, view.rules, Keep::Ask);
+    let keep = if view.row.restore { Keep::OursThroughout } else { Keep::Ask };
+    let mut outcome = merge(link.sent.as_ref(), there, &built, facts, view.rules, keep);
     // A document of ours whose last content is not known (its link was lost): who changed what cannot be told, so a person is asked.
     if let (Merge::Write { changes, .. }, None, true) = (&outcome, &link.sent, link.created_by_us) {
         outcome = Merge::Conflict(changes.clone());
@@ -467,6 +469,7 @@ fn needs_no_read(view: View<'_>, link: &DocumentLink) -> bool {
         && !view.found.stale
         && !view.connection.look_first
         && !view.row.approve
+        && !view.row.restore
         && view.row.payments.is_empty()
 }
 

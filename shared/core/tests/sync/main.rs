@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod content;
+mod drift;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
