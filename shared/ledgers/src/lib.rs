@@ -6,6 +6,7 @@
 
 pub mod batches;
 mod business_central;
+pub mod changes;
 mod country;
 pub mod exec;
 mod fixit;
@@ -305,6 +306,8 @@ pub struct LedgerApi {
     pub documents: Arc<dyn Documents>,
     /// What it does in batches.
     pub batches: Batches,
+    /// Sales documents by when they changed.
+    pub changes: Arc<dyn changes::Changes>,
     /// Drafts to approve, where the ledger has them.
     pub drafts: Option<Arc<dyn Drafts>>,
     /// Documents in several calls, where the ledger takes them so.

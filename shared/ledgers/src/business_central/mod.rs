@@ -3,6 +3,7 @@
 mod batch;
 mod batches;
 mod body;
+mod changes;
 mod contact_list;
 mod contacts;
 mod document;
@@ -64,6 +65,7 @@ pub(crate) fn api(executor: Executor, endpoints: BusinessCentralEndpoints) -> Le
         documents: calls.clone(),
         // A document takes several calls of its own, and a posting commits inside a batch (section 7): only reads are gathered.
         batches: Batches { creates: None, updates: None, reads: Some(calls.clone()) },
+        changes: calls.clone(),
         drafts: Some(calls.clone()),
         stepwise: Some(calls.clone()),
         payments: Some(calls),

@@ -2,6 +2,7 @@
 
 mod batches;
 mod body;
+mod changes;
 mod contact_list;
 mod fixit;
 mod map;
@@ -57,6 +58,7 @@ pub(crate) fn api(executor: Executor, endpoints: QuickBooksEndpoints) -> LedgerA
         documents: calls.clone(),
         // A create is never one of many: a batch that is sent again answers faults instead of what it made (section 3).
         batches: Batches { creates: None, updates: Some(calls.clone()), reads: Some(calls.clone()) },
+        changes: calls.clone(),
         // An invoice posts when it is made: there is nothing to approve (C8).
         drafts: None,
         stepwise: None,

@@ -58,6 +58,13 @@ pub(super) fn invoices_of(customer: &str, day: Option<jiff::civil::Date>) -> Str
     }
 }
 
+/// A page of the invoices that changed at or after an instant, oldest change first.
+pub(super) fn invoices_changed(since: jiff::Timestamp, start: usize, most: usize) -> String {
+    format!(
+        "select * from Invoice where MetaData.LastUpdatedTime >= '{since:.0}' orderby MetaData.LastUpdatedTime startposition {start} maxresults {most}"
+    )
+}
+
 /// A customer's newest payments.
 pub(super) fn payments_of(customer: &str) -> String {
     format!("select * from Payment where CustomerRef = {} orderby MetaData.LastUpdatedTime desc maxresults 1000", quoted(customer))

@@ -1,5 +1,6 @@
 //! Sage Business Cloud Accounting v3.1: the calls.
 
+mod changes;
 mod contact_list;
 mod documents;
 mod fixit;
@@ -58,6 +59,7 @@ pub(crate) fn api(executor: Executor, endpoints: SageEndpoints) -> LedgerApi {
         contact_list: calls.clone(),
         documents: calls.clone(),
         batches: Batches::none(),
+        changes: calls.clone(),
         drafts: Some(calls.clone()),
         stepwise: None,
         payments: Some(calls),

@@ -1,6 +1,7 @@
 //! Xero: the calls.
 
 mod batches;
+mod changes;
 mod claims;
 mod contact_list;
 mod filter;
@@ -56,6 +57,7 @@ pub(crate) fn api(executor: Executor, endpoints: XeroEndpoints) -> LedgerApi {
         contact_list: calls.clone(),
         documents: calls.clone(),
         batches: Batches { creates: Some(calls.clone()), updates: Some(calls.clone()), reads: Some(calls.clone()) },
+        changes: calls.clone(),
         drafts: Some(calls.clone()),
         stepwise: None,
         payments: Some(calls),

@@ -217,6 +217,19 @@ impl Scene {
         assert!(found.iter().any(|one| one.external_id == there.external_id), "a contact of ours is on the list");
     }
 
+    /// What changed since a document was made, to the last page.
+    async fn changed(&self, external_id: &str) {
+        let since = self.clock.now() - jiff::SignedDuration::from_hours(1);
+        let changes = &self.api.changes;
+        let mut page = changes.changed_page(self.access(), since, None).await.unwrap().value;
+        let mut found = std::mem::take(&mut page.documents);
+        while let Some(next) = page.next {
+            page = changes.changed_page(self.access(), since, Some(&next)).await.unwrap().value;
+            found.append(&mut page.documents);
+        }
+        assert!(found.iter().any(|one| one.external_id == external_id), "a document of ours is among the changes");
+    }
+
     fn lines(&self, facts: &Facts) -> Vec<WriteLine> {
         let rules = &self.api.rules;
         let tax = sales_tax(facts);
@@ -316,6 +329,7 @@ impl Scene {
         }
         update.lines[1].description = "Printing, two colours".to_owned();
         update.lines[2] = added;
+        self.changed(&there.external_id).await;
         let update = DocumentWrite {
             external_id: Some(there.external_id.clone()),
             number: there.number.clone().filter(|_| self.api.rules.carries_number),

@@ -243,8 +243,9 @@ pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: 
     let numbers = query.list("InvoiceNumbers");
     let since = query.modified_since()?;
     let newest_first = match query.text("order") {
-        None => false,
-        Some("UpdatedDateUTC DESC") => true,
+        None => None,
+        Some("UpdatedDateUTC DESC") => Some(true),
+        Some("UpdatedDateUTC ASC") => Some(false),
         Some(other) => return Err(Refusal::NotModelled(format!("order={other}"))),
     };
     let mut found: Vec<&Invoice> = organisation
@@ -270,8 +271,10 @@ pub(crate) fn list(organisation: &Organisation, envelope: &Envelope<'_>, query: 
             })
         })
         .collect();
-    if newest_first {
-        found.sort_by_key(|invoice| std::cmp::Reverse(invoice.updated));
+    match newest_first {
+        Some(true) => found.sort_by_key(|invoice| std::cmp::Reverse(invoice.updated)),
+        Some(false) => found.sort_by_key(|invoice| invoice.updated),
+        None => {}
     }
     let pagination = page.map(|Page { number, size }| Pagination::new(number, size, found.len()));
     let shown = if page.is_some() { Shown::Paged } else { Shown::Bare };
