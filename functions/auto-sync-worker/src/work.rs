@@ -1,7 +1,7 @@
 //! What is done with one message.
 
 use coportal_core::ctx::Ctx;
-use coportal_core::problem::{Outcome, Problem};
+use coportal_core::problem::Outcome;
 use coportal_core::queue::{JobMessage, Message, SyncMessage};
 use coportal_engine::Engine;
 use coportal_engine::auto_sync::rows_of;
@@ -26,7 +26,11 @@ impl Work for Worker<'_> {
                 }
                 Ok(())
             }
-            Message::Job(JobMessage { job, .. }) => Err(Problem::internal_error(format_args!("this build knows no job {job}"))),
+            Message::Job(JobMessage { ws, job }) => {
+                let end = self.0.run_job(ctx, *ws, *job).await?;
+                note.outcome(end.label());
+                Ok(())
+            }
         }
     }
 

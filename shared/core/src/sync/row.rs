@@ -360,16 +360,13 @@ pub struct SyncRow {
     /// The draft there is to be approved: somebody said so, or it was made to be (C7).
     #[serde(default)]
     pub approve: bool,
-<<<<<<< HEAD
     /// While it is [`SyncState::Stopped`]: a person left the invoice out or untied it, so that only a person takes it in again. A row that
     /// a disconnect stopped goes on with the next event.
     #[serde(default)]
     pub left_out: bool,
-=======
     /// What somebody changed in the ledger is to be undone: a person saw it, and said so. Ends with the next settled sync.
     #[serde(default)]
     pub restore: bool,
->>>>>>> a5bc6ff (Drift: what somebody changed in the ledger, told field by field; keeping ours restores it throughout)
     /// Payments that are settled with the ledger.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payments: Vec<PaymentLink>,

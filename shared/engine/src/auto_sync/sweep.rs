@@ -286,7 +286,7 @@ fn row_of(work: DueWork) -> Option<coportal_core::id::InvoiceId> {
 
 fn job_message(work: DueWork) -> Option<Message> {
     match work {
-        DueWork::Job { ws, job } => Some(Message::Job(JobMessage { ws, job: job.to_string() })),
+        DueWork::Job { ws, job } => Some(Message::Job(JobMessage { ws, job })),
         DueWork::Row(_) | DueWork::Invoice { .. } => None,
     }
 }

@@ -52,6 +52,22 @@ pub enum JobEnd {
     Gone,
 }
 
+impl JobEnd {
+    /// The word in logs.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Advanced(NextStep::Now) => "job_goes_on",
+            Self::Advanced(NextStep::At(_)) => "job_waits",
+            Self::Advanced(NextStep::Rest) => "job_ended",
+            Self::NotDue => "job_not_due",
+            Self::Busy => "job_busy",
+            Self::AtRest => "job_at_rest",
+            Self::Gone => "job_gone",
+        }
+    }
+}
+
 /// Which step of which job.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StepOf {
