@@ -165,6 +165,30 @@ impl Store {
         })
     }
 
+    /// Wakes a job, at rest or not: its next step may begin at the time that is said, or earlier where it is due earlier. A step that is under way
+    /// ends first.
+    ///
+    /// # Errors
+    /// When the table does not answer, or the job is not there.
+    pub async fn job_due_by(&self, ctx: &Ctx, ws: WorkspaceId, job: JobId, at: Timestamp) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let item = self.get(&keys::job(ws, job)).await?.ok_or_else(|| StoreError::corrupt("job", "it is not there"))?;
+            let rev = rev_of(&item);
+            let held = item.contains_key("lease");
+            let bare: Bare = from_item(Kind::Job, item)?;
+            let earlier = bare.next_at.is_some_and(|next| next <= at);
+            // A step under way says itself when the next one is due; what waits for an earlier time keeps it.
+            if held || earlier {
+                return Ok(());
+            }
+            let fields = Fields::empty(Kind::Job).value("next_at", &at)?.number("failures", 0).due(Some(keys::due_job(at, ws, job)));
+            if let Write::Done { .. } = self.write(ctx, Change::update(keys::job(ws, job), fields).when(Condition::rev(rev))).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Conflict { operation: "UpdateItem" })
+    }
+
     /// Asks a job that is not at rest to end, or to go on at once where it waits: its next step is due now. Answers whether there is one.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ pub mod choices;
 pub mod clients;
 pub mod connections;
 pub mod contacts;
+pub mod drift;
 pub mod due;
 pub mod facts;
 pub mod granted;

@@ -1,9 +1,11 @@
 //! Drift: what somebody changed in the ledger since CoPortal last wrote or compared a document (C29). Shown, and never overwritten without a word.
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{DocumentStatus, RemoteDocument, RemoteLine, SentDocument, SentLine};
+use crate::id::InvoiceId;
 use crate::sync::merge::Difference;
 use crate::sync::row::SyncRow;
 use crate::text::fingerprint;
@@ -52,6 +54,35 @@ impl Drift {
     #[must_use]
     pub fn can_be_undone(&self) -> bool {
         self.kinds.iter().any(|kind| *kind != DriftKind::Paid)
+    }
+}
+
+/// What is written down of a document that somebody changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drifted {
+    /// Whose document it is.
+    pub inv: InvoiceId,
+    /// The ledger's id of it.
+    pub external_id: String,
+    /// Its number as CoPortal knows it.
+    pub external_number: Option<String>,
+    /// Where a person opens it.
+    pub external_url: Option<String>,
+    /// What became of it.
+    pub kinds: Vec<DriftKind>,
+    /// The fields, as they stand there and as they were last sent.
+    pub differences: Vec<Difference>,
+    /// The version that was compared, where the ledger has versions.
+    pub version: Option<String>,
+    /// When it was first seen.
+    pub seen_at: Timestamp,
+}
+
+impl Drifted {
+    /// What differs.
+    #[must_use]
+    pub fn drift(&self) -> Drift {
+        Drift { kinds: self.kinds.clone(), differences: self.differences.clone() }
     }
 }
 

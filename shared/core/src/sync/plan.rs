@@ -21,8 +21,8 @@ use crate::sync::HoldDraft;
 use crate::sync::content::{BuiltContent, ContentInputs, build, hash_of, tax_unanswered};
 use crate::sync::merge::{Difference, Keep, Merge, merge, new_document, update_unread};
 use crate::sync::questions::{
-    changed_in_ledger, chosen_document, document_gone, locked_in_ledger, number_taken, number_taken_unseen, paid_in_ledger, post_held,
-    two_documents,
+    DELETED, VOIDED, changed_in_ledger, chosen_document, document_gone, locked_in_ledger, number_taken, number_taken_unseen,
+    paid_in_ledger, post_held, two_documents,
 };
 use crate::sync::row::{ContactRow, DocumentLink, IntentKind, Look, PaymentLink, SyncRow};
 use crate::sync::settle::{self, Settle};
@@ -373,12 +373,12 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     }
     let there = match &view.found.document {
         None => return Step::ReadDocument(link.external_id.clone()),
-        Some(None) => return document_gone(view, &link.external_id, "was deleted"),
+        Some(None) => return document_gone(view, &link.external_id, DELETED),
         Some(Some(there)) => there,
     };
     match there.status {
-        DocumentStatus::Voided => return document_gone(view, &there.external_id, "was voided"),
-        DocumentStatus::Deleted => return document_gone(view, &there.external_id, "was deleted"),
+        DocumentStatus::Voided => return document_gone(view, &there.external_id, VOIDED),
+        DocumentStatus::Deleted => return document_gone(view, &there.external_id, DELETED),
         DocumentStatus::Draft | DocumentStatus::Approved | DocumentStatus::Paid => {}
     }
     // A ledger that applies percentages of its own: which of its codes is meant is asked first, on a draft that can still follow.

@@ -11,7 +11,7 @@ use crate::sync::HoldDraft;
 use crate::sync::content::BuiltContent;
 use crate::sync::merge::Difference;
 use crate::sync::plan::{Step, View};
-use crate::sync::row::{Choice, SyncRow};
+use crate::sync::row::{Answer, Choice, SyncRow};
 use crate::text::digest;
 
 /// The document that a person chose for exactly this question.
@@ -94,6 +94,21 @@ pub(super) fn document_gone(view: View<'_>, external_id: &str, what: &str) -> St
         }),
     }
 }
+
+/// The answer "create a new document", for a document that is known to be gone.
+#[must_use]
+pub fn create_again(external_id: &str, status: DocumentStatus) -> Answer {
+    let what = if status == DocumentStatus::Voided { VOIDED } else { DELETED };
+    Answer {
+        question: Question::DocumentGone,
+        choice: "create_again".to_owned(),
+        inputs_hash: digest([external_id.as_bytes(), what.as_bytes()]),
+    }
+}
+
+/// How a document went, as questions about it say.
+pub(super) const VOIDED: &str = "was voided";
+pub(super) const DELETED: &str = "was deleted";
 
 /// What was last sent stays the base of the next comparison, and whether the document still is that is judged anew.
 fn sent_so_far(view: View<'_>) -> Option<Box<SentDocument>> {

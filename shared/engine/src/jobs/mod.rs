@@ -14,6 +14,7 @@
 //! A new kind of job is a variant of [`JobId`], a type that implements [`Steps`], and a line in [`Engine::run_job`].
 
 mod backfill;
+mod drift;
 
 use std::future::Future;
 
@@ -31,6 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use backfill::{BackfillPlan, BackfillRequest, BackfillView, DraftsForecast};
+pub use drift::{DriftPage, DriftState};
 
 use crate::Engine;
 
@@ -120,7 +122,8 @@ impl Engine {
         match job {
             // On the heap, as each step is: the union of all steps' states is too much for a caller's stack in an unoptimised build.
             JobId::Backfill(_) => Box::pin(self.advance::<Backfill>(ctx, ws, job)).await,
-            JobId::Preview(_) | JobId::Drift { .. } => Err(Problem::internal_error("this build has no jobs of this kind")),
+            JobId::Drift { .. } => Box::pin(self.advance::<drift::DriftCheck>(ctx, ws, job)).await,
+            JobId::Preview(_) => Err(Problem::internal_error("this build has no jobs of this kind")),
         }
     }
 

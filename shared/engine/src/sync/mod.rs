@@ -4,6 +4,7 @@ mod answer;
 mod approve;
 mod contact;
 mod document;
+mod drift;
 mod dry_run;
 mod ends;
 mod link;
@@ -14,6 +15,7 @@ mod retry;
 mod run;
 
 pub use answer::{Changed, SyncAnswer, SyncEnd};
+pub use drift::KeepSide;
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
 pub(crate) use ends::public_half;
 pub use many::{ContactsResolved, NO_TIME};

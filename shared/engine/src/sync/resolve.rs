@@ -182,7 +182,7 @@ impl Run<'_> {
         Ok(self.engine.store.put_choice(self.ctx, workspace, ledger, generation, choice, Some(value)).await?)
     }
 
-    fn stopped(&self) -> SyncEnd {
+    pub(super) fn stopped(&self) -> SyncEnd {
         SyncEnd::Synced(super::SyncAnswer {
             state: SyncState::Stopped,
             external_id: None,

@@ -4,7 +4,7 @@ mod derived;
 mod reads;
 mod writes;
 
-pub(crate) use writes::{intent_is, keeps_intent, lease_is_free, may_claim};
+pub(crate) use writes::{intent_is, keeps_intent, lease_is_free, may_claim, owner_of};
 
 use coportal_core::choices::Choices;
 use coportal_core::client::Client;

@@ -71,7 +71,7 @@ fn own_document(key: &SyncKey, claim: &DocumentClaim<'_>) -> Change {
     Change::update(keys::document_owner(key.ledger, claim.organisation, claim.external_id), fields).when(ours)
 }
 
-fn owner_of(item: Option<&Item>) -> Result<(WorkspaceId, InvoiceId), StoreError> {
+pub(crate) fn owner_of(item: Option<&Item>) -> Result<(WorkspaceId, InvoiceId), StoreError> {
     let text = |name: &str| item.and_then(|item| item.get(name)).and_then(|value| value.as_s().ok());
     let owner = text("ws").and_then(|ws| ws.parse().ok()).zip(text("inv").and_then(|inv| inv.parse().ok()));
     owner.ok_or_else(|| StoreError::corrupt("document_owner", "it names no invoice"))

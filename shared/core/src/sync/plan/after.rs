@@ -10,7 +10,7 @@ use crate::invoice::{Invoice, Payment};
 use crate::sync::HoldDraft;
 use crate::sync::content::tax_applied;
 use crate::sync::questions::{
-    choose_payment_account, document_gone, payment_differs, payment_in_doubt, payment_refused, totals_differ_from,
+    DELETED, VOIDED, choose_payment_account, document_gone, payment_differs, payment_in_doubt, payment_refused, totals_differ_from,
 };
 use crate::sync::row::{Choice, DocumentLink, Intent, Look, PaymentLink};
 use crate::sync::settle::{self, Settle};
@@ -27,12 +27,12 @@ pub(super) fn after_content(view: View<'_>, facts: &Facts, hash: &str) -> Option
         // What the link remembers of a draft may be old: a bookkeeper approves drafts, too, and money goes to approved documents only.
         None if link.status == DocumentStatus::Draft => return Some(Step::ReadDocument(link.external_id.clone())),
         None => None,
-        Some(None) => return Some(document_gone(view, &link.external_id, "was deleted")),
+        Some(None) => return Some(document_gone(view, &link.external_id, DELETED)),
         Some(Some(there)) => Some(there),
     };
     match (there, there.map_or(link.status, |there| there.status)) {
-        (_, DocumentStatus::Voided) => Some(document_gone(view, &link.external_id, "was voided")),
-        (_, DocumentStatus::Deleted) => Some(document_gone(view, &link.external_id, "was deleted")),
+        (_, DocumentStatus::Voided) => Some(document_gone(view, &link.external_id, VOIDED)),
+        (_, DocumentStatus::Deleted) => Some(document_gone(view, &link.external_id, DELETED)),
         (Some(there), DocumentStatus::Draft) if view.row.approve => Some(approve_draft(view, facts, there, hash)),
         (_, DocumentStatus::Draft) => None,
         (_, DocumentStatus::Approved | DocumentStatus::Paid) => {
