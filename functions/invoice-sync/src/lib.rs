@@ -2,6 +2,7 @@
 
 mod attention;
 mod backfill;
+mod drift;
 mod link;
 mod sync;
 mod timeline;
@@ -25,6 +26,8 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/sync/attention/retry", post(attention::retry))
         .route("/v1/integrations/{ledger}/backfill", post(backfill::begin))
         .route("/v1/integrations/{ledger}/backfills/{id}", get(backfill::progress).delete(backfill::cancel))
+        .route("/v1/integrations/{ledger}/drift", get(drift::list).post(drift::check))
+        .route("/v1/integrations/{ledger}/drift/{id}", post(drift::keep))
         .route("/v1/integrations/{ledger}/approve-drafts", post(backfill::approve_drafts))
         .with_state(state);
     shell.serve(routes)

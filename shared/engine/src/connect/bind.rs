@@ -291,6 +291,9 @@ impl Engine {
         if let Err(problem) = self.first_facts(ctx, workspace, connection, held.access).await {
             tracing::warn!(?problem, "the facts of a fresh connection could not be read yet");
         }
+        if let Err(problem) = self.keep_checking_drift(ctx, workspace, connection).await {
+            tracing::warn!(?problem, "the books of a fresh connection are not compared until somebody asks");
+        }
         for organisation in unused {
             if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, held).await {
                 tracing::warn!(?problem, "the link to an organisation that was not chosen could not be cut");

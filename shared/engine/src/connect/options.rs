@@ -241,6 +241,7 @@ impl Engine {
             Saved::Moved(_) => return Err(super::moved(ledger)),
         }
         self.audit(ctx, workspace.id, actor, "options_changed", Some(ledger), changed.join(", ")).await?;
+        self.keep_checking_drift(ctx, workspace.id, &after).await?;
         Ok(view)
     }
 }

@@ -33,7 +33,7 @@ impl Engine {
     pub async fn keep_drift(&self, ctx: &Ctx, request: SyncRequest, keep: KeepSide) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request).await?;
         let (ws, ledger, generation) = (run.workspace.id, run.request.ledger, run.connection.generation);
-        let seen = self.store.drift(ws, ledger, generation, run.invoice.id).await?.ok_or_else(|| Problem::not_found("change"))?;
+        let seen = self.store.drift(ws, ledger, generation, run.invoice.id).await?.ok_or_else(|| Problem::not_found("record"))?;
         if run.row.value.intent.is_some() || run.row.value.lease.is_some_and(|lease| lease.is_live(ctx.now())) {
             return Err(busy());
         }
@@ -44,7 +44,7 @@ impl Engine {
                 false,
             ));
         }
-        let link = run.row.value.link.as_ref().ok_or_else(|| Problem::not_found("change"))?;
+        let link = run.row.value.link.as_ref().ok_or_else(|| Problem::not_found("record"))?;
         let external_id = link.external_id.clone();
         run.read_or_refuse(Step::ReadDocument(external_id.clone())).await?;
         let there = run.found.document.clone().flatten();

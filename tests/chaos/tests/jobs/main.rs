@@ -5,4 +5,6 @@
 mod approving;
 mod backfill;
 mod crashes;
+mod drift;
+mod retry;
 mod support;

@@ -54,7 +54,7 @@ impl Engine {
         id: BackfillId,
     ) -> Outcome<Versioned<Job<Backfill>>> {
         let head = self.store.job::<Backfill>(ctx, ws, JobId::Backfill(id)).await?;
-        head.filter(|head| head.value.body.ledger == ledger).ok_or_else(|| Problem::not_found("backfill"))
+        head.filter(|head| head.value.body.ledger == ledger).ok_or_else(|| Problem::not_found("record"))
     }
 
     /// How far a backfill, or the approval of many drafts, is.
