@@ -184,7 +184,7 @@ async fn ten_records_and_each_is_its_own_business() {
 async fn a_batch_without_failures_answers_an_empty_list() {
     let stand = Stand::new();
     assert_eq!(stand.take(Vec::new(), &Scripted::default()).await, r#"{"batchItemFailures":[]}"#);
-    let job = Message::Job(JobMessage { ws: WorkspaceId::new(Uuid::from_u128(1)), job: format!("bkf_{:032x}", 7) });
+    let job = Message::Job(JobMessage { ws: WorkspaceId::new(Uuid::from_u128(1)), job: format!("bkf_{:032x}", 7).parse().unwrap() });
     assert_eq!(stand.take(vec![of("a", &job)], &Scripted::default()).await, r#"{"batchItemFailures":[]}"#);
 }
 
