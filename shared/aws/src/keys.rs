@@ -252,6 +252,20 @@ pub fn event(ws: WorkspaceId, name: &str, at: Timestamp, event: &str) -> Key {
     Key::new(format!("EVT#{ws}"), format!("{name}#{}#{event}", instant(at)))
 }
 
+// --- calls ---
+
+/// The calls of one organisation.
+#[must_use]
+pub fn bucket(ledger: Ledger, organisation: &str) -> Key {
+    Key::new(format!("RATE#{ledger}#{organisation}"), "BUCKET")
+}
+
+/// The calls of our app over all organisations of a ledger.
+#[must_use]
+pub fn app_bucket(ledger: Ledger) -> Key {
+    Key::new(format!("RATE#{ledger}"), "APP")
+}
+
 // --- connections, tokens, facts ---
 
 /// A connection.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::metering::Limit;
 use crate::problem::{Fix, Issue, Problem, ProblemKind};
 
 /// The question of a hold, named by its stable code.
@@ -129,6 +130,8 @@ pub struct Failure {
     pub internal: String,
     /// Stored facts (accounts, tax rates) are probably stale: read them again.
     pub facts_stale: bool,
+    /// The limit that stood in the way: the vendor's refusal, or a call that was not made because of it.
+    pub limit: Option<Limit>,
 }
 
 impl Failure {

@@ -19,6 +19,7 @@ pub mod import;
 pub mod invoice;
 pub mod job;
 pub mod ledger;
+pub mod metering;
 pub mod money;
 pub mod oauth;
 pub mod overview;

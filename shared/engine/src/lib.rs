@@ -7,6 +7,8 @@ pub mod access;
 pub mod auto_sync;
 pub mod connect;
 pub mod jobs;
+pub mod keep;
+pub mod permits;
 pub mod sync;
 
 use std::collections::BTreeMap;

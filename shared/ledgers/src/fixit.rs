@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use coportal_core::failure::Failure;
+use coportal_core::metering::Limit;
 use coportal_core::problem::Fix;
 use http::Response;
+use jiff::SignedDuration;
 
 use crate::judge::Asked;
 
@@ -88,6 +90,9 @@ pub(crate) trait Catalogue: Copy + Eq + Send + Sync + 'static {
     fn grant_refused(_error: &str, _description: &str) -> Option<GrantRefusal<Self>> {
         None
     }
+
+    /// The limit that an answer refuses a call for, and how long that lasts where the answer names no time; `None` for any other answer.
+    fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)>;
 
     /// The failure that an answer other than a success is.
     fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure;

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use coportal_core::failure::{Disposition, Failure};
+use coportal_core::metering::{Limit, Withheld};
+use coportal_core::problem::Fix;
 use http::Response;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::exec::{TransportError, headers, redact};
-use crate::fixit::{Catalogue, Common};
+use crate::fixit::{Catalogue, Common, WAIT};
 
 /// What a call does at the vendor when its answer is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +69,46 @@ pub(crate) fn failed<C: Catalogue>(
         vendor_request_id: answer.and_then(|answer| headers::request_id(answer.headers())),
         internal: redact::line(internal, &[asked.token]),
         facts_stale: cause.facts_stale(),
+        limit: answer.and_then(C::limit).map(|(limit, _)| limit),
+    }
+}
+
+/// The failure of a call that a limit refused: not done, and not before the vendor's own time.
+pub(crate) fn throttled<C: Catalogue>(asked: &Asked<'_>, cause: C, answer: &Response<Bytes>, internal: &str) -> Failure {
+    let not_before = C::limit(answer).and_then(|(_, unless_told)| {
+        headers::retry_after(answer.headers(), asked.now).or_else(|| asked.now.saturating_add(unless_told).ok())
+    });
+    failed(asked, cause, Disposition::Retry { not_before }, Some(answer), internal)
+}
+
+/// The failure of a call that was not made, since the vendor would have refused it.
+#[must_use]
+pub fn withheld(withheld: Withheld) -> Failure {
+    let Withheld { limit, until } = withheld;
+    let minute = until.strftime("%Y-%m-%d %H:%M UTC");
+    let detail = match limit {
+        Limit::Minute => format!("The ledger takes no more calls for this organisation just now; from {minute} on it does."),
+        Limit::Day => format!("The day's calls for this organisation are used up; from {minute} on there are more."),
+        Limit::Concurrent => "The ledger is already handling as many calls for this organisation as it allows at once.".to_owned(),
+        Limit::App => format!("The ledger takes no more calls from CoPortal just now; from {minute} on it does."),
+    };
+    Failure {
+        code: Cow::Owned(format!("limit_{}", limit.as_str())),
+        disposition: Disposition::Retry { not_before: Some(until) },
+        detail: Cow::Owned(detail),
+        fix: Fix { what: Cow::Borrowed("Nothing to do: it goes on by itself."), place: Cow::Borrowed(WAIT), retry_helps: true },
+        status: None,
+        vendor_request_id: None,
+        internal: format!("no permit: {}", limit.as_str()),
+        facts_stale: false,
+        limit: Some(limit),
     }
 }
 
 /// The failure of a call that got no answer.
 pub(crate) fn unanswered<C: Catalogue>(asked: &Asked<'_>, error: &TransportError) -> Failure {
     let (common, disposition) = match (error, asked.effect) {
+        (TransportError::Withheld(no), _) => return withheld(*no),
         (TransportError::NotSent(_), _) => (Common::Unreachable, RETRY),
         (TransportError::MaybeSent(_), Effect::Read) => (Common::NoAnswer, RETRY),
         (TransportError::MaybeSent(_), Effect::Write) => (Common::OutcomeUnknown, Disposition::LookFirst),

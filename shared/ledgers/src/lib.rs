@@ -39,6 +39,7 @@ use url::Url;
 use crate::batches::Batches;
 pub use crate::business_central::BusinessCentralEndpoints;
 use crate::exec::{Executor, Transport};
+pub use crate::judge::withheld;
 pub use crate::listing::{ContactList, ContactPage, ListedContact};
 use crate::profile::{Lane, Profile};
 pub use crate::quickbooks::QuickBooksEndpoints;

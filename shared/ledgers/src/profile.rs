@@ -2,6 +2,7 @@
 
 use coportal_core::backfill::Costs;
 use coportal_core::ledger::Ledger;
+pub use coportal_core::metering::Limits;
 use jiff::SignedDuration;
 
 /// What a connection is for; each lane has scopes of its own (C16).
@@ -13,19 +14,6 @@ pub enum Lane {
     Import,
     /// Invoices are shown beside records; nothing is written.
     View,
-}
-
-/// A vendor's limits on calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Calls per minute, organisation and app.
-    pub per_minute: u32,
-    /// Calls in flight at once, organisation and app.
-    pub concurrent: u32,
-    /// Calls per day, organisation and app.
-    pub per_day: u32,
-    /// Calls per minute and app over all organisations.
-    pub app_per_minute: u32,
 }
 
 /// Where a request carries its idempotency key.
@@ -68,6 +56,12 @@ pub struct Profile {
     pub refresh_grace: SignedDuration,
     /// Limits on calls.
     pub limits: Limits,
+    /// Calls that reading the facts takes where no list is longer than a page.
+    pub facts_calls: u32,
+    /// Calls of facts in flight at once.
+    pub facts_in_flight: u32,
+    /// Calls of any other step in flight at once.
+    pub step_in_flight: u32,
     /// Most elements of one batch.
     pub batch: usize,
     /// What work over many invoices costs, in calls.

@@ -1,7 +1,7 @@
 //! One workspace, one ledger, one client, one invoice: the smallest world in which a document could be made twice.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
@@ -24,7 +24,8 @@ use coportal_core::workspace::{Member, Plan, Role, TaxRounding, Workspace};
 use coportal_engine::connect::{CallbackQuery, ReturnPath};
 use coportal_engine::sync::{SyncEnd, SyncRequest};
 use coportal_engine::{Engine, LedgerSettings, Settings};
-use coportal_ledgers::{Endpoints as LedgerEndpoints, Ledgers};
+use coportal_ledgers::profile::{Limits, Profile};
+use coportal_ledgers::{Endpoints as LedgerEndpoints, LedgerApi, Ledgers};
 use coportal_local::assembly::{LocalCloud, TABLE_NAME};
 use coportal_local::doubles::sqs;
 use jiff::civil::date;
@@ -80,6 +81,20 @@ fn client_id_parameter(ledger: Ledger) -> String {
 
 fn client_secret_parameter(ledger: Ledger) -> String {
     format!("/coportal/{ledger}/client-secret")
+}
+
+/// The ledgers with wide limits: this world's clock stands still between clicks, and no minute would ever pass. What limits do is tested
+/// where the clock moves.
+fn unhurried(ledgers: &Ledgers) -> Result<Ledgers> {
+    static WIDE: OnceLock<Vec<Profile>> = OnceLock::new();
+    let known: Vec<LedgerApi> = Ledger::ALL.into_iter().filter_map(|ledger| ledgers.get(ledger).cloned()).collect();
+    let wide = WIDE.get_or_init(|| {
+        let limits = |profile: &Profile| Limits { per_minute: 100_000, burst: 50_000, ..profile.limits };
+        known.iter().map(|api| Profile { limits: limits(api.profile), ..*api.profile }).collect()
+    });
+    let profile = |ledger| wide.iter().find(|profile| profile.ledger == ledger).context("a profile for each ledger");
+    let apis: Result<Vec<LedgerApi>> = known.into_iter().map(|api| Ok(LedgerApi { profile: profile(api.rules.ledger)?, ..api })).collect();
+    Ok(Ledgers::of(apis?))
 }
 
 pub(crate) fn simulator(ledger: Ledger, config: Config) -> Arc<dyn AnyLedger> {
@@ -268,6 +283,15 @@ impl World {
     /// # Errors
     /// When an address of the harness is malformed.
     pub fn process(&self) -> Result<Engine> {
+        let engine = self.metered_process()?;
+        Ok(Engine { ledgers: unhurried(&engine.ledgers)?, ..engine })
+    }
+
+    /// The same with the vendor's own limits: for tests that move the clock.
+    ///
+    /// # Errors
+    /// When an address of the harness is malformed.
+    pub fn metered_process(&self) -> Result<Engine> {
         let config = CloudConfig {
             region: "eu-west-1".to_owned(),
             table: TABLE_NAME.to_owned(),

@@ -14,6 +14,8 @@ pub mod idempotency;
 pub mod imports;
 pub mod invoices;
 pub mod jobs;
+pub mod keep_alive;
+pub mod metering;
 pub mod oauth;
 pub mod people;
 pub mod previews;

@@ -34,7 +34,7 @@ impl Store {
 }
 
 /// The row that an entry of the index names; other kinds of entries (an invoice's due mark) name none.
-fn key_of(item: &Item) -> Option<SyncKey> {
+pub(super) fn key_of(item: &Item) -> Option<SyncKey> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
     let generation = item.get("gen").and_then(|value| value.as_n().ok())?.parse().ok()?;
     Some(SyncKey {

@@ -179,7 +179,10 @@ mod tests {
         let services = Services::new();
         let (store, ctx) = (services.cloud().store, services.ctx());
         let ends = ctx.now() + SignedDuration::from_hours(24);
-        let put = |fence, text: &'static str| store.put_preview_part(&ctx, key(), PreviewPart::Done(0), fence, ends, &text);
+        let put = |fence, text: &'static str| {
+            let (store, ctx) = (&store, &ctx);
+            async move { store.put_preview_part(ctx, key(), PreviewPart::Done(0), fence, ends, &text).await }
+        };
         assert_eq!(put(4, "later").await.unwrap(), PartStored::Done);
         assert_eq!(put(3, "slow").await.unwrap(), PartStored::Overtaken);
         assert_eq!(put(4, "again").await.unwrap(), PartStored::Done);

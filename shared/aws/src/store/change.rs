@@ -70,6 +70,10 @@ pub enum Kind {
     HandOffCode,
     /// An idempotency record.
     Idempotency,
+    /// The calls of an organisation.
+    CallBucket,
+    /// The calls of our app over all organisations of a ledger.
+    AppBucket,
     /// The head of a job.
     Job,
     /// What a job keeps beside its head: a chunk of a backfill.
@@ -111,6 +115,8 @@ impl Kind {
             Self::Session => "session",
             Self::HandOffCode => "hand_off_code",
             Self::Idempotency => "idempotency",
+            Self::CallBucket => "call_bucket",
+            Self::AppBucket => "app_bucket",
             Self::Job => "job",
             Self::JobPart => "job_part",
             Self::Drift => "drift",

@@ -9,11 +9,14 @@ mod read;
 mod write;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_async::rt::sleep::{AsyncSleep as _, SharedAsyncSleep, TokioSleep};
 use coportal_core::ctx::Ctx;
 use jiff::Timestamp;
+
+use crate::records::metering::Tranches;
 
 pub use change::{Change, Fields, Kind};
 pub use condition::Condition;
@@ -47,6 +50,7 @@ pub struct Store {
     client: aws_sdk_dynamodb::Client,
     table: String,
     sleep: SharedAsyncSleep,
+    pub(crate) tranches: Arc<Tranches>,
 }
 
 /// Attempts of a transaction or of a batch read, beyond the SDK's own.
@@ -57,11 +61,11 @@ impl Store {
     #[must_use]
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
         let sleep = client.config().sleep_impl().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new()));
-        Self { client, table: table.into(), sleep }
+        Self { client, table: table.into(), sleep, tranches: Arc::default() }
     }
 
     /// Waits before round `round` (1, 2, …): 25 ms doubled each time up to 800 ms, of which half is chance.
-    async fn back_off(&self, ctx: &Ctx, round: u32) {
+    pub(crate) async fn back_off(&self, ctx: &Ctx, round: u32) {
         let ceiling = 25_u64 << round.min(5);
         let [chance] = ctx.random_bytes::<1>();
         let millis = ceiling / 2 + (ceiling / 2) * u64::from(chance) / 255;

@@ -71,6 +71,8 @@ impl SyncState {
 pub enum WaitingFor {
     /// The ledger's rate limit.
     Limit,
+    /// The next day's calls: this day's are used up.
+    DayBudget,
     /// The ledger is not answering properly.
     Ledger,
     /// The outcome of a write that may have been done.

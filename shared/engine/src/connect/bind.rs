@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::choices::single_choices;
 use super::grant::fields;
-use super::{moved, probe};
+use super::moved;
 use crate::Engine;
 use crate::access::REFRESH_LEASE;
 
@@ -294,6 +294,10 @@ impl Engine {
         if let Err(problem) = self.keep_checking_drift(ctx, workspace, connection).await {
             tracing::warn!(?problem, "the books of a fresh connection are not compared until somebody asks");
         }
+        // What waited for the consent goes on by itself (C19); what time does not allow here, the keeper repeats.
+        if let Err(problem) = self.resume_parked(ctx, workspace, ledger).await {
+            tracing::warn!(?problem, "what waits for the connection is resumed later");
+        }
         for organisation in unused {
             if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, held).await {
                 tracing::warn!(?problem, "the link to an organisation that was not chosen could not be cut");
@@ -308,7 +312,7 @@ impl Engine {
         let Some(organisation) = connection.organisation.as_ref().filter(|_| ctx.has_time_for(api.rules.call_timeout)) else {
             return Ok(());
         };
-        let facts = probe::ask(ctx, api, &organisation.id, token).await.map_err(|failure| failure.problem())?;
+        let facts = self.ask(ctx, api, &organisation.id, token).await?.map_err(|failure| failure.problem())?;
         self.store.put_facts(ctx, workspace, ledger, generation, &facts).await?;
         let stored = self.store.choices(workspace, ledger, generation).await?;
         let single = single_choices(&facts);

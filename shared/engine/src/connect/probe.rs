@@ -7,13 +7,12 @@ use coportal_core::connection::{Connection, ConnectionStatus, Organisation};
 use coportal_core::ctx::Ctx;
 use coportal_core::facts::Facts;
 use coportal_core::failure::Failure;
-use coportal_core::id::WorkspaceId;
+use coportal_core::id::{RunId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Fix, Outcome, Problem, ProblemKind};
 use coportal_core::secret::Secret;
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
-use coportal_ledgers::exec::Meter;
 use coportal_ledgers::{Access, LedgerApi};
 use serde::Serialize;
 
@@ -115,27 +114,34 @@ impl Engine {
             return Err(AccessProblem::Dead.problem(connection.ledger));
         }
         let token = self.access_token(ctx, workspace, connection, None).await.map_err(|problem| problem.problem(connection.ledger))?;
-        let facts = match ask(ctx, api, &organisation.id, token.secret()).await {
+        let facts = match self.ask(ctx, api, &organisation.id, token.secret()).await? {
             Ok(facts) => facts,
             Err(failure) if matches!(failure.disposition, coportal_core::failure::Disposition::Reauthorize) => {
                 // The token may have been taken back before its time: one renewal tells.
                 let renewed = self.renew_token(ctx, workspace, connection, Some(&token)).await;
                 let renewed = renewed.map_err(|problem| problem.problem(connection.ledger))?;
-                ask(ctx, api, &organisation.id, renewed.secret()).await.map_err(|failure| failure.problem())?
+                self.ask(ctx, api, &organisation.id, renewed.secret()).await?.map_err(|failure| failure.problem())?
             }
             Err(failure) => return Err(failure.problem()),
         };
         self.store.put_facts(ctx, workspace, connection.ledger, connection.generation, &facts).await?;
         Ok(facts)
     }
-}
 
-/// Facts from the ledger, within the time of one call.
-pub(super) async fn ask(ctx: &Ctx, api: &LedgerApi, organisation: &str, token: &Secret) -> Result<Facts, Failure> {
-    let meter = Meter::default();
-    let timeout = Duration::try_from(api.rules.call_timeout).unwrap_or(Duration::from_secs(12));
-    let access = Access { organisation, token, meter: &meter, timeout, now: ctx.now() };
-    Ok(api.facts.facts(access).await?.value)
+    /// Facts from the ledger, within the time of one call. A limit that allows none now is the failure that the vendor's refusal would be,
+    /// and no call is made.
+    pub(super) async fn ask(&self, ctx: &Ctx, api: &LedgerApi, organisation: &str, token: &Secret) -> Outcome<Result<Facts, Failure>> {
+        let permits = self.permits(ctx, api, organisation, RunId::new(ctx.uuid()));
+        if let Err(no) = permits.reserve(api.profile.facts_calls, api.profile.facts_in_flight).await? {
+            return Ok(Err(coportal_ledgers::withheld(no)));
+        }
+        let meter = permits.meter();
+        let timeout = Duration::try_from(api.rules.call_timeout).unwrap_or(Duration::from_secs(12));
+        let access = Access { organisation, token, meter: &meter, timeout, now: ctx.now() };
+        let facts = api.facts.facts(access).await.map(|answered| answered.value);
+        permits.close().await;
+        Ok(facts)
+    }
 }
 
 pub(super) fn not_connected(ledger: Ledger) -> Problem {

@@ -207,6 +207,11 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: 
             connection.reconnect_reason.clone().unwrap_or_else(|| format!("{label} no longer accepts the connection to {name}.")),
             Some(format!("Reconnect {label}: what waits goes on by itself then, and nothing of it is lost.")),
         ),
+        ConnectionStatus::Connected if connection.reconnect_reason.is_some() => HealthView::new(
+            HealthLevel::Attention,
+            connection.reconnect_reason.clone().unwrap_or_default(),
+            Some(format!("Reconnect {label} before then: nothing is lost, and nothing has to wait.")),
+        ),
         ConnectionStatus::Connected if shared => HealthView::new(
             HealthLevel::Attention,
             format!("Connected to {name}, which another CoPortal workspace uses too."),

@@ -99,6 +99,12 @@ impl Engine {
         let stated = stated(self.store.put_workspace(ctx, &workspace).await?)?;
         let text = format!("Plan {}, currency {}, country {}.", workspace.plan.label(), workspace.currency, workspace.country);
         self.audit(ctx, id, actor, "workspace_stated", None, text).await?;
+        // What waited for the plan goes on by itself; what time does not allow here, the keeper repeats.
+        for ledger in coportal_core::ledger::Ledger::ALL {
+            if let Err(problem) = self.resume_parked(ctx, id, ledger).await {
+                tracing::warn!(?problem, "what waits for the plan is resumed later");
+            }
+        }
         Ok((stated, workspace))
     }
 

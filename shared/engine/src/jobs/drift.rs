@@ -12,7 +12,7 @@ use coportal_core::connection::{Connection, ConnectionStatus, Generation};
 use coportal_core::ctx::Ctx;
 use coportal_core::document::RemoteDocument;
 use coportal_core::failure::{Disposition, Failure};
-use coportal_core::id::{EventId, InvoiceId, WorkspaceId};
+use coportal_core::id::{EventId, InvoiceId, RunId, WorkspaceId};
 use coportal_core::job::{JobId, NextStep};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
@@ -365,7 +365,8 @@ impl Steps for DriftCheck {
             begun_at: ctx.now(),
             cursor: None,
         });
-        let books = Books { ws: of.ws, connection: &connection, organisation, api, meter: Meter::default() };
+        let meter = engine.permits(ctx, api, &organisation, RunId::new(ctx.uuid())).meter();
+        let books = Books { ws: of.ws, connection: &connection, organisation, api, meter };
         let page = match engine.changed_page(ctx, &books, round).await {
             Ok(page) => page,
             Err(Stop::Later(until)) => return Ok(self.wait(ctx, until)),

@@ -80,6 +80,10 @@ impl Run<'_> {
     }
 
     async fn claim_and_send_contact(&mut self, mut intent: Intent, sent_before: bool) -> Outcome<Next> {
+        // The document's call follows: both or none.
+        if let Err(no) = Box::pin(self.permits.reserve(if sent_before { 1 } else { 2 }, 1)).await? {
+            return Box::pin(self.withheld(no)).await;
+        }
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
         self.put_contact_claim(&intent, now, self.api.rules.lease());

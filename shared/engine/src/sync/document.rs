@@ -6,6 +6,7 @@ use coportal_core::document::{DocumentStatus, RemoteDocument, Removal, SentDocum
 use coportal_core::failure::{Disposition, Failure, Question};
 use coportal_core::id::IntentId;
 use coportal_core::ledger::SEND_WINDOW;
+use coportal_core::metering::Withheld;
 use coportal_core::problem::{Fix, Outcome, Problem};
 use coportal_core::sync::content::tax_applied;
 use coportal_core::sync::plan::{DocumentPlan, Step};
@@ -20,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::answer::{Changed, SyncEnd};
 use super::ends::row_problem;
 use super::run::{Next, Run};
+use crate::permits::WithClaim;
 
 /// What storing an outcome needs beside one write's time.
 pub(super) const STORE_MARGIN: SignedDuration = SignedDuration::from_secs(4);
@@ -132,6 +134,11 @@ impl Run<'_> {
 
     /// Claims the intent and sends it; `begun` is the document that it has begun already.
     pub(super) async fn claim_and_send(&mut self, mut intent: Intent, begun: Option<RemoteDocument>, sent_before: bool) -> Outcome<Next> {
+        let mut permit = match Box::pin(self.permits.with_claim()).await? {
+            Ok(permit) => permit,
+            Err(no) => return Box::pin(self.withheld(no)).await,
+        };
+        let before = self.row.value.clone();
         let now = self.ctx.now();
         intent.send_by = now.saturating_add(SEND_WINDOW).unwrap_or(Timestamp::MAX);
         // The next call of a create that this run has begun is no further try.
@@ -140,11 +147,24 @@ impl Run<'_> {
         self.put_claim(&intent, now, self.api.rules.lease());
         self.row.value.attempts = tries;
         self.tried = Some(intent.id);
-        match self.engine.store.claim_row(self.ctx, self.key(), &self.row.value, self.row.rev, now).await? {
+        let write = permit.as_ref().map(WithClaim::write);
+        let claim = self.engine.store.claim_row_with(self.ctx, self.key(), &self.row.value, self.row.rev, now, write);
+        match Box::pin(claim).await? {
             Claim::Won { rev } => {
                 self.row.rev = rev;
                 // What was seen before this send says nothing of what comes of it: should its answer be lost, it is looked for anew.
                 self.found.document_look = None;
+                if let Some(permit) = permit.take() {
+                    self.permits.claimed(permit).await;
+                }
+            }
+            // Somebody has taken a permit of this organisation meanwhile: planned anew, with the newest count.
+            Claim::PermitMoved => {
+                self.row.value = before;
+                if let Some(permit) = permit.take() {
+                    self.permits.moved(permit).await;
+                }
+                return Ok(Next::Continue);
             }
             Claim::Lost(current) => {
                 self.claim_lost(*current);
@@ -211,6 +231,15 @@ impl Run<'_> {
         row.since = Some(now);
         row.state = SyncState::Syncing;
         row.intent = Some(intent.clone());
+    }
+
+    /// A limit allows no call now: nothing was claimed, and an intent that was open stays open.
+    pub(super) async fn withheld(&mut self, no: Withheld) -> Outcome<Next> {
+        let failure = coportal_ledgers::withheld(no);
+        if self.row.value.intent.is_some() || self.contact.value.intent.is_some() {
+            return self.still_in_doubt(&failure).await;
+        }
+        self.retry_later(&failure, Some(no.until)).await.map(Next::End)
     }
 
     async fn send_document(&self, intent: &Intent, begun: Option<&RemoteDocument>) -> Outcome<Result<Answered<RemoteDocument>, Failure>> {

@@ -7,6 +7,7 @@ use coportal_core::document::{DocumentStatus, SentDocument};
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::id::HoldId;
 use coportal_core::invoice::InvoiceStatus;
+use coportal_core::metering::Limit;
 use coportal_core::problem::{Fix, Outcome, Problem};
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::merge::as_sent;
@@ -157,13 +158,16 @@ impl Run<'_> {
     }
 
     async fn later(&mut self, state: SyncState, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {
-        let limited = failure.status == Some(429);
-        if limited {
+        if let Some(limit) = failure.limit {
             // To be told to wait is no try that came to nothing, be it over a claim.
             self.row.value.attempts = self.attempts_before;
+            let reason = match limit {
+                Limit::Day => WaitingFor::DayBudget,
+                Limit::Minute | Limit::Concurrent | Limit::App => WaitingFor::Limit,
+            };
             let tried = Tried { attempts: self.attempts_before.saturating_add(1), in_doubt: true, not_before };
             let Then::At(until) = retry::then(tried, self.ctx.now(), self.ctx.jitter()) else { return self.failed(failure).await };
-            return self.wait(state, WaitingFor::Limit, Some(until), Some(row_problem(failure))).await;
+            return self.wait(state, reason, Some(until), Some(row_problem(failure))).await;
         }
         self.count_try();
         match retry::then(self.tried(not_before), self.ctx.now(), self.ctx.jitter()) {

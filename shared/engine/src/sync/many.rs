@@ -81,6 +81,9 @@ impl Engine {
             Err(problem) => return invoices.iter().map(|invoice| (*invoice, Err(problem.clone()))).collect(),
         };
         Box::pin(Together { rows: &mut rows, goal: Goal::Synced, directory: Directory::default(), facts: None }.run()).await;
+        for row in &rows {
+            Box::pin(row.run.permits.close()).await;
+        }
         ends.extend(rows.into_iter().map(|row| (row.run.request.invoice, row.end.unwrap_or_else(|| Err(no_end())))));
         let place = |invoice: &InvoiceId| distinct.iter().position(|known| known == invoice);
         ends.sort_by_key(|(invoice, _)| place(invoice));

@@ -18,8 +18,8 @@ pub use answer::{Changed, SyncAnswer, SyncEnd};
 pub use drift::KeepSide;
 pub use dry_run::{ContactView, DryRun, TaxView, TotalsView};
 pub(crate) use ends::public_half;
-pub use many::{ContactsResolved, NO_TIME};
 pub(crate) use many::other_organisation;
+pub use many::{ContactsResolved, NO_TIME};
 pub use retry::{Retried, RetryRequest, RetryState};
 
 use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};
@@ -30,6 +30,7 @@ use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::invoice::Invoice;
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_core::sync::row::WaitingFor;
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
 use coportal_ledgers::LedgerApi;
@@ -81,9 +82,9 @@ impl Engine {
         let api = self.ledgers.get(request.ledger).ok_or_else(|| not_connected(request.ledger))?;
         let organisation = check_connection(&connection.value)?;
         let options = &connection.value.options;
-        let needs = needs_of(&invoice, api, options);
+        let needs = needs_of(&invoice, api, &organisation, options);
         let key = SyncKey { ws: request.workspace, inv: invoice.id, ledger: request.ledger, generation: connection.value.generation };
-        let SyncBody { client, tokens, facts, choices, contact, row } = self.store.sync_body(ctx, key, &needs).await?;
+        let SyncBody { client, tokens, facts, choices, contact, row, calls } = Box::pin(self.store.sync_body(ctx, key, &needs)).await?;
         let client = client.ok_or_else(|| Problem::internal_error("the invoice's client is missing"))?;
         let mut run = Run::new(
             self,
@@ -102,13 +103,16 @@ impl Engine {
             row,
         );
         run.stood_at = read_at;
+        let waited = run.row.value.waiting.is_some_and(|waiting| matches!(waiting.reason, WaitingFor::Limit | WaitingFor::DayBudget));
+        run.permits.knowing(calls, waited).await;
         Ok(run)
     }
 }
 
 /// What the second read of an invoice's sync is about.
-fn needs_of(invoice: &Invoice, api: &LedgerApi, options: &Options) -> SyncNeeds {
+fn needs_of(invoice: &Invoice, api: &LedgerApi, organisation: &str, options: &Options) -> SyncNeeds {
     SyncNeeds {
+        organisation: organisation.to_owned(),
         client: invoice.client_id,
         currency: api.rules.contact_has_currency.then_some(invoice.currency),
         rates: invoice.lines.iter().filter_map(|line| line.tax_rate).collect(),

@@ -35,6 +35,7 @@ use super::ends::public_half;
 use super::{SyncRequest, check_connection, not_connected};
 use crate::Engine;
 use crate::access::{AccessProblem, AccessToken};
+use crate::permits::Permits;
 
 /// Most steps of one run; a correct plan needs far fewer, and a wrong one must not spin against a vendor.
 pub(super) const MAX_STEPS: u32 = 40;
@@ -52,7 +53,7 @@ pub(super) enum ReadStop {
     NoTime,
     /// The tokens.
     NoAccess(AccessProblem),
-    /// The ledger.
+    /// The ledger, or a limit of its.
     Failed(Failure),
 }
 
@@ -85,6 +86,7 @@ pub(super) struct Run<'e> {
     pub(super) row: Versioned<SyncRow>,
     pub(super) url: String,
     pub(super) found: Found,
+    pub(super) permits: Arc<Permits>,
     pub(super) meter: Meter,
     pub(super) changed: Changed,
     pub(super) resent: bool,
@@ -123,12 +125,14 @@ impl<'e> Run<'e> {
             row.value.attempts = 0;
         }
         let attempts_before = row.value.attempts;
+        let id = RunId::new(ctx.uuid());
+        let permits = engine.permits(ctx, api, &organisation, id);
         Self {
             engine,
             ctx,
             api,
             request,
-            id: RunId::new(ctx.uuid()),
+            id,
             workspace,
             invoice,
             client,
@@ -143,7 +147,8 @@ impl<'e> Run<'e> {
             row,
             url,
             found: Found::default(),
-            meter: Meter::default(),
+            meter: permits.meter(),
+            permits,
             changed: Changed::Nothing,
             resent: false,
             tried: None,
@@ -158,6 +163,12 @@ impl<'e> Run<'e> {
 impl Run<'_> {
     /// Runs to an end.
     pub(super) async fn sync(&mut self) -> Outcome<SyncEnd> {
+        let end = Box::pin(self.to_its_end()).await;
+        Box::pin(self.permits.close()).await;
+        end
+    }
+
+    async fn to_its_end(&mut self) -> Outcome<SyncEnd> {
         // A ledger that takes one line a call needs a step each; so does each payment, with a look of its own where an answer is lost.
         let each = |count: usize, steps: u32| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(steps);
         let lines = each(self.invoice.lines.len(), 1);
@@ -278,6 +289,10 @@ impl Run<'_> {
             if let Err(stop) = self.ready_to_read().await? {
                 return Ok(Err(stop));
             }
+            let (calls, slots) = self.permits_for(&step);
+            if let Err(no) = Box::pin(self.permits.reserve(calls, slots)).await? {
+                return Ok(Err(ReadStop::Failed(coportal_ledgers::withheld(no))));
+            }
             let Err(failure) = self.fetch_once(&step).await? else { return Ok(Ok(())) };
             if failure.disposition != Disposition::Reauthorize || self.reauthorized {
                 return Ok(Err(ReadStop::Failed(failure)));
@@ -298,6 +313,47 @@ impl Run<'_> {
         }
         self.check_standing().await?;
         Ok(Ok(()))
+    }
+
+    /// Calls that a reading step makes together with the writes that follow from it, all or none: a run that is stopped between them would
+    /// read the same again. And how many of them are in flight at once.
+    fn permits_for(&self, step: &Step) -> (u32, u32) {
+        let profile = self.api.profile;
+        match step {
+            Step::ReadFacts => (profile.facts_calls, profile.facts_in_flight),
+            // A contact is written, and the document after it.
+            Step::SearchContacts | Step::ReadContact(_) | Step::LookContact(_) => (3, profile.step_in_flight),
+            Step::ReadDocument(_)
+            | Step::LookDocument(_)
+            | Step::LookNumber(_)
+            | Step::ReadPayments(_)
+            | Step::LookPayment(_)
+            | Step::ContinueDocument(_)
+            | Step::ApproveDocument { .. }
+            | Step::VoidDocument { .. }
+            | Step::WritePayment(_)
+            | Step::ResendPayment
+            | Step::PaymentDone { .. }
+            | Step::PaymentNotDone
+            | Step::Refuse(_)
+            | Step::Busy { .. }
+            | Step::Hold(_)
+            | Step::LinkContact { .. }
+            | Step::UnlinkContact
+            | Step::WriteContact(_)
+            | Step::ResendContact
+            | Step::ContactDone(_)
+            | Step::ContactNotDone
+            | Step::ResendDocument
+            | Step::DocumentDone(_)
+            | Step::DocumentNotDone
+            | Step::WaitOutcome(_)
+            | Step::Adopt(_)
+            | Step::ForgetDocument
+            | Step::WriteDocument(_)
+            | Step::Proved { .. }
+            | Step::Nothing => (if self.dry { 1 } else { 2 }, profile.step_in_flight),
+        }
     }
 
     async fn fetch_once(&mut self, step: &Step) -> Outcome<Result<(), Failure>> {

@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use coportal_core::failure::Failure;
+use coportal_core::metering::Limit;
 use http::Response;
+use jiff::SignedDuration;
 
 use super::outcome;
 use crate::fixit::{Catalogue, Common, Entry, GrantRefusal, WAIT, entry};
@@ -90,6 +92,10 @@ impl Catalogue for Cause {
 
     fn facts_stale(self) -> bool {
         matches!(self, Self::AccountRefused | Self::CodeUnknown | Self::TaxSetupMissing | Self::PeriodLocked | Self::CurrencyMissing)
+    }
+
+    fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+        outcome::limit(answer)
     }
 
     fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {

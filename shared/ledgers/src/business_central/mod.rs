@@ -37,7 +37,7 @@ use self::profile::{PAGES_MAX, PROFILE, RULES};
 use self::wire::Page;
 use crate::batches::Batches;
 use crate::exec::call::{Call, Caller, Reply, Tenancy};
-use crate::exec::{Executor, Operation};
+use crate::exec::{Cost, Executor, Operation};
 use crate::judge::{self, Asked, Effect, Subject};
 use crate::{Access, LedgerApi};
 
@@ -152,6 +152,8 @@ impl BusinessCentral {
         let mut call = Call {
             method: Method::POST,
             body: Some(Bytes::from(batch::body(requests))),
+            // Whether the requests inside count is not documented (section 14): counted, they never exceed.
+            cost: Cost { calls: u32::try_from(requests.len()).unwrap_or(u32::MAX).saturating_add(1), batch: false },
             effect,
             ..Call::read(name, "/$batch", "/$batch".to_owned(), subject).header("accept-language", LANGUAGE)
         };

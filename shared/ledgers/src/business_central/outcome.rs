@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 use coportal_core::failure::{Disposition, Failure, Question};
+use coportal_core::metering::Limit;
 use coportal_core::problem::Issue;
 use http::Response;
 use jiff::SignedDuration;
 
 use super::fixit::Cause;
 use super::wire::{ErrorBody, ErrorEnvelope};
-use crate::exec::headers;
 use crate::fixit::Catalogue as _;
-use crate::judge::{Asked, REFUSED, Subject, failed, lost};
+use crate::judge::{self, Asked, REFUSED, Subject, failed, lost};
 
 /// How long a throttled call waits where the vendor does not say (section 8: `Retry-After` is not promised with a 429).
 const THROTTLED_FOR: SignedDuration = SignedDuration::from_secs(30);
@@ -57,9 +57,7 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
     let validation = || validation(asked, answer, said, &internal);
     // A limit is told by its status (section 8): whatever code stands beside it, nothing was done and nothing is wrong with the content.
     if answer.status().as_u16() == 429 {
-        let told = headers::retry_after(answer.headers(), asked.now);
-        let not_before = told.or_else(|| asked.now.saturating_add(THROTTLED_FOR).ok());
-        return with(Cause::LimitReached, Disposition::Retry { not_before });
+        return judge::throttled(asked, Cause::LimitReached, answer, &internal);
     }
     match said.code.as_str() {
         "Internal_CompanyNotFound" => with(Cause::CompanyMissing, REFUSED),
@@ -101,6 +99,11 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
             _ => with(Cause::RequestMalformed, Disposition::Defect),
         },
     }
+}
+
+/// Which limit a refusal is of: the vendor queues what is too much at once, and refuses what is too much in five minutes (section 8).
+pub(super) fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+    (answer.status().as_u16() == 429).then_some((Limit::Minute, THROTTLED_FOR))
 }
 
 /// Not found: a question about a named object; what CoPortal asked for by itself is its own mistake.

@@ -63,9 +63,20 @@ pub(super) const PROFILE: Profile = Profile {
     access_token_life: SignedDuration::from_mins(60),
     refresh_token_life: SignedDuration::from_hours(90 * 24),
     refresh_grace: SignedDuration::from_mins(30),
-    // Section 8: 6,000 in 5 minutes per user, 5 at once of which 3 are ours to use; there is no limit per day and none per app, so those
-    // two say what the first allows.
-    limits: Limits { per_minute: 1_200, concurrent: 3, per_day: 1_728_000, app_per_minute: u32::MAX },
+    // Section 8: 6,000 in 5 minutes per user, 5 at once of which 3 are ours to use; there is no limit per day and none per app. One
+    // user may have connected several companies; each is counted by itself, far below the user's limit. What is more at once waits at the
+    // vendor, so a step of several calls counts as one.
+    limits: Limits {
+        per_minute: 1_200,
+        burst: 120,
+        concurrent: 3,
+        per_day: u32::MAX,
+        app_per_minute: u32::MAX,
+        batches_per_minute: u32::MAX,
+    },
+    facts_calls: 7,
+    facts_in_flight: 1,
+    step_in_flight: 1,
     batch: BATCH_MAX,
     // A look-up and reads go many at once; a header, its lines and a posting each in a call of their own.
     costs: Costs {

@@ -5,11 +5,13 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use coportal_core::failure::Failure;
+use coportal_core::metering::Withheld;
 use coportal_core::secret::Secret;
 use http::{HeaderValue, Method, Request, Response, header};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::{Executor, Operation, encoded, headers};
+use super::{Cost, Executor, Operation, encoded, headers};
 use crate::fixit::Catalogue;
 use crate::judge::{self, Asked, Effect, Subject};
 use crate::profile::{Idempotency, KeyCarrier};
@@ -52,6 +54,8 @@ pub(crate) struct Call<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) effect: Effect,
     pub(crate) subject: Subject,
+    /// What the vendor counts it as.
+    pub(crate) cost: Cost,
 }
 
 impl<'a> Call<'a> {
@@ -67,6 +71,7 @@ impl<'a> Call<'a> {
             key: None,
             effect: Effect::Read,
             subject,
+            cost: Cost::ONE,
         }
     }
 
@@ -142,6 +147,13 @@ pub(crate) fn nothing<T>() -> Answered<Vec<T>> {
     Answered { value: Vec::new(), vendor_request_id: None, limits: crate::LimitsSeen::default(), at: None }
 }
 
+/// The limit that an answer refuses a call for, and until when.
+fn refused<C: Catalogue>(answer: &Response<Bytes>, now: Timestamp) -> Option<Withheld> {
+    let (limit, unless_told) = if C::succeeded(answer) { None } else { C::limit(answer) }?;
+    let until = headers::retry_after(answer.headers(), now).or_else(|| now.saturating_add(unless_told).ok())?;
+    Some(Withheld { limit, until })
+}
+
 impl<C: Catalogue> Caller<C> {
     /// Sends one call; anything but a success is a failure.
     pub(crate) async fn send<'a>(&self, access: Access<'a>, call: Call<'_>) -> Result<Reply<'a, C>, Failure> {
@@ -152,10 +164,12 @@ impl<C: Catalogue> Caller<C> {
     /// Sends one call whose answer the caller judges.
     pub(crate) async fn exchange<'a>(&self, access: Access<'a>, call: Call<'_>) -> Result<Reply<'a, C>, Failure> {
         let asked = Asked { effect: call.effect, subject: call.subject, now: access.now, token: access.token.expose() };
-        let operation = call.operation;
+        let (operation, cost) = (call.operation, call.cost);
         let request = self.request(access, call).map_err(|why| judge::unbuildable::<C>(&asked, why))?;
-        let sent = self.executor.send(operation, request, access.timeout, Some(access.meter)).await;
-        let answer = sent.map_err(|error| judge::unanswered::<C>(&asked, &error))?;
+        let unanswered = |error| judge::unanswered::<C>(&asked, &error);
+        access.meter.pass(cost).await.map_err(unanswered)?;
+        let answer = self.executor.send(operation, request, access.timeout, Some(access.meter)).await.map_err(unanswered)?;
+        access.meter.heard(headers::limits(answer.headers()), refused::<C>(&answer, access.now)).await;
         Ok(Reply { asked, answer, catalogue: PhantomData })
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coportal_core::ledger::Ledger;
+use coportal_core::metering::Withheld;
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
 
@@ -36,6 +37,38 @@ pub enum TransportError {
     /// Anything later (time-out, reset, truncated or oversized answer): the vendor may have done it.
     #[error("may have been sent: {0}")]
     MaybeSent(String),
+    /// Not sent: a limit of the vendor's stands in the way.
+    #[error("not sent: a limit of the vendor stands in the way until {}", .0.until)]
+    Withheld(Withheld),
+}
+
+/// What one call counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Calls against the vendor's limits.
+    pub calls: u32,
+    /// Whether the vendor counts it as a batch as well.
+    pub batch: bool,
+}
+
+impl Cost {
+    /// One ordinary call.
+    pub const ONE: Self = Self { calls: 1, batch: false };
+}
+
+/// What stands between a run and the vendor's limits. Every call of an organisation's API passes it, whoever makes the call.
+pub trait Gate: Send + Sync {
+    /// Asks for leave to make one call now.
+    ///
+    /// # Errors
+    /// [`TransportError::Withheld`] while a limit stands in the way, [`TransportError::NotSent`] when nobody knows.
+    fn pass<'a>(&'a self, cost: Cost) -> BoxFuture<'a, Result<(), TransportError>>;
+
+    /// Hears what an answer told of the limits.
+    fn answered<'a>(&'a self, seen: LimitsSeen) -> BoxFuture<'a, ()>;
+
+    /// Hears that the vendor refused a call for a limit, and until when.
+    fn refused<'a>(&'a self, limit: Withheld) -> BoxFuture<'a, ()>;
 }
 
 /// Sends one request and reads one answer. An implementation follows no redirect and repeats nothing.
@@ -44,13 +77,41 @@ pub trait Transport: Send + Sync {
     fn send<'a>(&'a self, request: Request<Bytes>, timeout: Duration) -> BoxFuture<'a, Result<Response<Bytes>, TransportError>>;
 }
 
-/// Counts the vendor calls of one run, failed ones included.
-#[derive(Debug, Default)]
+/// Counts the vendor calls of one run, failed ones included, and holds the gate that they pass.
+#[derive(Default)]
 pub struct Meter {
     calls: AtomicU32,
+    gate: Option<Arc<dyn Gate>>,
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter").field("calls", &self.calls).finish_non_exhaustive()
+    }
 }
 
 impl Meter {
+    /// A meter whose calls pass `gate`. What serves users has one; `default` is for tests of the ledgers themselves.
+    #[must_use]
+    pub fn gated(gate: Arc<dyn Gate>) -> Self {
+        Self { calls: AtomicU32::new(0), gate: Some(gate) }
+    }
+
+    pub(crate) async fn pass(&self, cost: Cost) -> Result<(), TransportError> {
+        match &self.gate {
+            Some(gate) => gate.pass(cost).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn heard(&self, seen: LimitsSeen, refused: Option<Withheld>) {
+        let Some(gate) = &self.gate else { return };
+        match refused {
+            Some(limit) => gate.refused(limit).await,
+            None => gate.answered(seen).await,
+        }
+    }
+
     /// Calls so far.
     #[must_use]
     pub fn calls(&self) -> u32 {

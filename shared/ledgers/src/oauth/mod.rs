@@ -269,7 +269,7 @@ enum Judged {
 fn judged(error: &TokenError, head: Option<&Response<Bytes>>) -> Judged {
     let status = head.map(|head| head.status().as_u16());
     match error {
-        RequestTokenError::Request(TransportError::NotSent(_)) => Judged::NotDone,
+        RequestTokenError::Request(TransportError::NotSent(_) | TransportError::Withheld(_)) => Judged::NotDone,
         RequestTokenError::Request(TransportError::MaybeSent(_)) => Judged::Unknown,
         // The library could not build the request: nothing left this machine.
         RequestTokenError::Other(_) | RequestTokenError::Parse(..) if status.is_none() => Judged::NotDone,

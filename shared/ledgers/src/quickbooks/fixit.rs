@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use coportal_core::failure::Failure;
+use coportal_core::metering::Limit;
 use http::Response;
+use jiff::SignedDuration;
 
 use super::outcome;
 use crate::fixit::{Catalogue, Common, Entry, WAIT, entry};
@@ -118,6 +120,10 @@ impl Catalogue for Cause {
 
     fn succeeded(answer: &Response<Bytes>) -> bool {
         outcome::succeeded(answer)
+    }
+
+    fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+        outcome::limit(answer)
     }
 
     fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {

@@ -33,7 +33,7 @@ use self::profile::{ALWAYS, KEYS, PROFILE, RULES};
 use self::wire::{BatchAnswer, CustomerAnswer, Found, InvoiceAnswer, PaymentAnswer, QueryAnswer, WireCustomer, WireInvoice};
 use crate::batches::Batches;
 use crate::exec::call::{Call, Caller, Reply, Tenancy, nothing};
-use crate::exec::{Executor, Operation, encoded};
+use crate::exec::{Cost, Executor, Operation, encoded};
 use crate::judge::{self, Subject};
 use crate::{Access, Answered, Called, Contacts, Documents, LedgerApi, Payments, ReadFacts, json};
 
@@ -116,6 +116,7 @@ impl QuickBooks {
         let body = json::bytes(&BatchBody { batch_item_request: items.collect() });
         let mut call = Call::read(name, "/batch", "/batch".to_owned(), Subject::Place);
         call.method = Method::POST;
+        call.cost = Cost { calls: 1, batch: true };
         call.body = Some(Bytes::from(body));
         let (reply, answer) = self.caller.list::<BatchAnswer>(access, call).await?;
         let mut items = answer.batch_item_response;

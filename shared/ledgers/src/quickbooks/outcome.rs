@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use coportal_core::failure::{Disposition, Failure, Question};
+use coportal_core::metering::Limit;
 use coportal_core::problem::Issue;
 use http::Response;
 use jiff::SignedDuration;
@@ -67,7 +68,16 @@ pub(super) fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
 fn throttled(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
     let not_before = headers::retry_after(answer.headers(), asked.now).or_else(|| asked.now.saturating_add(LIMIT_PAUSE).ok());
     let body = String::from_utf8_lossy(answer.body());
-    failed(asked, Cause::LimitReached, Disposition::Retry { not_before }, Some(answer), &body)
+    let failure = failed(asked, Cause::LimitReached, Disposition::Retry { not_before }, Some(answer), &body);
+    // One query of a batch may be refused inside a success.
+    Failure { limit: Some(Limit::Minute), ..failure }
+}
+
+/// Which limit a refusal is of: the vendor does not tell its minutes from its calls in flight.
+pub(super) fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+    let errors = || fault(answer).map(|fault| fault.errors).unwrap_or_default();
+    let is_limit = answer.status().as_u16() == 429 || errors().iter().any(is_limit);
+    is_limit.then_some((Limit::Minute, LIMIT_PAUSE))
 }
 
 fn is_limit(error: &FaultError) -> bool {

@@ -61,8 +61,11 @@ pub(super) const PROFILE: Profile = Profile {
     refresh_token_life: SignedDuration::from_hours(100 * 24),
     // Section 1: none is documented for the value before.
     refresh_grace: SignedDuration::ZERO,
-    // Section 6. The tier's monthly bound is on the app's reads over all companies; there is no daily one, and none per minute for the app.
-    limits: Limits { per_minute: 500, concurrent: 10, per_day: u32::MAX, app_per_minute: u32::MAX },
+    // Section 6. Ten a second as well: what flows after the burst, 480 a minute, stays below. The tier's monthly bound is on the app's reads over all companies; there is no daily one, and none per minute for the app.
+    limits: Limits { per_minute: 500, burst: 20, concurrent: 10, per_day: u32::MAX, app_per_minute: u32::MAX, batches_per_minute: 40 },
+    facts_calls: 2,
+    facts_in_flight: 1,
+    step_in_flight: 1,
     // Section 5.
     batch: 30,
     // Creates go by themselves, since a batch's elements have no idempotency key of their own; look-ups and updates, which a version

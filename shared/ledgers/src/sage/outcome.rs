@@ -5,15 +5,15 @@
 
 use bytes::Bytes;
 use coportal_core::failure::{Disposition, Failure, Question};
+use coportal_core::metering::Limit;
 use coportal_core::problem::Issue;
 use http::Response;
 use jiff::SignedDuration;
 
 use super::fixit::Cause;
 use super::wire::Fault;
-use crate::exec::headers;
 use crate::fixit::Catalogue as _;
-use crate::judge::{Asked, Effect, REFUSED, Subject, failed, lost};
+use crate::judge::{self, Asked, Effect, REFUSED, Subject, failed, lost};
 
 /// How long a limit lasts where the vendor does not say.
 const UNLESS_TOLD: SignedDuration = SignedDuration::from_mins(1);
@@ -61,17 +61,18 @@ pub(super) fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
         },
         408 => lost(Cause::NoAnswer),
         409 => with(Cause::Conflict, conflict(asked)),
-        429 => {
-            let told = headers::retry_after(answer.headers(), asked.now);
-            let not_before = told.or_else(|| asked.now.saturating_add(UNLESS_TOLD).ok());
-            with(Cause::LimitReached, Disposition::Retry { not_before })
-        }
+        429 => judge::throttled(asked, Cause::LimitReached, answer, &body),
         501 => with(Cause::NotSupported, Disposition::Defect),
         503 => lost(Cause::Offline),
         500..=599 => lost(Cause::ServerError),
         // 400 and 422 without a word, 415, other 4xx, and redirects, which are not followed: the vendor did nothing.
         _ => with(Cause::RequestMalformed, Disposition::Defect),
     }
+}
+
+/// Which limit a refusal is of: nothing tells the minute's from the others (section 6).
+pub(super) fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+    (answer.status().as_u16() == 429).then_some((Limit::Minute, UNLESS_TOLD))
 }
 
 /// Somebody else wrote at this moment. What is named by its id is read again; of a create nobody knows what became.

@@ -67,7 +67,10 @@ pub(super) const PROFILE: Profile = Profile {
     refresh_token_life: SignedDuration::from_hours(31 * 24),
     refresh_grace: SignedDuration::ZERO,
     // The strictest figures that anybody reports (docs/vendors/sage.md, section 6); nothing is published.
-    limits: Limits { per_minute: 100, concurrent: 2, per_day: 2500, app_per_minute: 900 },
+    limits: Limits { per_minute: 100, burst: 25, concurrent: 2, per_day: 2500, app_per_minute: 900, batches_per_minute: u32::MAX },
+    facts_calls: 6,
+    facts_in_flight: 2,
+    step_in_flight: 2,
     // No batches: one call, one object.
     batch: 1,
     // No batches. A create is preceded by a look-up, an update and an approval by reads.

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use coportal_core::failure::Failure;
+use coportal_core::metering::Limit;
 use http::Response;
+use jiff::SignedDuration;
 
 use super::outcome;
 use crate::fixit::{Catalogue, Common, Entry, WAIT, entry};
@@ -111,6 +113,10 @@ impl Catalogue for Cause {
 
     fn facts_stale(self) -> bool {
         matches!(self, Self::AccountRefused | Self::TaxRefused | Self::PeriodLocked | Self::CurrencyMissing)
+    }
+
+    fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+        outcome::limit(answer)
     }
 
     fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {

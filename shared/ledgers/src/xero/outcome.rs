@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use coportal_core::failure::{Disposition, Failure, Question};
+use coportal_core::metering::Limit;
 use coportal_core::problem::Issue;
 use http::Response;
 use jiff::SignedDuration;
@@ -11,7 +12,7 @@ use super::fixit::Cause;
 use super::wire::{ElementState, ErrorEnvelope};
 use crate::exec::headers;
 use crate::fixit::Catalogue as _;
-use crate::judge::{Asked, REFUSED, Subject, failed, lost};
+use crate::judge::{self, Asked, REFUSED, Subject, failed, lost};
 
 /// The failure of an element that was refused inside a success.
 pub(super) fn refused(asked: &Asked<'_>, answer: &Response<Bytes>, state: &ElementState) -> Failure {
@@ -57,20 +58,31 @@ fn lacks_scope(answer: &Response<Bytes>) -> bool {
 }
 
 /// A limit was hit. `X-Rate-Limit-Problem` says which; a word that is not known is taken for the minute's.
-fn throttled(asked: &Asked<'_>, answer: &Response<Bytes>, body: &str) -> Failure {
+pub(super) fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+    if answer.status().as_u16() != 429 {
+        return None;
+    }
     let problem = headers::text(answer.headers(), "x-rate-limit-problem").unwrap_or_default().to_ascii_lowercase();
-    let (cause, unless_told) = if problem.starts_with("day") {
-        (Cause::LimitDay, SignedDuration::from_hours(1))
+    Some(if problem.starts_with("day") {
+        (Limit::Day, SignedDuration::from_hours(1))
     } else if problem.starts_with("concurrent") {
-        (Cause::LimitConcurrent, SignedDuration::from_secs(2))
+        (Limit::Concurrent, SignedDuration::from_secs(2))
     } else if problem.starts_with("app") {
-        (Cause::LimitApp, SignedDuration::from_mins(1))
+        (Limit::App, SignedDuration::from_mins(1))
     } else {
-        (Cause::LimitMinute, SignedDuration::from_mins(1))
+        (Limit::Minute, SignedDuration::from_mins(1))
+    })
+}
+
+fn throttled(asked: &Asked<'_>, answer: &Response<Bytes>, body: &str) -> Failure {
+    let problem = headers::text(answer.headers(), "x-rate-limit-problem").unwrap_or_default();
+    let cause = match limit(answer) {
+        Some((Limit::Day, _)) => Cause::LimitDay,
+        Some((Limit::Concurrent, _)) => Cause::LimitConcurrent,
+        Some((Limit::App, _)) => Cause::LimitApp,
+        Some((Limit::Minute, _)) | None => Cause::LimitMinute,
     };
-    let not_before = headers::retry_after(answer.headers(), asked.now).or_else(|| asked.now.saturating_add(unless_told).ok());
-    let internal = format!("limit {problem}: {body}");
-    failed(asked, cause, Disposition::Retry { not_before }, Some(answer), &internal)
+    judge::throttled(asked, cause, answer, &format!("limit {problem}: {body}"))
 }
 
 fn bad_request(asked: &Asked<'_>, answer: &Response<Bytes>, envelope: &ErrorEnvelope, body: &str) -> Failure {

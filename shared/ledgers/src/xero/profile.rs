@@ -58,7 +58,12 @@ pub(super) const PROFILE: Profile = Profile {
     refresh_token_life: SignedDuration::from_hours(60 * 24),
     refresh_grace: SignedDuration::from_mins(30),
     // "OAuth 2.0 API Limits". The free Starter tier has 1,000 calls a day; the 429 and the remaining-calls header tell then.
-    limits: Limits { per_minute: 60, concurrent: 5, per_day: 5000, app_per_minute: 10_000 },
+    // Twenty at once and then an even flow: a minute of the vendor's begins at a moment of its own, so that a full minute at once could meet
+    // the beginning of the next.
+    limits: Limits { per_minute: 60, burst: 20, concurrent: 5, per_day: 5000, app_per_minute: 10_000, batches_per_minute: u32::MAX },
+    facts_calls: 4,
+    facts_in_flight: 4,
+    step_in_flight: 1,
     // Vendor's recommendation, quoted by integrators ("Limits").
     batch: 50,
     // Creates, updates and the reads before updates take 50 documents a call; contacts too ("Invoices", "Contacts").

@@ -114,5 +114,5 @@ async fn a_job_that_is_due_is_sent() {
     let store = world.process().unwrap().store;
     assert!(store.create_job(&world.ctx(), world.workspace, job, &"body", world.clock.now(), None).await.unwrap());
     assert_eq!((swept(&world).await.jobs, swept(&world).await.jobs), (1, 0));
-    assert_eq!(messages(&pumps, BULK), [Message::Job(JobMessage { ws: world.workspace, job: job.to_string() })]);
+    assert_eq!(messages(&pumps, BULK), [Message::Job(JobMessage { ws: world.workspace, job })]);
 }

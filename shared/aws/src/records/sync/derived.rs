@@ -35,7 +35,9 @@ fn is_parked(row: &SyncRow) -> bool {
 fn is_for_a_person(reason: WaitingFor) -> bool {
     match reason {
         WaitingFor::Reconnect | WaitingFor::Plan => true,
-        WaitingFor::Limit | WaitingFor::Ledger | WaitingFor::Outcome | WaitingFor::OtherRun | WaitingFor::Retry => false,
+        WaitingFor::Limit | WaitingFor::DayBudget | WaitingFor::Ledger | WaitingFor::Outcome | WaitingFor::OtherRun | WaitingFor::Retry => {
+            false
+        }
     }
 }
 

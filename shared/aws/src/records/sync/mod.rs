@@ -17,6 +17,7 @@ use coportal_core::money::{Currency, Rate};
 use coportal_core::sync::row::{ContactRow, SyncRow};
 use coportal_core::workspace::Workspace;
 
+use super::metering::CallsKnown;
 use super::tokens::TokenRow;
 use crate::keys::{self, Key};
 use crate::store::Versioned;
@@ -90,6 +91,8 @@ pub struct SyncNeeds {
     pub rates: Vec<Rate>,
     /// Its products ([`coportal_core::choices::product_key`]), where lines are mapped to items.
     pub products: Vec<String>,
+    /// The ledger's id of the organisation, whose permits are read along.
+    pub organisation: String,
 }
 
 /// The second read of a sync: everything else.
@@ -107,6 +110,8 @@ pub struct SyncBody {
     pub contact: Versioned<ContactRow>,
     /// The invoice's row.
     pub row: Versioned<SyncRow>,
+    /// The organisation's calls.
+    pub calls: CallsKnown,
 }
 
 /// How a claim ended.
@@ -120,6 +125,8 @@ pub enum Claim {
     },
     /// Somebody else was at it since it was read; the row as it stands.
     Lost(Box<Versioned<SyncRow>>),
+    /// The row is free, but its permit was not: the buckets have moved since they were read. Nothing was claimed.
+    PermitMoved,
 }
 
 /// How a write of a whole row ended.

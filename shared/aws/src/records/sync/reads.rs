@@ -13,6 +13,7 @@ use super::{Attention, FanOutHead, SyncBody, SyncHead, SyncHeads, SyncKey, SyncN
 use crate::error::StoreError;
 use crate::keys::{self, Index, Key};
 use crate::records::contacts::{self, ContactKey};
+use crate::records::metering::CallsKnown;
 use crate::records::{choices, facts, intent_body};
 use crate::store::{Item, Kind, Page, Range, Store, Versioned, from_item, rev_of};
 
@@ -41,7 +42,7 @@ pub(super) fn row_of(item: Item) -> Result<Versioned<SyncRow>, StoreError> {
 /// What the second read of a sync reads.
 fn body_keys(key: SyncKey, needs: &SyncNeeds) -> Vec<Key> {
     let SyncKey { ws, ledger, generation, .. } = key;
-    let SyncNeeds { client, currency, rates, products } = needs;
+    let SyncNeeds { client, currency, rates, products, organisation } = needs;
     let contact = ContactKey { ws, client: *client, ledger, generation, currency: *currency };
     let mut wanted = vec![
         keys::client(ws, *client),
@@ -49,6 +50,8 @@ fn body_keys(key: SyncKey, needs: &SyncNeeds) -> Vec<Key> {
         keys::facts(ws, ledger, generation, facts::ORGANISATION),
         contact.row(),
         key.row(),
+        keys::bucket(ledger, organisation),
+        keys::app_bucket(ledger),
     ];
     wanted.extend(choices::keys_for(ws, ledger, generation, rates, products));
     wanted
@@ -116,12 +119,14 @@ impl Store {
         let tokens = versioned(Kind::Tokens, next())?;
         let facts = record(Kind::Facts, next())?;
         let contact = next().map(contacts::row_of).transpose()?.unwrap_or_default();
-        let row = self.whole_row(&key, next()).await?;
+        let row = next();
+        let calls = CallsKnown::of(next(), next())?;
+        let row = self.whole_row(&key, row).await?;
         let mut chosen = Choices::default();
         for item in found.flatten() {
             choices::add(&mut chosen, &item)?;
         }
-        Ok(SyncBody { client, tokens, facts, choices: chosen, contact, row })
+        Ok(SyncBody { client, tokens, facts, choices: chosen, contact, row, calls })
     }
 
     /// One sync row, with the body of its intent wherever it lies.

@@ -22,7 +22,7 @@ fn key() -> SyncKey {
 }
 
 fn needs(rates: Vec<Rate>) -> SyncNeeds {
-    SyncNeeds { client: ClientId::new(Uuid::from_u128(5)), currency: None, rates, products: Vec::new() }
+    SyncNeeds { client: ClientId::new(Uuid::from_u128(5)), currency: None, rates, products: Vec::new(), organisation: "org".to_owned() }
 }
 
 fn intent(n: u128, body: Vec<u8>) -> Intent {
@@ -96,6 +96,7 @@ async fn won(store: &Store, services: &Services, n: u128) -> u64 {
     match store.claim_row(&services.ctx(), key(), &row, 0, services.now()).await.unwrap() {
         Claim::Won { rev } => rev,
         Claim::Lost(row) => panic!("{row:?}"),
+        Claim::PermitMoved => panic!("no permit was asked for"),
     }
 }
 

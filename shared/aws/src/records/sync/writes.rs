@@ -12,6 +12,7 @@ use super::{Claim, DocumentClaim, Saved, Stored, SyncKey, due_keys, list_keys};
 use crate::error::StoreError;
 use crate::keys;
 use crate::records::intent_body::{self, Placed};
+use crate::records::metering::PermitWrite;
 use crate::records::timeline::{ends, line};
 use crate::store::{Change, Condition, Fields, Item, Kind, Store, Transacted, Versioned, Write, millis, millis_up};
 
@@ -86,6 +87,22 @@ impl Store {
     /// # Errors
     /// When the table does not answer; the claim may then have been made and ends with its lease.
     pub async fn claim_row(&self, ctx: &Ctx, key: SyncKey, row: &SyncRow, read_rev: u64, now: Timestamp) -> Result<Claim, StoreError> {
+        self.claim_row_with(ctx, key, row, read_rev, now, None).await
+    }
+
+    /// The same together with the permit of the call that follows: both or none, before any effect (docs/records.md, section 5).
+    ///
+    /// # Errors
+    /// As [`Store::claim_row`].
+    pub async fn claim_row_with(
+        &self,
+        ctx: &Ctx,
+        key: SyncKey,
+        row: &SyncRow,
+        read_rev: u64,
+        now: Timestamp,
+        permit: Option<&PermitWrite>,
+    ) -> Result<Claim, StoreError> {
         let condition =
             Condition::rev(read_rev).and(may_claim(row.lease, now)).and(keeps_intent(row.intent.as_ref().map(|intent| intent.id)));
         let (fields, body) = match intent_body::place(fields(&key, row)?, row.intent.as_ref())? {
@@ -93,18 +110,25 @@ impl Store {
             Placed::Apart(fields, packed) => (fields, Some(packed)),
         };
         let claim = Change::update(key.row(), fields).when(condition);
-        let (Some(packed), Some(intent)) = (body, &row.intent) else {
+        let mut beside = permit.map(PermitWrite::changes).transpose()?.unwrap_or_default();
+        if let (Some(packed), Some(intent)) = (body, &row.intent) {
+            let apart = Fields::empty(Kind::SyncBody).text("intent", intent.id).expires(ends(now, BODY_KEPT_FOR));
+            beside.push(Change::put(key.body(), intent_body::apart(apart, packed)));
+        }
+        if beside.is_empty() {
             return Ok(match self.write(ctx, claim).await? {
                 Write::Done { rev } => Claim::Won { rev },
                 Write::Refused { old } => Claim::Lost(present(old)?),
             });
-        };
-        let apart = Fields::empty(Kind::SyncBody).text("intent", intent.id).expires(ends(now, BODY_KEPT_FOR));
-        let body = Change::put(key.body(), intent_body::apart(apart, packed));
-        match self.transact(ctx, vec![claim, body]).await? {
-            Transacted::Done => Ok(Claim::Won { rev: read_rev.saturating_add(1) }),
-            refused @ Transacted::Refused(_) => Ok(Claim::Lost(present(refused.refusal(0).flatten().cloned())?)),
         }
+        let outcome = self.transact(ctx, std::iter::once(claim).chain(beside).collect()).await?;
+        Ok(match outcome {
+            Transacted::Done => Claim::Won { rev: read_rev.saturating_add(1) },
+            Transacted::Refused(_) => match outcome.refusal(0) {
+                Some(old) => Claim::Lost(present(old.cloned())?),
+                None => Claim::PermitMoved,
+            },
+        })
     }
 
     /// Writes a row that was read at `read_rev`: holds, waits, wants, answers. An open intent's body stays as it is.

@@ -15,7 +15,7 @@ use crate::vault::Envelope;
 
 /// A refresh that was sent and has no outcome counts as under way for this long: a "reconnect" is not believed before.
 pub const REFRESH_UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(15);
-/// Tokens that nobody used are refreshed by the keeper after this time.
+/// The keeper looks at new tokens after this time, and then as often.
 pub const KEEP_ALIVE_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Which tokens.
@@ -152,14 +152,24 @@ pub(crate) fn row_of(item: Item) -> Result<Versioned<TokenRow>, StoreError> {
 /// The attributes of a token row, with what follows from it.
 pub(crate) fn fields(key: &TokenKey, row: &TokenRow, now: Timestamp) -> Result<Fields, StoreError> {
     let lease_until = row.lease.as_ref().map(|lease| crate::store::number(millis_up(lease.until)));
-    let keep_at = now.saturating_add(KEEP_ALIVE_AFTER).unwrap_or(now);
-    let sort = format!("{}#{}#{}#{}", keys::instant(keep_at), key.ws, key.ledger, key.generation);
+    let look_at = now.saturating_add(KEEP_ALIVE_AFTER).unwrap_or(now);
     Ok(Fields::of(Kind::Tokens, row)?
         .text("ws", key.ws)
         .text("ledger", key.ledger)
         .number("gen", key.generation)
         .optional("lease_until", lease_until)
-        .due(Some((keys::keep_alive_pk(keys::shard(key.ws, key.ledger)), sort))))
+        .due(Some(keep_at(key, look_at))))
+}
+
+/// Keys in the `due` index: when the keeper looks at the tokens next.
+pub(crate) fn keep_at(key: &TokenKey, look_at: Timestamp) -> (String, String) {
+    let sort = format!("{}#{}#{}#{}", keys::instant(look_at), key.ws, key.ledger, key.generation);
+    (keys::keep_alive_pk(keys::shard(key.ws, key.ledger)), sort)
+}
+
+/// The time of the keeper's next look stays as it is: it looks at every connection, also at those that are used.
+fn kept_mark(fields: Fields) -> Fields {
+    fields.untouched("due_pk").untouched("due_sk")
 }
 
 fn other(item: Option<Item>) -> Result<Refresh, StoreError> {
@@ -216,7 +226,7 @@ impl Store {
     }
 
     async fn write_tokens(&self, ctx: &Ctx, key: TokenKey, row: TokenRow, condition: Condition) -> Result<Refresh, StoreError> {
-        let change = Change::update(key.key(), fields(&key, &row, ctx.now())?.untouched("envelope")).when(condition);
+        let change = Change::update(key.key(), kept_mark(fields(&key, &row, ctx.now())?).untouched("envelope")).when(condition);
         match self.write(ctx, change).await? {
             Write::Done { rev } => Ok(Refresh::Mine(Box::new(Versioned::new(row, rev)))),
             Write::Refused { old } => other(old),
@@ -240,7 +250,7 @@ impl Store {
             sent: Vec::new(),
         };
         let unmoved = Condition::new("#token_gen = :g AND #grant = :grant").number(":g", held.token_gen).number(":grant", held.grant);
-        let change = Change::update(key.key(), fields(&key, &row, ctx.now())?.untouched("fence")).when(unmoved);
+        let change = Change::update(key.key(), kept_mark(fields(&key, &row, ctx.now())?).untouched("fence")).when(unmoved);
         match self.write(ctx, change).await? {
             Write::Done { rev } => Ok(Refresh::Mine(Box::new(Versioned::new(row, rev)))),
             Write::Refused { old } => other(old),

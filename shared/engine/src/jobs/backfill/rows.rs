@@ -94,9 +94,12 @@ pub(super) fn stands(row: &SyncRow, backfill: &Backfill, now: Timestamp) -> (Cam
             let (reason, until) = row.waiting.map_or((WaitingFor::OtherRun, None), |waiting| (waiting.reason, waiting.until));
             let until = match reason {
                 WaitingFor::Reconnect | WaitingFor::Plan => later(now, PERSON_TURN),
-                WaitingFor::Limit | WaitingFor::Ledger | WaitingFor::Outcome | WaitingFor::OtherRun | WaitingFor::Retry => {
-                    until.or(leased).unwrap_or(now)
-                }
+                WaitingFor::Limit
+                | WaitingFor::DayBudget
+                | WaitingFor::Ledger
+                | WaitingFor::Outcome
+                | WaitingFor::OtherRun
+                | WaitingFor::Retry => until.or(leased).unwrap_or(now),
             };
             (Came::Waiting, Some(Wait { reason, until }))
         }
@@ -106,7 +109,7 @@ pub(super) fn stands(row: &SyncRow, backfill: &Backfill, now: Timestamp) -> (Cam
 /// Whether what one invoice waits for holds up all: then nothing else is begun before.
 pub(super) fn holds_up_all(reason: WaitingFor) -> bool {
     match reason {
-        WaitingFor::Limit | WaitingFor::Ledger | WaitingFor::Reconnect | WaitingFor::Plan => true,
+        WaitingFor::Limit | WaitingFor::DayBudget | WaitingFor::Ledger | WaitingFor::Reconnect | WaitingFor::Plan => true,
         WaitingFor::Outcome | WaitingFor::OtherRun | WaitingFor::Retry => false,
     }
 }

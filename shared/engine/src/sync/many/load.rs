@@ -46,11 +46,12 @@ impl Engine {
             }
         }
         let key = |inv| SyncKey { ws, inv, ledger, generation };
-        let wanted: Vec<_> = there.iter().map(|invoice| (key(invoice.id), needs_of(invoice, api, &connection.options))).collect();
+        let wanted: Vec<_> =
+            there.iter().map(|invoice| (key(invoice.id), needs_of(invoice, api, &organisation, &connection.options))).collect();
         let bodies = self.store.sync_bodies(ctx, &wanted).await?;
         let mut rows = Vec::with_capacity(there.len());
         for (invoice, body) in there.into_iter().zip(bodies) {
-            let SyncBody { client, tokens, facts, choices, contact, row } = body;
+            let SyncBody { client, tokens, facts, choices, contact, row, calls } = body;
             let Some(client) = client else {
                 refused.push((invoice.id, Problem::internal_error("the invoice's client is missing")));
                 continue;
@@ -73,6 +74,7 @@ impl Engine {
                 row,
             );
             run.stood_at = read_at;
+            run.permits.knowing(calls, false).await;
             rows.push(Row::new(run));
         }
         Ok((rows, refused))

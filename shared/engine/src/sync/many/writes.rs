@@ -322,6 +322,8 @@ impl Run<'_> {
                 self.found.document_look = None;
                 Ok(Some(intent))
             }
+            // No permit goes with a claim of a batch: the batch takes one for all.
+            Claim::PermitMoved => Ok(None),
             Claim::Lost(current) => {
                 self.claim_lost(*current);
                 Ok(None)

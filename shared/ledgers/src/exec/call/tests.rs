@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use coportal_core::failure::Disposition;
 use coportal_core::ledger::Ledger;
+use coportal_core::metering::Limit;
 use jiff::SignedDuration;
 
 use super::*;
@@ -24,6 +25,10 @@ impl Catalogue for Toy {
 
     fn facts_stale(self) -> bool {
         false
+    }
+
+    fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+        (answer.status().as_u16() == 429).then_some((Limit::Minute, SignedDuration::from_mins(1)))
     }
 
     fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {

@@ -1,0 +1,157 @@
+//! Limits of the vendor, met by not calling: what is learnt from its answers, what a refusal stops, and what goes on by itself.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use chaos::world::{Run, World};
+use coportal_aws::records::connections::ReconnectMarked;
+use coportal_aws::records::sync::{Saved, SyncKey};
+use coportal_aws::records::tokens::TokenKey;
+use coportal_core::connection::ConnectionStatus;
+use coportal_core::id::InvoiceId;
+use coportal_core::ledger::Ledger;
+use coportal_core::sync::row::{SyncRow, SyncState, Waiting, WaitingFor};
+use coportal_engine::sync::SyncEnd;
+use jiff::SignedDuration;
+use simulators::skeleton::calls::Kind;
+use simulators::skeleton::faults::{Fault, FaultKind};
+use simulators::skeleton::limits::LimitsChange;
+use uuid::Uuid;
+
+/// Statuses of the calls of the API since the first `before`.
+fn statuses(world: &World, before: usize) -> Vec<Option<u16>> {
+    let calls = world.simulator.calls();
+    calls.into_iter().filter(|call| call.kind == Kind::Api).skip(before).map(|call| call.status).collect()
+}
+
+/// The simulator's limits fall to 10 a minute and 20 a day after connecting. Thirty edits, each pushed: no call is ever refused, what must
+/// wait says for what and until when, and all of it is done on a later day.
+#[tokio::test(start_paused = true)]
+async fn limits_that_fall_after_connecting_are_never_exceeded() -> Result<()> {
+    let world = World::of(Ledger::Xero, 41).await?;
+    world.link_contact().await?;
+    // What connecting called is a day ago.
+    world.clock.advance(SignedDuration::from_hours(25));
+    world.simulator.change_limits(LimitsChange { minute: Some(10), day: Some(20), ..LimitsChange::default() });
+    let before = statuses(&world, 0).len();
+    let engine = world.metered_process()?;
+    let (mut waits, mut days) = (0, 0);
+    for n in 0..30_u64 {
+        if n > 0 {
+            world.edit(|invoice| invoice.lines[0].description = format!("Brand workshop {n}")).await?;
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            if tries > 12 {
+                bail!("edit {n} does not come to rest");
+            }
+            match world.click_in(&engine).await? {
+                Run::Ended(end) => match *end {
+                    Ok(SyncEnd::Synced(_)) => break,
+                    Ok(SyncEnd::Waiting { waiting_for: reason @ (WaitingFor::Limit | WaitingFor::DayBudget), due_at, .. }) => {
+                        waits += 1;
+                        days += usize::from(reason == WaitingFor::DayBudget);
+                        let due = due_at.context("an ETA")?;
+                        assert!(due > world.clock.now());
+                        world.clock.advance(world.clock.now().duration_until(due) + SignedDuration::from_millis(1));
+                    }
+                    other => bail!("edit {n}: {other:?}"),
+                },
+                Run::Died => bail!("nothing was armed"),
+            }
+        }
+    }
+    let answered = statuses(&world, before);
+    assert!(answered.iter().all(|status| status.is_some_and(|status| status < 400)), "{answered:?}");
+    assert!(answered.len() > 40, "{}", answered.len());
+    assert!(waits > 5 && days >= 2, "{waits} waits, {days} of them for a day");
+    Ok(())
+}
+
+/// A 429 stops the organisation until its Retry-After, and nobody calls before.
+#[tokio::test(start_paused = true)]
+async fn after_a_429_nothing_goes_out_before_its_time() -> Result<()> {
+    let world = World::of(Ledger::Xero, 42).await?;
+    world.link_contact().await?;
+    let headers = BTreeMap::from([("retry-after".to_owned(), "40".to_owned()), ("x-rate-limit-problem".to_owned(), "minute".to_owned())]);
+    world.simulator.post_faults(vec![Fault { status: Some(429), headers, ..Fault::on("/Invoices", FaultKind::Status) }]);
+    let engine = world.metered_process()?;
+    let began = world.clock.now();
+    let Run::Ended(end) = world.click_in(&engine).await? else { bail!("nothing was armed") };
+    let Ok(SyncEnd::Waiting { waiting_for: WaitingFor::Limit, due_at, .. }) = *end else { bail!("{end:?}") };
+    assert_eq!(due_at, Some(began + SignedDuration::from_secs(40)));
+    let calls = statuses(&world, 0).len();
+    for _ in 0..4 {
+        world.clock.advance(SignedDuration::from_secs(9));
+        // Another process, which was told nothing.
+        let Run::Ended(end) = world.click_in(&world.metered_process()?).await? else { bail!("nothing was armed") };
+        assert!(matches!(*end, Ok(SyncEnd::Waiting { waiting_for: WaitingFor::Limit, vendor_calls: 0, .. })), "{end:?}");
+        assert_eq!(statuses(&world, 0).len(), calls);
+    }
+    world.clock.advance(SignedDuration::from_secs(90));
+    let Run::Ended(end) = world.click_in(&engine).await? else { bail!("nothing was armed") };
+    assert!(matches!(*end, Ok(SyncEnd::Synced(_))), "{end:?}");
+    Ok(())
+}
+
+/// C19: what waited for a dead grant goes on after the reconnect, all of it, once; and nothing of another organisation's number.
+#[tokio::test(start_paused = true)]
+async fn c19_after_a_reconnect_all_that_waited_goes_on() -> Result<()> {
+    let world = World::of(Ledger::Xero, 43).await?;
+    let (engine, ctx) = (world.process()?, world.ctx());
+    let connection = engine.store.connection(world.workspace, world.ledger).await?.context("connected")?.value;
+    let key = |n: u128, generation| SyncKey {
+        ws: world.workspace,
+        inv: InvoiceId::new(Uuid::from_u128(0x0190_0000_0000_7000_9000_0000_0000_0000 | n)),
+        ledger: world.ledger,
+        generation,
+    };
+    let waiting = Some(Waiting { reason: WaitingFor::Reconnect, until: None });
+    let row = SyncRow { wanted: 1, state: SyncState::Waiting, waiting, since: Some(world.clock.now()), ..SyncRow::default() };
+    let foreign = key(10_000, coportal_core::connection::Generation(77));
+    for n in 0..500 {
+        assert!(matches!(engine.store.save_row(&ctx, key(n, connection.generation), &row, 0).await?, Saved::Done { .. }));
+    }
+    assert!(matches!(engine.store.save_row(&ctx, foreign, &row, 0).await?, Saved::Done { .. }));
+    // While the grant is dead, nothing goes on.
+    let tokens = TokenKey { ws: world.workspace, ledger: world.ledger, generation: connection.generation };
+    let set = engine.store.tokens(tokens).await?.context("tokens")?.value;
+    let marked = engine.store.mark_reconnect_required(&ctx, tokens, set.token_gen, set.grant, None, "signed out").await?;
+    assert_eq!(marked, ReconnectMarked::Done);
+    assert_eq!(engine.resume_parked(&ctx, world.workspace, world.ledger).await.map_err(|p| anyhow::anyhow!("{p:?}"))?, 0);
+    world.reconnect_as_before().await?;
+    let stands = engine.store.connection(world.workspace, world.ledger).await?.context("connected")?.value;
+    assert_eq!((stands.status, stands.generation), (ConnectionStatus::Connected, connection.generation));
+    for n in 0..500 {
+        let row = engine.store.sync_row(key(n, connection.generation)).await?.value;
+        assert_eq!((row.state, row.wanted), (SyncState::Queued, 1), "{n}");
+        assert!(row.waiting.and_then(|waiting| waiting.until).is_some_and(|due| due <= world.clock.now()), "{n}");
+    }
+    assert_eq!(engine.store.sync_row(foreign).await?.value.state, SyncState::Waiting);
+    // Harmless twice; and the keeper finds nothing left.
+    assert_eq!(engine.resume_parked(&ctx, world.workspace, world.ledger).await.map_err(|p| anyhow::anyhow!("{p:?}"))?, 0);
+    let kept = engine.keep_tokens(&ctx).await.map_err(|p| anyhow::anyhow!("{p:?}"))?;
+    assert_eq!((kept.resumed, kept.refreshed, kept.failed), (0, 0, 0), "{kept:?}");
+    Ok(())
+}
+
+/// A grant that nobody uses is refreshed before it dies, once, by the keeper.
+#[tokio::test(start_paused = true)]
+async fn idle_grants_are_kept_alive() -> Result<()> {
+    for ledger in Ledger::ALL {
+        let world = World::of(ledger, 44).await?;
+        let engine = world.process()?;
+        let mut refreshed = 0;
+        for _ in 0..26 {
+            world.clock.advance(SignedDuration::from_hours(4 * 24));
+            let kept = engine.keep_tokens(&world.ctx()).await.map_err(|p| anyhow::anyhow!("{p:?}"))?;
+            assert_eq!((kept.looked, kept.dead, kept.failed), (1, 0, 0), "{ledger}: {kept:?}");
+            refreshed += kept.refreshed;
+        }
+        let stands = engine.store.connection(world.workspace, ledger).await?.context("connected")?.value;
+        assert_eq!(stands.status, ConnectionStatus::Connected, "{ledger}");
+        assert!((3..=15).contains(&refreshed), "{ledger}: {refreshed} in 104 days");
+    }
+    Ok(())
+}
