@@ -93,15 +93,19 @@ fn write<'a>(
 impl Xero {
     async fn read_facts(&self, access: Access<'_>) -> Result<Answered<Facts>, Failure> {
         let place = |name, route: &'static str| Call::read(name, route, route.to_owned(), Subject::Place);
-        // Four in flight, below the vendor's five; every answer is awaited, so that a failure leaves nothing running.
-        let (organisations, rates, accounts, currencies) = future::join4(
+        // Two in flight, so that syncs go on beside them below the vendor's five; every answer is awaited, so that a failure leaves nothing
+        // running.
+        let (organisations, rates) = future::join(
             self.caller.list::<Organisations>(access, place("read_organisation", "/Organisation")),
             self.caller.list::<TaxRates>(access, place("list_tax_rates", "/TaxRates")),
+        )
+        .await;
+        let ((reply, organisations), (rates_reply, rates)) = (organisations?, rates?);
+        let (accounts, currencies) = future::join(
             self.caller.list::<Accounts>(access, place("list_accounts", "/Accounts").with("where", r#"Status=="ACTIVE""#)),
             self.caller.list::<Currencies>(access, place("list_currencies", "/Currencies")),
         )
         .await;
-        let ((reply, organisations), (rates_reply, rates)) = (organisations?, rates?);
         let ((accounts_reply, accounts), (currencies_reply, currencies)) = (accounts?, currencies?);
         let organisation = organisations.organisations.into_iter().next().ok_or_else(|| reply.unexpected("no organisation"))?;
         if organisation.id.as_deref().is_some_and(|id| !id.eq_ignore_ascii_case(access.organisation)) {

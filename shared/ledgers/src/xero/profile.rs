@@ -62,7 +62,7 @@ pub(super) const PROFILE: Profile = Profile {
     // the beginning of the next.
     limits: Limits { per_minute: 60, burst: 20, concurrent: 5, per_day: 5000, app_per_minute: 10_000, batches_per_minute: u32::MAX },
     facts_calls: 4,
-    facts_in_flight: 4,
+    facts_in_flight: 2,
     step_in_flight: 1,
     // Vendor's recommendation, quoted by integrators ("Limits").
     batch: 50,
