@@ -26,7 +26,7 @@ const FUNCTIONS: [(&str, Mount); 5] = [
 type Listen = fn(&Boot) -> Result<Handler, coportal_lambda::boot::Error>;
 
 /// The functions of this build that run without a request. The pumps refuse a list that is not exactly the template's.
-const LISTENING: [(&str, Listen); 3] = [
+const LISTENING: [(&str, Listen); 4] = [
     (auto_sync_fanout::NAME, |boot| {
         let state = auto_sync_fanout::State::of(boot)?;
         Ok(Handler::of(move |event| auto_sync_fanout::handle(state.clone(), event)))
@@ -38,6 +38,10 @@ const LISTENING: [(&str, Listen); 3] = [
     (sweep::NAME, |boot| {
         let state = sweep::State::of(boot)?;
         Ok(Handler::of(move |event| sweep::handle(state.clone(), event)))
+    }),
+    (token_keeper::NAME, |boot| {
+        let state = token_keeper::State::of(boot)?;
+        Ok(Handler::of(move |event| token_keeper::handle(state.clone(), event)))
     }),
 ];
 

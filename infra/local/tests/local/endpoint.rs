@@ -83,7 +83,7 @@ async fn a_request_without_a_whole_signature_is_refused_by_every_service() {
         let refused = cloud.handle(request).await;
         assert_eq!(support::body(&refused)["__type"], "IncompleteSignatureException");
     }
-    for target in ["AmazonSQS.SendMessage", "TrentService", "nonsense"] {
+    for target in ["Kinesis_20131202.PutRecord", "TrentService", "nonsense"] {
         assert_eq!(cloud.handle(support::call(target, &json!({}))).await.status(), 501, "{target}");
     }
 }

@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn due(&self, shard: u8, now: Timestamp, after: Option<&str>) -> Result<Page<Due>, StoreError> {
+    pub async fn due_entries(&self, shard: u8, now: Timestamp, after: Option<&str>) -> Result<Page<Due>, StoreError> {
         // After every entry of this very millisecond.
         let up_to = format!("{}~", keys::instant(now));
         let range = Range { after, up_to: Some(&up_to), limit: Some(PAGE), ..Range::default() };

@@ -163,7 +163,7 @@ impl AutoSync {
         let mut more = false;
         let mut after: Option<String> = None;
         for _ in 0..PAGES {
-            let page = self.store.due(shard, now, after.as_deref()).await?;
+            let page = self.store.due_entries(shard, now, after.as_deref()).await?;
             for due in page.items {
                 match groups.entry(Group::of(due.work)) {
                     Entry::Occupied(full) if full.get().len() >= PER_GROUP => more = true,

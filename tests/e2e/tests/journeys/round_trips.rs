@@ -1,5 +1,7 @@
 //! What a warm sync costs at AWS: the first push of an invoice whose client is linked, with facts, access token and data key fresh.
 
+use std::time::Duration;
+
 use crate::support::{connected, lines};
 use coportal_core::ledger::Ledger;
 
@@ -11,6 +13,8 @@ async fn a_warm_sync_makes_at_most_four_round_trips_to_the_table_and_none_to_kms
     let warm = studio.send_invoice(&client, &lines()).await.unwrap();
     studio.at(Ledger::Xero).synced(&cold).await.unwrap();
 
+    // The fan-out of what was sent is not the click's.
+    assert!(local.idle(Duration::from_secs(20)).await, "the stream is drained");
     local.cloud.cloud.forget_calls();
     let answer = studio.at(Ledger::Xero).synced(&warm).await.unwrap();
     assert_eq!(answer["changed"], "created");

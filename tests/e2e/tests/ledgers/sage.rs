@@ -1,5 +1,7 @@
 //! Sage: a person with several businesses, tokens that last five minutes, and whom its API does not serve.
 
+use std::time::Duration;
+
 use coportal_core::ledger::Ledger;
 use coportal_local::caller::Caller;
 use coportal_local::studio::{Studio, text};
@@ -225,7 +227,8 @@ async fn r21_a_lost_refresh_ends_in_reconnect_and_the_invoices_wait_for_it() {
     let view = card(&studio, LEDGER).await;
     assert_eq!(view["connection"]["health"]["level"], "stopped");
     assert!(text(&view, "/connection/health/fix").contains("Reconnect"), "{view}");
-    // Nothing more is asked of a vendor that has signed us out.
+    // Nothing more is asked of a vendor that has signed us out, once what was under way has ended.
+    assert!(local.idle(Duration::from_secs(20)).await);
     let calls = vendor_calls(&studio, LEDGER).await.len();
     for invoice in &waiting {
         let reply = studio.at(LEDGER).sync(invoice).await.unwrap();

@@ -48,7 +48,7 @@ async fn all(store: &Store, now: Timestamp) -> Vec<Due> {
     for shard in 0..keys::SHARDS {
         let mut after: Option<String> = None;
         loop {
-            let page = store.due(shard, now, after.as_deref()).await.unwrap();
+            let page = store.due_entries(shard, now, after.as_deref()).await.unwrap();
             found.extend(page.items);
             let Some(next) = page.next else { break };
             after = Some(next);
