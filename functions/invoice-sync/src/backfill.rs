@@ -51,6 +51,7 @@ fn begun(ledger: Ledger, id: BackfillId) -> Answer<Reply> {
 }
 
 /// Begins a backfill, or says what it would take.
+#[expect(clippy::too_many_arguments, reason = "an extractor each")]
 pub(crate) async fn begin(
     State(state): State<AppState>,
     Invocation(ctx): Invocation,
@@ -97,6 +98,7 @@ pub(crate) async fn cancel(
 }
 
 /// Approves all drafts, or says which that would be (C7).
+#[expect(clippy::too_many_arguments, reason = "an extractor each")]
 pub(crate) async fn approve_drafts(
     State(state): State<AppState>,
     Invocation(ctx): Invocation,

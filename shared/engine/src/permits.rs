@@ -250,7 +250,7 @@ impl Permits {
     }
 
     /// The app's permits: of the tranche in hand, or of one that is taken along.
-    #[expect(clippy::type_complexity, reason = "the bucket to write and what is left of its tranche, if one is taken")]
+    /// Answers the bucket to write, and what is left of its tranche, if one is taken.
     fn app_permits(
         &self,
         mut app: Versioned<AppBucket>,

@@ -31,10 +31,9 @@ mod against_the_simulators {
     impl Transport for InProcess {
         fn send<'a>(&'a self, request: Request<Bytes>, _: Duration) -> BoxFuture<'a, Result<Response<Bytes>, TransportError>> {
             Box::pin(async move {
-                match self.0.handle(request).await {
-                    Answer::Response(response) => Ok(response),
-                    other => panic!("no fault was posted: {other:?}"),
-                }
+                let answer = self.0.handle(request).await;
+                let Answer::Response(response) = answer else { panic!("no fault was posted: {answer:?}") };
+                Ok(response)
             })
         }
     }

@@ -78,11 +78,10 @@ pub(super) fn failed_items(answer: &Value) -> Option<Vec<&str>> {
         Value::Object(members) => members.get("batchItemFailures").unwrap_or(&Value::Null),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => return None,
     };
-    let listed = match listed {
-        Value::Null => return Some(Vec::new()),
-        other => other.as_array()?,
-    };
-    listed.iter().map(|item| item.get("itemIdentifier")?.as_str().filter(|id| !id.is_empty())).collect()
+    if listed.is_null() {
+        return Some(Vec::new());
+    }
+    listed.as_array()?.iter().map(|item| item.get("itemIdentifier")?.as_str().filter(|id| !id.is_empty())).collect()
 }
 
 #[cfg(test)]

@@ -45,11 +45,8 @@ fn handlers(local: &LocalCloud, seen: &Seen, mut others: HashMap<&'static str, H
     let mut all = HashMap::new();
     for id in ids {
         let binary = template.functions[id].binary.clone();
-        if !all.contains_key(&binary) {
-            let name: &'static str = binary.clone().leak();
-            let handler = others.remove(name).unwrap_or_else(|| noting(name, seen, well));
-            all.insert(binary, handler);
-        }
+        let name: &'static str = binary.clone().leak();
+        all.entry(binary).or_insert_with(|| others.remove(name).unwrap_or_else(|| noting(name, seen, well)));
     }
     all
 }

@@ -429,9 +429,8 @@ fn arrange(
     let ascending = |places: Vec<usize>| places.is_sorted();
     let ours_moved = !ascending(merged.iter().filter_map(|line| place_sent(&line.write.line_id)).collect());
     let theirs_moved = !ascending(sent.lines.iter().filter_map(|line| place_there(&line.line_id)).collect());
-    if ours_moved && !theirs_moved {
-        notes.change("order of lines".to_owned(), String::new(), String::new());
-    } else if theirs_moved && notes.keep == Keep::OursThroughout {
+    let ours_counts = (ours_moved && !theirs_moved) || (theirs_moved && notes.keep == Keep::OursThroughout);
+    if ours_counts {
         notes.change("order of lines".to_owned(), String::new(), String::new());
     } else if theirs_moved && !ours_moved {
         let mut last = 0;

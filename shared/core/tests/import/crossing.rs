@@ -87,7 +87,7 @@ struct Import {
 impl Import {
     fn own(&self, row: &Row) -> ClientId {
         // As the engine does: drawn from the preview and the contact.
-        let tail = u128::from_str_radix(row.listed.external_id.trim_start_matches('x'), 10).unwrap();
+        let tail: u128 = row.listed.external_id.trim_start_matches('x').parse().unwrap();
         ClientId::new(Uuid::from_u128((self.n << 64) | tail))
     }
 

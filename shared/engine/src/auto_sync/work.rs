@@ -19,6 +19,9 @@ pub fn rows_of(message: &SyncMessage) -> impl Iterator<Item = SyncKey> {
     invoices.iter().map(|inv| SyncKey { ws: *ws, inv: *inv, ledger: *ledger, generation: *generation })
 }
 
+/// What each invoice of a message came to.
+type Ends = Vec<(InvoiceId, Outcome<SyncEnd>)>;
+
 impl Engine {
     /// Brings the invoices of a message up to date, or leaves each row where its next step is known: stopped when the connection is gone
     /// or has another organisation, waiting when the plan does not include the ledger (R146), counted when the mistake was ours. Answers
@@ -26,12 +29,12 @@ impl Engine {
     ///
     /// # Errors
     /// When the table does not answer, or there was no time for all: the message is then to be given back.
-    pub fn work<'a>(&'a self, ctx: &'a Ctx, message: &'a SyncMessage) -> BoxFuture<'a, Outcome<Vec<(InvoiceId, Outcome<SyncEnd>)>>> {
+    pub fn work<'a>(&'a self, ctx: &'a Ctx, message: &'a SyncMessage) -> BoxFuture<'a, Outcome<Ends>> {
         // On the heap, and made here: what all steps of a sync need is too much for a caller's stack in an unoptimised build.
         Box::pin(self.work_on(ctx, message))
     }
 
-    async fn work_on(&self, ctx: &Ctx, message: &SyncMessage) -> Outcome<Vec<(InvoiceId, Outcome<SyncEnd>)>> {
+    async fn work_on(&self, ctx: &Ctx, message: &SyncMessage) -> Outcome<Ends> {
         let SyncMessage { ws, ledger, generation, invoices } = message;
         let Some(first) = invoices.first() else { return Ok(Vec::new()) };
         let began = ctx.now();

@@ -147,6 +147,7 @@ impl Together<'_, '_> {
     }
 
     /// Keeps a step that may travel with others; gives back one that may not.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what no batch takes is performed alone, whatever step it is")]
     fn gather(&mut self, place: usize, step: Step, gathered: &mut Gathered) -> Option<Step> {
         let row = self.rows.get_mut(place)?;
         let batches = &row.run.api.batches;
@@ -188,9 +189,10 @@ impl Together<'_, '_> {
             return;
         }
         let is_facts = matches!(step, Step::ReadFacts);
-        let next = match step {
-            Step::Busy { until, .. } => Ok(Next::End(SyncEnd::InProgress { until })),
-            step => Box::pin(row.run.perform(step)).await,
+        let next = if let Step::Busy { until, .. } = step {
+            Ok(Next::End(SyncEnd::InProgress { until }))
+        } else {
+            Box::pin(row.run.perform(step)).await
         };
         row.take(next);
         if is_facts && row.run.found.facts_read {

@@ -163,12 +163,12 @@ impl<'e> Run<'e> {
 impl Run<'_> {
     /// Runs to an end.
     pub(super) async fn sync(&mut self) -> Outcome<SyncEnd> {
-        let end = Box::pin(self.to_its_end()).await;
+        let end = Box::pin(self.run_to_its_end()).await;
         Box::pin(self.permits.close()).await;
         end
     }
 
-    async fn to_its_end(&mut self) -> Outcome<SyncEnd> {
+    async fn run_to_its_end(&mut self) -> Outcome<SyncEnd> {
         // A ledger that takes one line a call needs a step each; so does each payment, with a look of its own where an answer is lost.
         let each = |count: usize, steps: u32| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(steps);
         let lines = each(self.invoice.lines.len(), 1);

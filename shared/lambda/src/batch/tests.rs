@@ -161,7 +161,7 @@ async fn ten_records_and_each_is_its_own_business() {
     let answer = stand.take(records, &work).await;
     assert_eq!(answer, r#"{"batchItemFailures":[{"itemIdentifier":"poison"},{"itemIdentifier":"newer"}]}"#);
     let mut done = work.done();
-    done.sort_by_key(|message| first(message));
+    done.sort_by_key(first);
     assert_eq!(done, good, "each once");
     assert_eq!(work.counted().into_iter().map(|(message, _)| message).collect::<Vec<_>>(), [sync(1, Ledger::Sage, 4)]);
     let lines = stand.lines();

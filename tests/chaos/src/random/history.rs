@@ -143,7 +143,7 @@ impl History {
     /// The history of a seed.
     #[must_use]
     pub fn drawn(seed: u64, plant: Option<Plant>) -> Self {
-        let mut dice = Dice::new(seed ^ 0x5EED_0F_C4A0_5000);
+        let mut dice = Dice::new(seed ^ 0x5E_ED0F_C4A0_5000);
         let first = dice.place(Ledger::ALL.len());
         let second = (first + 1 + dice.place(Ledger::ALL.len() - 1)) % Ledger::ALL.len();
         let third = dice.place(Ledger::ALL.len());

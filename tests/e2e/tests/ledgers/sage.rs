@@ -186,7 +186,7 @@ async fn settled_within_the_token(studio: &Studio, invoice: &Value) {
         let reply = studio.at(LEDGER).sync(invoice).await.unwrap();
         match reply.status.as_u16() {
             200 => return,
-            202 | 409 => tokio::time::sleep(std::time::Duration::from_millis(250)).await,
+            202 | 409 => tokio::time::sleep(Duration::from_millis(250)).await,
             status => panic!("{status}: {}", reply.text()),
         }
     }

@@ -154,7 +154,7 @@ impl Organisation {
         let state = simulator.seed(&seed).unwrap_or_else(|refused| panic!("{ledger}: {refused:?}"));
         let id = |currency: &&str| {
             let wanted = format!("Client in {currency}");
-            let found = state.contacts.iter().filter(|contact| contact.name == wanted).next_back().unwrap();
+            let found = state.contacts.iter().rfind(|contact| contact.name == wanted).unwrap();
             ((*currency).to_owned(), found.id.clone())
         };
         let contacts = currencies.iter().map(id).collect();

@@ -152,8 +152,11 @@ fn send(sqs: &Sqs, body: &Bytes) -> Result<Value, Failure> {
     Outgoing::read(&members)?.store(sqs, &queue)
 }
 
-/// The entries of a batch, with their ids.
-fn entries(members: &Map<String, Value>, known: &[&str]) -> Result<Vec<(String, Map<String, Value>)>, Failure> {
+/// An entry of a batch, with its id.
+type Entry = (String, Map<String, Value>);
+
+/// The entries of a batch.
+fn entries(members: &Map<String, Value>, known: &[&str]) -> Result<Vec<Entry>, Failure> {
     let malformed = || Failure::client("SerializationException", "Entries must be a list of objects");
     let listed = members.get("Entries").and_then(Value::as_array).ok_or_else(malformed)?;
     if listed.is_empty() {

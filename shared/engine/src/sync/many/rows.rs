@@ -42,6 +42,7 @@ impl<'e> Row<'e> {
     }
 
     /// What it would do next. The rows of a lost batch wait for the one look-up that can settle all of them.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only the two look-ups of a lost batch wait for one another")]
     pub(super) fn next(&self) -> Step {
         let step = next_step(self.run.view());
         let (now, rules) = (self.run.ctx.now(), &self.run.api.rules);
@@ -57,6 +58,7 @@ impl<'e> Row<'e> {
     }
 
     /// Whether its client has a contact and nothing is open about it, or what comes next has nothing to do with one.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`is_of_the_contact` knows every step")]
     pub(super) fn is_beyond_its_contact(&self, step: &Step) -> bool {
         match step {
             // Reading facts comes before every decision; a question is asked, whatever it is about.

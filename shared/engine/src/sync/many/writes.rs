@@ -299,6 +299,7 @@ impl Kind {
 
 impl Row<'_> {
     /// The gathered write as an intent, not claimed yet.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these two are gathered for a batch")]
     fn intent(&mut self) -> Option<Outcome<Intent>> {
         match self.step.take()? {
             Step::WriteDocument(plan) => Some(Ok(self.run.document_intent(*plan))),

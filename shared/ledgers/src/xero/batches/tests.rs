@@ -55,10 +55,14 @@ async fn create(transport: &Arc<Scripted>, numbers: &[&str]) -> BatchAnswer<Remo
 fn shown(answer: BatchAnswer<RemoteDocument>) -> Vec<String> {
     let row = |row: Result<Answered<RemoteDocument>, Failure>| match row {
         Ok(answered) => answered.value.external_id.chars().last().unwrap().to_string(),
-        Err(failure) => match failure.disposition {
+        Err(failure) => match &failure.disposition {
             Disposition::LookFirst => "look".to_owned(),
             Disposition::Hold { question } => question.code().to_owned(),
-            other => format!("{other:?}"),
+            other @ (Disposition::Retry { .. }
+            | Disposition::Reauthorize
+            | Disposition::Reject { .. }
+            | Disposition::Stale
+            | Disposition::Defect) => format!("{other:?}"),
         },
     };
     answer.unwrap().into_iter().map(row).collect()
