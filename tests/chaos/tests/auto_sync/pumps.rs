@@ -38,7 +38,9 @@ impl Random for Counting {
         for chunk in bytes.chunks_mut(8) {
             *count = count.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let drawn = (*count ^ (*count >> 29)).to_be_bytes();
-            chunk.copy_from_slice(&drawn[..chunk.len()]);
+            for (to, from) in chunk.iter_mut().zip(drawn) {
+                *to = from;
+            }
         }
     }
 }
