@@ -11,7 +11,7 @@
 //!   head is either the same each time, or is found done (a sync of an invoice that is synced makes no call);
 //! - a step that fails for a reason of ours is tried again after 5 seconds to 6 hours, and then the job is given up, with the reason.
 //!
-//! A new kind of job is a variant of [`JobId`], a type that implements [`Steps`], and a line in [`Engine::run_job`].
+//! A new kind of job is a variant of [`JobId`], a type that implements `Steps`, and a line in [`Engine::run_job`].
 
 mod backfill;
 mod drift;

@@ -114,6 +114,19 @@ struct Gathered {
 
 impl Together<'_, '_> {
     async fn run(&mut self) {
+        // Where nothing travels with others, each goes to its end before the next one wants a slot at the ledger.
+        for place in 0..self.rows.len() {
+            while let Some(row) = self.rows.get(place).filter(|row| row.goes_alone() && row.end.is_none() && !row.reached) {
+                let step = row.next();
+                if self.goal == Goal::Contacts && row.is_beyond_its_contact(&step) {
+                    break;
+                }
+                self.alone(place, step).await;
+            }
+            if let Some(row) = self.rows.get(place).filter(|row| row.goes_alone()) {
+                Box::pin(row.run.permits.close()).await;
+            }
+        }
         loop {
             let mut gathered = Gathered::default();
             let mut leaders: Vec<(ContactKey, usize)> = Vec::new();

@@ -293,6 +293,8 @@ impl Run<'_> {
             if let Err(no) = Box::pin(self.permits.reserve(calls, slots)).await? {
                 return Ok(Err(ReadStop::Failed(coportal_ledgers::withheld(no))));
             }
+            // The permits may have taken their time (I14).
+            self.check_standing().await?;
             let Err(failure) = self.fetch_once(&step).await? else { return Ok(Ok(())) };
             if failure.disposition != Disposition::Reauthorize || self.reauthorized {
                 return Ok(Err(ReadStop::Failed(failure)));

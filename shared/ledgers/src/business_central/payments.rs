@@ -83,7 +83,13 @@ impl BusinessCentral {
     async fn document_of(&self, access: Access<'_>, external_id: &str) -> Result<Answered<Option<(String, Option<Decimal>)>>, Failure> {
         use crate::Documents as _;
         let read = self.read_document(access, external_id).await?;
-        Ok(read.map(|there| there.map(|there| (there.contact, there.balance))))
+        Ok(read.map(|there| {
+            there.map(|there| {
+                // What was cancelled owes nothing.
+                let owes = if there.status.is_gone() { there.balance.or(Some(Decimal::ZERO)) } else { there.balance };
+                (there.contact, owes)
+            })
+        }))
     }
 
     async fn put_payment(&self, access: Access<'_>, body: &[u8]) -> Result<Answered<RemotePayment>, Failure> {

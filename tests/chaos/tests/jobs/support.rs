@@ -85,7 +85,7 @@ pub(crate) async fn view(world: &World, id: BackfillId) -> BackfillView {
 
 /// Every invoice has exactly one document, and every client exactly one contact (I1, I2).
 pub(crate) fn one_of_each(world: &World, invoices: usize, clients: usize) {
-    let mut references: Vec<String> = world.live().into_iter().map(|document| document.number.unwrap()).collect();
+    let mut references: Vec<String> = world.live().into_iter().map(|document| document.number.or(document.reference).unwrap()).collect();
     references.sort();
     let found = references.len();
     references.dedup();

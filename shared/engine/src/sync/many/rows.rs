@@ -67,6 +67,12 @@ impl<'e> Row<'e> {
         }
     }
 
+    /// Whether its ledger takes nothing together with others.
+    pub(super) fn goes_alone(&self) -> bool {
+        let batches = &self.run.api.batches;
+        batches.creates.is_none() && batches.updates.is_none() && batches.reads.is_none()
+    }
+
     /// Whether it was not begun, and there is no time left to begin it.
     pub(super) fn has_no_time_to_begin(&self) -> bool {
         self.steps == 0 && !self.run.ctx.has_time_for(self.run.api.rules.call_timeout + AROUND_A_CALL)
