@@ -6,6 +6,7 @@
 pub mod access;
 pub mod auto_sync;
 pub mod connect;
+pub mod import;
 pub mod jobs;
 pub mod keep;
 pub mod permits;

@@ -162,9 +162,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathIds
 fn subject(path: &str) -> &'static str {
     let mut parts = path.split('/').skip_while(|part| *part != "v1").skip(1);
     match parts.next() {
+        Some("clients") if path.contains("/contacts/") => "contact person",
         Some("clients") => "client",
         Some("invoices") => "invoice",
         Some("workspaces") => "workspace",
+        Some("integrations") if path.contains("/import/previews/") => "import preview",
         _ => "record",
     }
 }

@@ -146,6 +146,7 @@ async fn every_route_is_mounted_and_asks_who_is_there() {
         let (method, path) = key.split_once(' ').unwrap();
         let id = match path.split('/').nth(2) {
             Some("clients") => "cl_0123456789ab7cde8f00112233445566",
+            Some("integrations") => "prv_0123456789ab7cde8f00112233445566",
             Some("workspaces") => "ws_0123456789ab7cde8f00112233445566",
             _ => "inv_0123456789ab7cde8f00112233445566",
         };

@@ -6,6 +6,7 @@ use http::Method;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::contacts;
 use super::report::{LedgerReport, Organisation, Report, SyncReport, Totals};
 use super::story::{Story, grouped};
 use crate::run::LocalRun;
@@ -82,7 +83,23 @@ impl Demo {
         self.judge();
 
         self.pay(desk, &invoice, story).await?;
-        self.void(desk, &client, story).await
+        self.void(desk, &client, story).await?;
+        self.import(desk, story).await
+    }
+
+    /// The ledger's contacts, previewed and imported (R24-R29).
+    async fn import(&mut self, desk: Desk<'_>, story: &mut Story) -> anyhow::Result<()> {
+        story.step("Import contacts: a preview first, then what is ticked");
+        self.report.import = contacts::import(desk, story).await.context("the import")?;
+        let told = &self.report.import;
+        let promises = [
+            ((told.new, told.duplicate_email, told.linked) == (1, 1, 1), "the preview shows each of the three statuses once"),
+            (told.vendor_calls == 1, "a list of one page costs one call"),
+            (told.created == 1 && told.clients == 3, "exactly the new contact becomes a client"),
+            (told.created_again == 1 && told.clients_again == 3, "the same import again makes nothing more"),
+        ];
+        self.keep(&promises);
+        Ok(())
     }
 
     async fn connect(&mut self, local: &LocalRun, desk: Desk<'_>, story: &mut Story) -> anyhow::Result<()> {

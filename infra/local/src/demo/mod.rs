@@ -1,9 +1,10 @@
-//! The main job, told step by step in each ledger: a studio connects it, pushes an invoice, clicks again, edits it, is paid, and voids
-//! another one.
+//! The main job, told step by step in each ledger: a studio connects it, pushes an invoice, clicks again, edits it, is paid, voids
+//! another one, and imports contacts.
 //!
 //! It runs over real HTTP against a local cloud of its own, on free ports, and checks what it tells: a story that is not so ends with
 //! another exit code.
 
+mod contacts;
 mod journey;
 mod report;
 mod story;
@@ -14,7 +15,7 @@ use anyhow::Context as _;
 
 use crate::run::{KeptLines, LocalRun, RunOptions, is_info};
 
-pub use report::{LedgerReport, Report, SyncReport, Totals};
+pub use report::{ImportReport, LedgerReport, Report, SyncReport, Totals};
 
 /// Runs the demo; answers whether everything was as promised.
 ///

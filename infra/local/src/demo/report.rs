@@ -38,6 +38,8 @@ pub struct LedgerReport {
     pub documents: usize,
     /// Contacts in it.
     pub contacts: usize,
+    /// The import of contacts.
+    pub import: ImportReport,
     /// Totals in CoPortal at the end.
     pub coportal: Totals,
     /// Totals in the ledger at the end.
@@ -72,6 +74,27 @@ pub struct SyncReport {
     pub vendor_calls: u64,
     /// Vendor calls, as the ledger saw them: method and path.
     pub seen: Vec<String>,
+}
+
+/// A preview of the ledger's contacts, and the import of what was ticked in it.
+#[derive(Debug, Default, Serialize)]
+pub struct ImportReport {
+    /// Contacts that no client has the address of.
+    pub new: u64,
+    /// Contacts with the address of a client.
+    pub duplicate_email: u64,
+    /// Contacts that a client is linked to.
+    pub linked: u64,
+    /// Vendor calls of the preview.
+    pub vendor_calls: u64,
+    /// Clients made, as the answer counts them.
+    pub created: u64,
+    /// The same, of the same request once more.
+    pub created_again: u64,
+    /// Clients afterwards.
+    pub clients: usize,
+    /// Clients after the same request once more.
+    pub clients_again: usize,
 }
 
 /// Totals of one document.

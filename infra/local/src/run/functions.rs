@@ -15,8 +15,11 @@ use crate::pumps::Handler;
 type Mount = fn(&Boot) -> Result<Router, BootError>;
 
 /// The functions of this build by their one name. The gateway refuses a list that is not exactly the template's.
-const FUNCTIONS: [(&str, Mount); 5] = [
+const FUNCTIONS: [(&str, Mount); 6] = [
     ("oauth-callback", |boot| boot.engine().map(|(shell, engine)| oauth_callback::router(oauth_callback::AppState { shell, engine }))),
+    ("import-preview", |boot| {
+        boot.sending_engine().map(|(shell, engine)| import_preview::router(import_preview::AppState { shell, engine }))
+    }),
     ("clients", |boot| Ok(clients::router(boot.records_only()?))),
     ("invoices", |boot| Ok(invoices::router(boot.records_only()?))),
     ("invoice-sync", |boot| boot.sending_engine().map(|(shell, engine)| invoice_sync::router(invoice_sync::AppState { shell, engine }))),

@@ -32,7 +32,7 @@ fn the_table_has_the_keys_indexes_and_protections_of_the_records_page() {
 fn each_function_ends_before_the_gateway_cuts_and_keeps_its_logs_for_a_stated_time() {
     let template = deployed();
     let binaries: Vec<&str> = template.functions.values().map(|function| function.binary.as_str()).collect();
-    assert!(binaries.len() >= 8, "{binaries:?}");
+    assert!(binaries.len() >= 9, "{binaries:?}");
     for (id, function) in &template.functions {
         let routed = template.routes.iter().any(|route| &route.function == id);
         let heard = template.queue_sources.iter().any(|source| &source.function == id)

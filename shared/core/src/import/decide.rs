@@ -30,7 +30,7 @@ pub enum Changed {
     Restored,
     /// The contact was merged into another one.
     Merged,
-    /// The contact was deleted there.
+    /// The contact is no longer there: deleted, or merged where the ledger does not tell.
     Deleted,
     /// A client has its address by now.
     Duplicate,
@@ -47,7 +47,7 @@ impl Changed {
             Self::Archived => "The contact was archived in the ledger after the preview.",
             Self::Restored => "The contact was taken out of the archive of the ledger after the preview.",
             Self::Merged => "The contact was merged into another one after the preview.",
-            Self::Deleted => "The contact was deleted in the ledger after the preview.",
+            Self::Deleted => "The contact is no longer in the ledger: it was deleted after the preview, or merged into another one.",
             Self::Duplicate => "A client has got this e-mail address after the preview.",
             Self::LinkedElsewhere => "The contact was linked to another client after the preview.",
         }

@@ -81,7 +81,7 @@ impl Engine {
     ///
     /// # Errors
     /// 403 `plan_required`; 409 otherwise.
-    pub(super) async fn usable_connection(&self, workspace: &Workspace, ledger: Ledger) -> Outcome<(Versioned<Connection>, Organisation)> {
+    pub(crate) async fn usable_connection(&self, workspace: &Workspace, ledger: Ledger) -> Outcome<(Versioned<Connection>, Organisation)> {
         crate::sync::check_plan(workspace, ledger)?;
         let connection = self.known_connection(workspace.id, ledger).await?;
         let organisation = match connection.value.status {

@@ -35,6 +35,7 @@ pub use backfill::{BackfillPlan, BackfillRequest, BackfillView, DraftsForecast};
 pub use drift::{DriftPage, DriftState};
 
 use crate::Engine;
+use crate::import::Preview;
 
 /// How much longer than its deadline a step keeps others away: for what it writes when the deadline is over.
 const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(20);
@@ -123,7 +124,7 @@ impl Engine {
             // On the heap, as each step is: the union of all steps' states is too much for a caller's stack in an unoptimised build.
             JobId::Backfill(_) => Box::pin(self.advance::<Backfill>(ctx, ws, job)).await,
             JobId::Drift { .. } => Box::pin(self.advance::<drift::DriftCheck>(ctx, ws, job)).await,
-            JobId::Preview(_) => Err(Problem::internal_error("this build has no jobs of this kind")),
+            JobId::Preview(_) => Box::pin(self.advance::<Preview>(ctx, ws, job)).await,
         }
     }
 

@@ -17,6 +17,7 @@ struct Ids {
     workspace: String,
     client: String,
     contact: String,
+    preview: String,
     invoice: Value,
     hold: String,
     user: String,
@@ -30,6 +31,7 @@ impl Ids {
             workspace: format!("ws_{NOBODYS}"),
             client: format!("cl_{NOBODYS}"),
             contact: format!("ct_{NOBODYS}"),
+            preview: format!("prv_{NOBODYS}"),
             invoice,
             hold: format!("hld_{NOBODYS}"),
             user: format!("owner@ws_{NOBODYS}"),
@@ -42,6 +44,7 @@ impl Ids {
             "clients" => &self.client,
             "invoices" => text(&self.invoice, "/id"),
             "workspaces" => &self.workspace,
+            "integrations" if route.path.contains("/import/") => &self.preview,
             _ => "",
         };
         let path =
@@ -64,6 +67,7 @@ impl Ids {
             "POST /v1/invoices/{id}/pay" => json!({"payment_id": "p1", "amount": "1.00", "date": "2026-03-02"}),
             "POST /v1/invoices/{id}/sync/{ledger}/resolve" => json!({"hold_id": self.hold, "choice": "leave"}),
             "POST /v1/invoices/{id}/sync/{ledger}/link" => json!({"external_id": "5ab3b5d4-9a4b-4d6e-9d4e-0a5f0f3f8a11"}),
+            "POST /v1/integrations/{ledger}/import" => json!({"preview_id": self.preview, "all_new": true}),
             "PUT /v1/workspaces/{id}" => json!({"name": "Taken over", "plan": "solo", "currency": "GBP", "country": "GB"}),
             "PUT /v1/workspaces/{id}/members/{user}" => json!({"role": "owner"}),
             _ => return None,
@@ -73,7 +77,7 @@ impl Ids {
 
 /// Whether a route's answer depends on somebody's ids at all.
 fn names_a_record(route: &Route) -> bool {
-    route.path.contains("{id}") || route.key == "POST /v1/invoices"
+    route.path.contains("{id}") || route.key == "POST /v1/invoices" || route.key == "POST /v1/integrations/{ledger}/import"
 }
 
 async fn ask(studio: &Studio, route: &Route, ids: &Ids) -> Reply {
@@ -108,8 +112,11 @@ async fn furnished(local: &LocalRun, name: &str) -> (Studio, Ids) {
     let person = studio.owner.post(&format!("/v1/clients/{client}/contacts"), &person).await.unwrap();
     let contact = text(&person.json(), "/id").to_owned();
     assert!(contact.starts_with("ct_"), "{}", person.text());
+    let preview = studio.owner.post("/v1/integrations/xero/import/preview", &json!({})).await.unwrap();
+    let preview = text(&preview.json(), "/id").to_owned();
+    assert!(preview.starts_with("prv_"), "the preview has no id");
     let user = format!("owner@{}", studio.workspace_id);
-    (studio.clone(), Ids { workspace: studio.workspace_id, client, contact, invoice, hold, user })
+    (studio.clone(), Ids { workspace: studio.workspace_id, client, contact, preview, invoice, hold, user })
 }
 
 /// Everything that a workspace sees of itself.
@@ -144,13 +151,14 @@ async fn every_route_with_the_other_workspaces_ids_answers_as_for_a_missing_id()
         assert_ne!(foreign.json()["detail"], "There is nothing at this address.", "{}: no function answers it", route.key);
         compared_routes += 1;
     }
-    assert!(compared_routes >= 23, "only {compared_routes} routes were compared");
+    assert!(compared_routes >= 25, "only {compared_routes} routes were compared");
 
     // Routes without ids show nothing of the other workspace.
     let secret_of_theirs = [
         their_ids.workspace.clone(),
         their_ids.client.clone(),
         their_ids.contact.clone(),
+        their_ids.preview.clone(),
         text(&their_ids.invoice, "/id").to_owned(),
         their_ids.hold.clone(),
         "Theirs".to_owned(),

@@ -1,0 +1,66 @@
+//! Long lists: a vendor call for each page of the vendor's largest size, and bounded memory.
+
+use chaos::world::World;
+use coportal_core::ledger::Ledger;
+use coportal_engine::import::PreviewState;
+
+use crate::scene::{all_new, calls, clients, imported, plant, previewed, rows};
+
+/// The most memory that this process has had, in kB (Linux).
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse().ok())
+}
+
+/// Pages of the vendors' largest size (docs/vendors): 1,000 in Xero and QuickBooks, 200 in Sage, 5,000 in Business Central, whose 20,000 would
+/// not fit into an answer.
+#[tokio::test(start_paused = true)]
+async fn r24_a_preview_costs_a_vendor_call_for_each_page_of_the_list() {
+    for (ledger, contacts, pages, said) in [
+        (Ledger::Xero, 2_100, 3, "pageSize=1000"),
+        (Ledger::Quickbooks, 2_100, 3, "maxresults%201000"),
+        (Ledger::Sage, 450, 3, "items_per_page=200"),
+        (Ledger::BusinessCentral, 450, 1, "customers"),
+    ] {
+        let world = World::of(ledger, 11).await.unwrap();
+        plant(&world, 0, contacts);
+        let engine = world.process().unwrap();
+        let before = calls(&world).len();
+        let preview = previewed(&world, &engine).await;
+        let made = calls(&world).split_off(before);
+        assert_eq!(made.len(), pages, "{ledger}: {made:?}");
+        assert!(made.iter().all(|call| call.replace('+', "%20").contains(said)), "{ledger}: {made:?}");
+        assert_eq!((usize::try_from(preview.vendor_calls).unwrap(), usize::try_from(preview.read).unwrap()), (pages, contacts), "{ledger}");
+        assert_eq!(preview.counts.unwrap().total(), preview.read, "{ledger}");
+        assert_eq!(rows(&world, &engine, preview.id).await.len(), contacts, "{ledger}: every contact is one row");
+    }
+}
+
+/// Ten thousand contacts: the process's peak, with the simulated ledger and the table inside it, is the bound that a function has.
+#[tokio::test(start_paused = true)]
+async fn r24_ten_thousand_contacts_stay_within_a_functions_memory() {
+    let world = World::of(Ledger::Xero, 12).await.unwrap();
+    plant(&world, 0, 10_000);
+    let engine = world.process().unwrap();
+    let before = peak();
+    let preview = previewed(&world, &engine).await;
+    assert_eq!((preview.state, preview.read, preview.vendor_calls), (PreviewState::Ready, 10_000, 10));
+    let after = peak();
+    println!("10,000 contacts: peak {after:?} kB, before the preview {before:?} kB (table and simulated ledger included)");
+    if let (Some(before), Some(after)) = (before, after) {
+        assert!(after - before < 128 * 1024, "the preview alone took {} kB more", after - before);
+    }
+}
+
+/// A commit of more than a hundred rows is a job, and does them all.
+#[tokio::test(start_paused = true)]
+async fn a_large_commit_is_a_job() {
+    let world = World::of(Ledger::Xero, 13).await.unwrap();
+    plant(&world, 0, 450);
+    let engine = world.process().unwrap();
+    let preview = previewed(&world, &engine).await;
+    let before = calls(&world).len();
+    let result = imported(&world, &engine, all_new(preview.id)).await;
+    assert_eq!((result.created, clients(&world).await.len()), (450, 451));
+    assert_eq!(calls(&world).len() - before, 1, "the list once more");
+}
