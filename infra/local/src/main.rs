@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use coportal_core::ledger::Ledger;
 use coportal_local::run::{LiveApp, LocalRun, RunOptions, Stderr, live_variables};
@@ -40,6 +41,9 @@ struct Run {
     /// documents into the organisation that you connect: use a demo or sandbox company (docs/sandbox-walk.md).
     #[arg(long, value_name = "LEDGER")]
     live: Vec<Ledger>,
+    /// Write the environment of functions that another program starts against this cloud (`cargo lambda watch --env-file`) into this file.
+    #[arg(long, value_name = "FILE")]
+    environment: Option<PathBuf>,
     /// With --live quickbooks: real companies instead of sandbox companies.
     #[arg(long, requires = "live")]
     production: bool,
@@ -76,6 +80,7 @@ async fn run(options: Run) -> anyhow::Result<()> {
     let kept = options.data.clone();
     let live = options.live.iter().map(|ledger| live_app(*ledger, options.port)).collect::<anyhow::Result<Vec<_>>>()?;
     let lines = Arc::new(Stderr::default());
+    let environment = options.environment.clone();
     let options = RunOptions {
         port: options.port,
         data: options.data,
@@ -86,6 +91,12 @@ async fn run(options: Run) -> anyhow::Result<()> {
         ..RunOptions::default()
     };
     let local = LocalRun::start(options).await?;
+    if let Some(file) = environment {
+        let lines: String = local.environment.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        // Whole or not at all: somebody waits for the file.
+        let fresh = file.with_extension("new");
+        std::fs::write(&fresh, lines).and_then(|()| std::fs::rename(&fresh, &file)).with_context(|| file.display().to_string())?;
+    }
     greet(&local, kept.as_deref())?;
     lines.open();
     tokio::signal::ctrl_c().await?;

@@ -64,6 +64,12 @@ impl Studio {
         })
     }
 
+    /// A studio whose workspace exists, of an API elsewhere; `origins` are the addresses of the simulated ledgers.
+    #[must_use]
+    pub fn of(workspace_id: &str, owner: Caller, member: Caller, origins: BTreeMap<Ledger, String>, today: Date) -> Self {
+        Self { workspace_id: workspace_id.to_owned(), owner, member, origins, today }
+    }
+
     /// The studio's desk at one ledger.
     #[must_use]
     pub fn at(&self, ledger: Ledger) -> Desk<'_> {

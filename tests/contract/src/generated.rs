@@ -1,9 +1,11 @@
-//! Blocks of the Markdown pages that are written from the code: what stands between `<!-- generated:NAME -->` and
-//! `<!-- /generated:NAME -->`.
+//! Blocks that are written from the code: what stands between `<!-- generated:NAME -->` and `<!-- /generated:NAME -->` of a Markdown page,
+//! and between `# generated:NAME` and `# /generated:NAME` of a manifest.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result};
+use coportal_local::template::{DEPLOYED, Template};
 
 use crate::root;
 
@@ -12,9 +14,12 @@ use crate::root;
 /// # Errors
 /// The page has no such block.
 pub fn put(page: &str, name: &str, body: &str) -> Result<String> {
-    let (open, close) = (format!("<!-- generated:{name} -->"), format!("<!-- /generated:{name} -->"));
-    let (before, rest) = page.split_once(&open).with_context(|| format!("no {open}"))?;
-    let (_, after) = rest.split_once(&close).with_context(|| format!("no {close}"))?;
+    between(page, &format!("<!-- generated:{name} -->"), &format!("<!-- /generated:{name} -->"), body)
+}
+
+fn between(page: &str, open: &str, close: &str, body: &str) -> Result<String> {
+    let (before, rest) = page.split_once(open).with_context(|| format!("no {open}"))?;
+    let (_, after) = rest.split_once(close).with_context(|| format!("no {close}"))?;
     Ok(format!("{before}{open}\n{}\n{close}{after}", body.trim_end()))
 }
 
@@ -27,7 +32,25 @@ pub fn pages() -> Result<Vec<(&'static str, String)>> {
     let readme = put(&readme, "configuration", &coportal_lambda::config::table::markdown())?;
     let readme = put(&readme, "capabilities", &crate::ledgers::capabilities())?;
     let readme = put(&readme, "calls", &crate::ledgers::calls()?)?;
-    Ok(vec![("README.md", put(&readme, "decisions", &decisions()?)?)])
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    let manifest = between(&manifest, "# generated:routes", "# /generated:routes", &watched_routes()?)?;
+    Ok(vec![("README.md", put(&readme, "decisions", &decisions()?)?), ("Cargo.toml", manifest)])
+}
+
+/// The template's routes as `cargo lambda watch` takes them: a path, and the function of each method.
+fn watched_routes() -> Result<String> {
+    let template = Template::parse(DEPLOYED)?;
+    let mut paths: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for route in &template.routes {
+        let (method, path) = route.key.split_once(' ').with_context(|| route.key.clone())?;
+        let function = template.functions.get(&route.function).with_context(|| route.function.clone())?;
+        paths.entry(path).or_default().push(format!("{{ method = \"{method}\", function = \"{}\" }}", function.binary));
+    }
+    let lines = paths.into_iter().map(|(path, mut methods)| {
+        methods.sort();
+        format!("\"{path}\" = [{}]\n", methods.join(", "))
+    });
+    Ok(format!("[workspace.metadata.lambda.watch.router]\n{}", lines.collect::<String>()))
 }
 
 /// The list of decisions, from the headings of `docs/adr/`.

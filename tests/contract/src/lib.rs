@@ -14,6 +14,8 @@ pub mod source;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod deployment;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod layers;

@@ -85,6 +85,15 @@ pub(super) fn local_shell(local: &LocalCloud, at: &Addresses<'_>, machine: &Mach
     Ok(Boot::new("local", environment, machine.clone()).records_only().map_err(BootError::from)?)
 }
 
+/// The environment of all functions together: what one of them reads and another does not, the other never looks at.
+pub(super) fn shared_environment(local: &LocalCloud, at: &Addresses<'_>) -> Result<BTreeMap<String, String>, RunError> {
+    let mut shared = BTreeMap::new();
+    for function in local.template.functions.values() {
+        shared.extend(environment(local, at, &function.binary)?);
+    }
+    Ok(shared)
+}
+
 /// What the template gives the function, what the Lambda runtime would add, and the local-only settings (design decision 17).
 pub(super) fn environment(local: &LocalCloud, at: &Addresses<'_>, binary: &str) -> Result<BTreeMap<String, String>, RunError> {
     let function = local.template.function_of_binary(binary).ok_or_else(|| RunError::NotInTemplate(binary.to_owned()))?;

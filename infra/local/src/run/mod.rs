@@ -9,6 +9,7 @@ mod people;
 mod routes;
 mod seed;
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -178,6 +179,8 @@ pub struct LocalRun {
     pub gateway: Gateway,
     /// The demo workspace, when one was asked for.
     pub demo: Option<DemoWorkspace>,
+    /// Environment variables of a function that another program starts against this cloud (`cargo lambda watch`).
+    pub environment: BTreeMap<String, String>,
     local: Local,
     keeper: Option<Keeper>,
     pumps: Arc<Pumps>,
@@ -227,6 +230,7 @@ impl LocalRun {
         let keys = Arc::new(HttpKeys::new()?);
         let machine = Machine { clock: Arc::new(ProductClock(clock.clone())), random, sink, keys };
         let gateway = Gateway::new(&cloud.template, functions::routers(&cloud, &at, &machine)?, clock)?;
+        let shared = functions::shared_environment(&cloud, &at)?;
         let pumps = Arc::new(Pumps::start(&cloud, functions::handlers(&cloud, &at, &machine)?, data.as_deref())?);
         let shell = functions::local_shell(&cloud, &at, &machine)?;
         let audience = environment.get(table::AUDIENCE.name).map(String::as_str).or(table::AUDIENCE.default).unwrap_or_default();
@@ -255,7 +259,21 @@ impl LocalRun {
         });
         let demo = if demo_workspace { Some(seed::plant(&local).await?) } else { None };
         local.set_demo(demo.clone());
-        Ok(Self { origin, aws_endpoint, ledgers, cloud, gateway, demo, local, keeper, pumps, front, back, _lock: lock })
+        Ok(Self {
+            origin,
+            aws_endpoint,
+            ledgers,
+            cloud,
+            gateway,
+            demo,
+            environment: shared,
+            local,
+            keeper,
+            pumps,
+            front,
+            back,
+            _lock: lock,
+        })
     }
 
     /// Makes a workspace with an owner, an admin and a member, through the service routes of the API.

@@ -3,6 +3,7 @@
 //! The template is the truth about the cloud: the gateway takes its routes from here, the table its shape, the key double its key
 //! policy. What this reader does not understand is an error that names the element and its line; nothing is skipped in silence.
 
+pub mod copy;
 mod expression;
 mod node;
 mod read;

@@ -127,6 +127,8 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
             },
             "AWS::Events::Rule" => schedules.push(work::schedule(id, &properties)?),
             "AWS::CloudWatch::Alarm" => alarms.push(id.to_owned()),
+            // What people look at; nothing runs by it.
+            "AWS::CloudWatch::Dashboard" => {}
             _ => return Err(kind.error("is a type of resource that the local cloud does not model")),
         }
     }
@@ -201,6 +203,8 @@ fn known_function_properties(node: &Node<'_>) -> Result<(), TemplateError> {
         "LoggingConfig",
         "Environment",
         "Policies",
+        "AutoPublishAlias",
+        "DeploymentPreference",
     ])
 }
 
@@ -434,10 +438,11 @@ fn route(
     })
 }
 
-/// The resource of `!Ref X` or `!GetAtt X.Arn`.
+/// The resource of `!Ref X`, `!GetAtt X.Arn`, or of SAM's `!Ref X.Alias`.
 pub(super) fn resource_named(node: &Node<'_>) -> Result<String, TemplateError> {
     match node.expression()? {
-        super::Expression::Ref(name) | super::Expression::Attribute { resource: name, .. } => Ok(name),
+        super::Expression::Ref(name) => Ok(name.strip_suffix(".Alias").map_or(name.clone(), str::to_owned)),
+        super::Expression::Attribute { resource: name, .. } => Ok(name),
         super::Expression::Literal(_) | super::Expression::Substitute(_) | super::Expression::If { .. } | super::Expression::List(_) => {
             Err(node.error("a resource of this template is wanted here"))
         }

@@ -152,7 +152,9 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&mut self, variable: &Variable, expected: &str) {
-        self.problems.push(format!("{} is not {expected} (example: {})", variable.name, variable.example));
+        let plain_http = !self.local && self.optional(variable).is_some_and(|value| value.contains("http://"));
+        let local = if plain_http { format!("; http is for local running only (it needs {}=1)", table::LOCAL.name) } else { String::new() };
+        self.problems.push(format!("{} is not {expected} (example: {}){local}", variable.name, variable.example));
     }
 
     fn is_acceptable(&self, url: &Url) -> bool {
@@ -520,7 +522,12 @@ mod tests {
             let mut variables = complete();
             variables.retain(|(known, _)| *known != name);
             variables.push((name, value.to_owned()));
-            assert_eq!(everything(variables.clone()).err().map(|error| error.problems.len()), Some(1), "{name}");
+            let refusal = everything(variables.clone()).err().unwrap();
+            assert_eq!(refusal.problems.len(), 1, "{name}: {refusal}");
+            // The message names what was set, and the switch that admits it.
+            for named in [name, "COPORTAL_LOCAL"] {
+                assert!(refusal.to_string().contains(named), "{named}: {refusal}");
+            }
             if name != "COPORTAL_LOCAL" {
                 variables.push(("COPORTAL_LOCAL", "1".to_owned()));
                 assert!(everything(variables).is_ok(), "{name}");
