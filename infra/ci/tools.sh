@@ -5,12 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# environment FOLDER REQUIREMENTS: makes FOLDER hold what REQUIREMENTS says, where PyPI has it ready-built; fails where it has not.
+# environment FOLDER REQUIREMENTS: makes FOLDER hold what REQUIREMENTS says, where PyPI has it ready-built; fails where it has not. The lists
+# are whole, so that nothing else is looked for.
 environment() {
     local stamp=$1/installed-requirements.txt
     if cmp -s "$2" "$stamp"; then return 0; fi
     [ -x "$1/bin/python" ] || python3 -m venv "$1" || return 1
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$2" || return 1
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r "$2" || return 1
     cp "$2" "$stamp"
 }
 
@@ -25,7 +26,7 @@ if ! environment .venv infra/ci/requirements.txt; then
     trap 'rm -f "$rest"' EXIT
     # Every requirement but the two that were built: a block is a name and the digests on the lines after it.
     awk '/^[a-z]/ { keep = $0 !~ /^astral-dev-toolchain-/ } keep' infra/ci/requirements.txt >"$rest"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$rest"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$rest"
     cp infra/ci/requirements.txt .venv/installed-requirements.txt
 fi
 environment .venv/emulator infra/ci/emulator.txt

@@ -20,6 +20,8 @@ mod house;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod pins;

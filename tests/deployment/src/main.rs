@@ -35,8 +35,8 @@ const PUBLIC: &str = "https://api.coportal.test";
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// Folder of the programs `sam` and `ministack`.
-    #[arg(long, default_value = ".venv/bin")]
+    /// Folder that `infra/ci/tools.sh` fills: `bin/sam`, `emulator/bin/ministack`.
+    #[arg(long, default_value = ".venv")]
     tools: PathBuf,
 }
 
@@ -74,11 +74,11 @@ async fn test(arguments: &Arguments) -> Result<()> {
     let functions = lay_out(binaries, &folder, &copy(DEPLOYED, &outside.named())?)?;
     steps.told(&format!("{functions} functions and the copy of the template are in {}", folder.display()))?;
 
-    let emulator = Emulator::start(&tools.join("ministack"), &folder).await?;
+    let emulator = Emulator::start(&tools.join("emulator/bin/ministack"), &folder).await?;
     put_vendor_clients(&emulator).await?;
     steps.told(&format!("the emulator answers at {}", emulator.endpoint))?;
 
-    let stack = Stack { program: tools.join("sam"), emulator: &emulator, root, folder: &folder };
+    let stack = Stack { program: tools.join("bin/sam"), emulator: &emulator, root, folder: &folder };
     stack.deploy("create.log", &parameters(7))?;
     steps.told("sam deploy: the stack is created")?;
 

@@ -72,6 +72,12 @@ impl Envelope {
         &self.0
     }
 
+    /// The KMS key under which it was sealed, as KMS named it; `None` when the bytes are no envelope.
+    #[must_use]
+    pub fn key_id(&self) -> Option<String> {
+        self.read().map(|parts| parts.key_id)
+    }
+
     /// The parts, when the bytes are exactly an envelope: nothing missing, nothing left over.
     pub(super) fn read(&self) -> Option<Parts> {
         let mut reader = Reader(&self.0);
