@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use coportal_aws::keys::Index;
+use coportal_aws::store::Kind;
 use coportal_local::template::{DEPLOYED, Template};
+use serde_json::json;
 
 /// The resources of a type, as (logical id, text of the block).
 fn blocks(kind: &str) -> Vec<(&'static str, String)> {
@@ -102,4 +105,33 @@ fn every_function_has_its_log_group_and_its_alarms() {
         let group = template.log_groups.get(&format!("{id}LogGroup")).unwrap_or_else(|| panic!("{id} has no log group"));
         assert!(group.retention_days.is_some(), "{id}: its lines are kept for good");
     }
+    let dashboard = blocks("AWS::CloudWatch::Dashboard");
+    let [(_, dashboard)] = dashboard.as_slice() else { panic!("{} dashboards", dashboard.len()) };
+    for id in template.functions.keys() {
+        for metric in ["Errors", "Duration"] {
+            assert!(
+                dashboard.contains(&format!("\"AWS/Lambda\", \"{metric}\", \"FunctionName\", \"${{{id}}}\"")),
+                "the dashboard shows no {metric} of {id}"
+            );
+        }
+    }
+}
+
+/// Each stream's filter lets through what its function works on, by the code's own names, and nothing else.
+#[test]
+fn the_filter_of_the_stream_names_what_the_fan_out_works_on() {
+    let template = Template::parse(DEPLOYED).unwrap();
+    let [source] = template.stream_sources.as_slice() else { panic!("{} streams", template.stream_sources.len()) };
+    assert_eq!((source.function.as_str(), source.table.as_str()), ("AutoSyncFanout", "Table"));
+    let passes = |name: &str, kind: Kind, attribute: &str| {
+        let image = json!({"kind": {"S": kind.as_str()}, attribute: {"S": "x"}});
+        let record = json!({"eventName": name, "dynamodb": {"NewImage": image}});
+        source.filters.iter().any(|filter| filter.pattern.matches(&record))
+    };
+    let due = Index::Due.pk();
+    assert!(passes("INSERT", Kind::Invoice, due) && passes("MODIFY", Kind::Invoice, due));
+    // What is removed was removed by its time to live; what is at rest needs nothing; a row that is due is the sweep's.
+    assert!(!passes("REMOVE", Kind::Invoice, due));
+    assert!(!passes("MODIFY", Kind::Invoice, Index::List.pk()));
+    assert!(!passes("MODIFY", Kind::SyncRow, due));
 }
