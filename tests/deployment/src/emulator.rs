@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use coportal_local::caller::Caller;
+use tokio::time::Instant;
 
 /// The region that everything is deployed to.
 pub(crate) const REGION: &str = "eu-west-1";

@@ -13,7 +13,6 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -23,6 +22,7 @@ use coportal_lambda::config::table;
 use coportal_local::caller::Caller;
 use coportal_local::template::copy::copy;
 use coportal_local::template::{DEPLOYED, Template};
+use tokio::time::Instant;
 
 use crate::emulator::{Emulator, KEY, REGION};
 use crate::outside::{CLIENT_ID, CLIENT_SECRET, Surroundings};

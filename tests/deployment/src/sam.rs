@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use coportal_local::studio::text;
 use serde_json::Value;
 
 use crate::emulator::{Emulator, KEY, REGION};
@@ -37,11 +38,11 @@ impl Stack<'_> {
             .stderr(File::create(log.with_extension("err"))?)
             .status()
             .with_context(|| format!("{}: run infra/ci/tools.sh", self.program.display()))?;
-        let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         if status.success() {
-            Ok(text(&log))
+            Ok(read(&log))
         } else {
-            bail!("sam {}: {status}\n{}{}", arguments.join(" "), text(&log), text(&log.with_extension("err")))
+            bail!("sam {}: {status}\n{}{}", arguments.join(" "), read(&log), read(&log.with_extension("err")))
         }
     }
 
@@ -71,16 +72,16 @@ impl Stack<'_> {
 
     /// One of the stack's outputs.
     pub(crate) fn output(&self, name: &str) -> Result<String> {
-        let text = self.run("outputs.log", &["list", "stack-outputs", "--stack-name", STACK, "--region", REGION, "--output", "json"])?;
-        let outputs: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
-        let found = outputs.as_array().into_iter().flatten().find(|output| output["OutputKey"] == name);
-        found.and_then(|output| output["OutputValue"].as_str()).map(str::to_owned).with_context(|| format!("no output {name}: {text}"))
+        let said = self.run("outputs.log", &["list", "stack-outputs", "--stack-name", STACK, "--region", REGION, "--output", "json"])?;
+        let outputs: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
+        let found = outputs.as_array().into_iter().flatten().find(|output| text(output, "/OutputKey") == name);
+        found.map(|output| text(output, "/OutputValue").to_owned()).with_context(|| format!("no output {name}: {said}"))
     }
 
-    /// How many resources of a type the stack has.
+    /// How many resources the stack has.
     pub(crate) fn resources(&self) -> Result<usize> {
-        let text = self.run("resources.log", &["list", "resources", "--stack-name", STACK, "--region", REGION, "--output", "json"])?;
-        let resources: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
+        let said = self.run("resources.log", &["list", "resources", "--stack-name", STACK, "--region", REGION, "--output", "json"])?;
+        let resources: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
         Ok(resources.as_array().map_or(0, Vec::len))
     }
 

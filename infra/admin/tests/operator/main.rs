@@ -1,0 +1,4 @@
+//! What `infra/runbook.md` asks of the operator's tool.
+
+#[cfg(test)]
+mod runbook;
