@@ -8,6 +8,8 @@ pub mod batches;
 mod business_central;
 pub mod changes;
 mod country;
+#[cfg(test)]
+mod error_table;
 pub mod exec;
 mod fixit;
 mod json;

@@ -3,6 +3,7 @@
 use coportal_core::client::Address;
 use coportal_core::contact::{Contact, ContactStatus};
 use coportal_core::money::Currency;
+use coportal_core::text;
 use serde::{Deserialize, Serialize};
 
 use crate::{Access, Called};
@@ -52,6 +53,30 @@ impl ListedContact {
             created_at: None,
             version: None,
         }
+    }
+
+    /// A contact that has one e-mail address at most and is no part of another, as a list shows it.
+    pub(crate) fn of(contact: Contact) -> Self {
+        Self {
+            archived: !contact.is_usable(),
+            external_id: contact.external_id,
+            name: contact.name,
+            email: contact.email,
+            other_emails: Vec::new(),
+            phone: contact.phone,
+            billing_address: contact.billing_address,
+            our_mark: contact.our_mark,
+            currency: contact.currency,
+            part_of_another: false,
+        }
+    }
+
+    /// Whether its one address or its name is the one that is looked for; `kept` is the name as the ledger keeps it.
+    pub(crate) fn answers_to(&self, email: Option<&str>, kept: Option<&str>) -> bool {
+        let email = email.map(text::email_key).filter(|key| !key.is_empty());
+        let by_email = email.is_some() && self.email.as_deref().map(text::email_key) == email;
+        let by_name = kept.is_some_and(|kept| !kept.is_empty() && text::name_key(kept) == text::name_key(&self.name));
+        by_email || by_name
     }
 
     /// All its e-mail addresses.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A life beyond a day is not believed: no vendor's access tokens live longer than 90 minutes, and a too long life means calls with a dead
@@ -83,51 +83,18 @@ pub(crate) struct Seconds(pub(crate) Option<i64>);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SecondsVisitor)
-    }
-}
-
-struct SecondsVisitor;
-
-impl<'de> Visitor<'de> for SecondsVisitor {
-    type Value = Seconds;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Seconds, E> {
-        Ok(Seconds(Some(value)))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Seconds, E> {
-        Ok(Seconds(i64::try_from(value).ok()))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Seconds, E> {
-        Ok(Seconds(None))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Seconds, E> {
-        Ok(Seconds(None))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Seconds, E> {
-        Ok(Seconds(value.trim().parse().ok()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Seconds, E> {
-        Ok(Seconds(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Seconds, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Seconds(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seconds, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Seconds(None))
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Told {
+            Whole(i64),
+            Text(String),
+            Else(IgnoredAny),
+        }
+        Ok(Self(match Told::deserialize(deserializer)? {
+            Told::Whole(seconds) => Some(seconds),
+            Told::Text(text) => text.trim().parse().ok(),
+            Told::Else(IgnoredAny) => None,
+        }))
     }
 }
 

@@ -258,4 +258,6 @@ fn rule(error: &FaultError) -> Cause {
 }
 
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;

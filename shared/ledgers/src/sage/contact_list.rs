@@ -2,7 +2,6 @@
 
 use coportal_core::contact::Contact;
 use coportal_core::failure::Failure;
-use coportal_core::text;
 
 use super::wire::{Page, WireContact};
 use super::{PAGE, Sage, map};
@@ -22,23 +21,8 @@ impl Sage {
             // The vendor's own link only tells that there is another page: a link is never followed.
             next: page_after(number, next.is_some() && !contacts.is_empty()),
             expected: total,
-            contacts: contacts.into_iter().map(listed).collect(),
+            contacts: contacts.into_iter().map(ListedContact::of).collect(),
         }))
-    }
-}
-
-fn listed(contact: Contact) -> ListedContact {
-    ListedContact {
-        archived: !contact.is_usable(),
-        external_id: contact.external_id,
-        name: contact.name,
-        email: contact.email,
-        other_emails: Vec::new(),
-        phone: contact.phone,
-        billing_address: contact.billing_address,
-        our_mark: contact.our_mark,
-        currency: contact.currency,
-        part_of_another: false,
     }
 }
 
@@ -52,10 +36,7 @@ impl ContactList for Sage {
     }
 
     fn shown(&self, listed: &ListedContact, email: Option<&str>, name: Option<&str>) -> Option<Contact> {
-        let (email, name) = (email.map(text::email_key).filter(|key| !key.is_empty()), name.map(map::contact_name));
-        let by_email = email.is_some() && listed.email.as_deref().map(text::email_key) == email;
-        let by_name = name.is_some_and(|name| !name.is_empty() && text::name_key(&name) == text::name_key(&listed.name));
-        (by_email || by_name).then(|| listed.contact())
+        listed.answers_to(email, name.map(map::contact_name).as_deref()).then(|| listed.contact())
     }
 }
 

@@ -221,4 +221,6 @@ fn record_or_field(source: &str) -> Cause {
 }
 
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;

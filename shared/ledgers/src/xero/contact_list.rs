@@ -2,7 +2,6 @@
 
 use coportal_core::contact::Contact;
 use coportal_core::failure::Failure;
-use coportal_core::text;
 
 use super::wire::{ContactsAnswer, WireContact};
 use super::{Xero, is_id, map};
@@ -39,19 +38,7 @@ impl Xero {
 
 fn listed(wire: WireContact) -> ListedContact {
     let currency = wire.default_currency.as_deref().and_then(|code| code.parse().ok());
-    let contact = map::contact(wire);
-    ListedContact {
-        archived: !contact.is_usable(),
-        external_id: contact.external_id,
-        name: contact.name,
-        email: contact.email,
-        other_emails: Vec::new(),
-        phone: contact.phone,
-        billing_address: contact.billing_address,
-        our_mark: contact.our_mark,
-        currency,
-        part_of_another: false,
-    }
+    ListedContact { currency, ..ListedContact::of(map::contact(wire)) }
 }
 
 impl ContactList for Xero {
@@ -64,11 +51,8 @@ impl ContactList for Xero {
     }
 
     fn shown(&self, listed: &ListedContact, email: Option<&str>, name: Option<&str>) -> Option<Contact> {
-        let (email, name) = (email.map(text::email_key).filter(|key| !key.is_empty()), name.map(map::contact_name));
-        let by_email = email.is_some() && listed.email.as_deref().map(text::email_key) == email;
-        let by_name = name.is_some_and(|name| !name.is_empty() && text::name_key(&name) == text::name_key(&listed.name));
         // Its currency is only what is proposed: it takes documents in any.
-        (by_email || by_name).then(|| Contact { currency: None, ..listed.contact() })
+        listed.answers_to(email, name.map(map::contact_name).as_deref()).then(|| Contact { currency: None, ..listed.contact() })
     }
 }
 

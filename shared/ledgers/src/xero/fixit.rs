@@ -404,4 +404,16 @@ mod tests {
             assert!(entry.detail.ends_with('.') && entry.what.ends_with('.') && !entry.place.is_empty(), "{cause:?}");
         }
     }
+
+    #[test]
+    fn the_catalogue_as_users_read_it() {
+        let lines: Vec<String> = Cause::ALL
+            .iter()
+            .map(|cause| {
+                let Entry { code, detail, what, place, retry_helps } = cause.entry();
+                format!("{code}\n  {detail}\n  {what} [{place}]\n  retry helps: {retry_helps}")
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
 }

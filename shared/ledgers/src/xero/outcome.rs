@@ -212,4 +212,6 @@ fn cause_of(message: &str) -> Cause {
 }
 
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;

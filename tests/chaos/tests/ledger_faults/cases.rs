@@ -162,16 +162,25 @@ fn is_believed(scenario: Scenario, spot: &Spot, wrong: Wrong) -> bool {
 /// Of so many cases, one is run where nobody asks for all of them.
 const SAMPLED: usize = 5;
 
-/// Whether every case is to be run: `LEDGER_FAULTS=all`.
-fn all_of_them() -> bool {
+/// What a person asks for: every case (`LEDGER_FAULTS=all`), or every case of the faults that are named so (`LEDGER_FAULTS=Throttled`).
+fn asked_for() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "how much a person asks for")]
     let asked = std::env::var("LEDGER_FAULTS");
-    asked.is_ok_and(|asked| asked == "all")
+    asked.ok().filter(|asked| !asked.is_empty())
+}
+
+/// Whether a case is run: the `count`-th of its scenario.
+fn is_run(asked: Option<&str>, wrong: Wrong, count: usize) -> bool {
+    match asked {
+        None => count % SAMPLED == 0,
+        Some("all") => true,
+        Some(name) => format!("{wrong:?}").contains(name),
+    }
 }
 
 /// Runs every fault at every call of the scenario, or every fifth of them; answers how many cases there are and how many were run.
 pub(crate) async fn cases(ledger: Ledger, scenario: Scenario) -> (usize, usize) {
-    let every = if all_of_them() { 1 } else { SAMPLED };
+    let only = asked_for();
     let all = Box::pin(calls(ledger, scenario)).await;
     let rules = World::of(ledger, 1).await.unwrap().process().unwrap().ledgers.get(ledger).unwrap().rules;
     let kinds = kinds(ledger, scenario, &all);
@@ -185,7 +194,7 @@ pub(crate) async fn cases(ledger: Ledger, scenario: Scenario) -> (usize, usize) 
             let mut others: BTreeMap<(Stands, Stands), Vec<Wrong>> = BTreeMap::new();
             for wrong in wrongs.iter().copied().filter(|wrong| !is_believed(scenario, spot, *wrong)) {
                 count += 1;
-                if count % every != 0 {
+                if !is_run(only.as_deref(), wrong, count) {
                     continue;
                 }
                 run += 1;

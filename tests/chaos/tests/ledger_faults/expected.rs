@@ -66,6 +66,12 @@ pub(crate) fn expected(asked: &Asked<'_>, wrong: Wrong, again: bool) -> Stands {
     let unknown = unknown(asked, wrong, again);
     // The token is renewed once; refused again, an admin is asked.
     let access = if again { Stands::Reconnect } else { Stands::Synced };
+    // What was done is looked for at once, and the limit that the answer told of lets no look through.
+    if kind == Kind::Confirm
+        && let Wrong::Throttled(after) = wrong
+    {
+        return Stands::LimitFrom(told(ledger, after));
+    }
     if kind == Kind::Confirm && !again {
         return Stands::Synced;
     }
@@ -78,14 +84,9 @@ pub(crate) fn expected(asked: &Asked<'_>, wrong: Wrong, again: bool) -> Stands {
     }
     match wrong {
         Wrong::Refused => Stands::Ledger(5),
-        Wrong::Throttled(after) => Stands::Limit(match after {
-            None if ledger == Ledger::BusinessCentral => 30,
-            None => 60,
-            // The token has ended an hour later.
-            Some(DATE) if scenario == Scenario::ExpiredToken => 0,
-            Some(DATE) => 3600,
-            Some(seconds) => seconds.parse().unwrap(),
-        }),
+        // The token has ended an hour later.
+        Wrong::Throttled(Some(DATE)) if scenario == Scenario::ExpiredToken => Stands::Limit(0),
+        Wrong::Throttled(after) => Stands::Limit(told(ledger, after)),
         // RFC 6749, section 5.2: the grant is dead.
         Wrong::Own(400) if kind == Kind::Token => Stands::Reconnect,
         Wrong::Own(status) | Wrong::Html(status) if kind == Kind::Token && status < 500 => failed("app_refused"),
@@ -121,6 +122,16 @@ pub(crate) fn expected(asked: &Asked<'_>, wrong: Wrong, again: bool) -> Stands {
         // What is not known is left alone where nothing hangs on it.
         Wrong::UnknownEnum => Stands::Synced,
         _ => unknown,
+    }
+}
+
+/// Seconds that a limit lasts, by its Retry-After or, without one, by the vendor's notes.
+fn told(ledger: Ledger, after: Option<&str>) -> i64 {
+    match after {
+        None if ledger == Ledger::BusinessCentral => 30,
+        None => 60,
+        Some(DATE) => 3600,
+        Some(seconds) => seconds.parse().unwrap(),
     }
 }
 
@@ -203,11 +214,7 @@ fn line(asked: &Asked<'_>, wrong: Wrong, again: bool) -> Stands {
     let by_line = asked.spot.path.ends_with("/salesInvoiceLines");
     match wrong {
         Wrong::Refused | Wrong::Own(409 | 412) | Wrong::Html(409 | 412) => Stands::Uncertain(5),
-        Wrong::Throttled(after) => Stands::Uncertain(match after {
-            None => 30,
-            Some(DATE) => 3600,
-            Some(seconds) => seconds.parse().unwrap(),
-        }),
+        Wrong::Throttled(after) => Stands::Uncertain(told(asked.rules.ledger, after)),
         Wrong::Own(401) | Wrong::Html(401) if again => Stands::Reconnect,
         Wrong::Own(401) | Wrong::Html(401) => Stands::Synced,
         // An environment without batches: line by line.

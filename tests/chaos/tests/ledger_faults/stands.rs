@@ -15,6 +15,9 @@ pub(crate) enum Stands {
     Ledger(i64),
     /// Parked for the ledger's limit, due after so many seconds.
     Limit(i64),
+    /// In the table only: parked for the limit, due after so many seconds at the earliest. What the refusal taught of the limit comes on top:
+    /// a minute for its calls, and a minute for those who queue.
+    LimitFrom(i64),
     /// A write that may have been done, due after so many seconds.
     Uncertain(i64),
     /// Refused, with this reason.
@@ -32,6 +35,7 @@ impl Stands {
     pub(crate) fn is(&self, table: &Self) -> bool {
         let near = |seconds: i64, wanted: i64| (seconds - wanted).abs() * 5 <= wanted;
         match (self, table) {
+            (Self::Limit(seconds), Self::LimitFrom(least)) => (*least..=(*least).max(60) + 125).contains(seconds),
             (Self::Ledger(seconds), Self::Ledger(wanted)) | (Self::Uncertain(seconds), Self::Uncertain(wanted)) => near(*seconds, *wanted),
             _ => self == table,
         }
