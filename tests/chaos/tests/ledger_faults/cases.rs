@@ -64,6 +64,10 @@ async fn case(ledger: Ledger, scenario: Scenario, spot: &Spot, wrong: Wrong, tim
             never_two(&world)?;
         }
     }
+    // What a refusal has taught of a limit is believed for ten minutes: a step of several calls may find too few permits until then.
+    if let Wrong::Throttled(_) = wrong {
+        world.clock.advance(SignedDuration::from_mins(10));
+    }
     Box::pin(recover(&world, scenario)).await.map_err(|why| format!("after {first:?}: {why}"))?;
     Ok(first)
 }
