@@ -4,16 +4,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use chaos::random::history::History;
-use chaos::random::line::Tally;
+use chaos::random::fault::Tally;
 use chaos::random::plant::Plant;
 use chaos::random::{Failing, drawn, run, seed_of, shrunk};
+use chaos::systematic::Part;
 use clap::{Args, Parser, Subcommand};
+use coportal_core::ledger::Ledger;
 use serde::{Deserialize, Serialize};
 
 /// Crash and fault injection over whole histories, in process and on a paused clock.
@@ -36,10 +39,10 @@ enum Command {
 struct Systematic {
     /// One ledger alone.
     #[arg(long)]
-    ledger: Option<coportal_core::ledger::Ledger>,
-    /// All pairs of two crashes in a row as well.
+    ledger: Option<Ledger>,
+    /// Threads; each runs ledgers of its own. All cores, unless told.
     #[arg(long)]
-    pairs: bool,
+    threads: Option<usize>,
     /// One JSON object instead of words.
     #[arg(long)]
     json: bool,
@@ -56,18 +59,70 @@ struct Random {
     /// Plays one history, by its own seed, and tells all of it.
     #[arg(long, conflicts_with_all = ["histories", "state"])]
     history: Option<u64>,
-    /// Plants a bug on the wire: the run then fails unless it is caught.
+    /// Plants a bug on the wire, or `all` of them one after the other: the run then fails unless each is caught.
     #[arg(long)]
-    plant: Option<Plant>,
+    plant: Option<Planted>,
     /// A file that remembers how far the series has come: the next call goes on from there.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// A part of the series, `2/8` for the second of eight: machines share a series without playing a history twice.
+    #[arg(long, default_value = "1/1")]
+    shard: Shard,
+    /// Where the series ends, over all shards: a call that comes there plays no further history.
+    #[arg(long)]
+    until: Option<u64>,
     /// Threads; each plays histories of its own. All cores, unless told.
     #[arg(long)]
     threads: Option<usize>,
     /// One JSON object instead of words.
     #[arg(long)]
     json: bool,
+}
+
+/// Which bugs are planted.
+#[derive(Debug, Clone, Copy)]
+enum Planted {
+    All,
+    One(Plant),
+}
+
+impl FromStr for Planted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::One) }
+    }
+}
+
+/// Every `of`-th history of a series, beginning with the `number`-th.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Shard {
+    number: u64,
+    of: u64,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { number: 1, of: 1 }
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text} is no shard: 2/8 is the second of eight");
+        let (number, of) = text.split_once('/').ok_or_else(wrong)?;
+        let shard = Self { number: number.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
+        if shard.number >= 1 && shard.number <= shard.of { Ok(shard) } else { Err(wrong()) }
+    }
+}
+
+impl Shard {
+    /// The place in the whole series of this shard's `played`-th history, counted from 0.
+    fn place(self, played: u64) -> u64 {
+        played * self.of + self.number - 1
+    }
 }
 
 /// Bytes of a thread's stack: unoptimised futures of whole syncs are large.
@@ -90,6 +145,15 @@ struct Report {
     crashes: u64,
     /// Faults, by kind.
     faults: std::collections::BTreeMap<String, u64>,
+    /// The part of the series.
+    #[serde(default)]
+    shard: Shard,
+    /// Calls that could go wrong, and how many in a thousand did, by side. What people and checks do, and what comes to rest, cannot.
+    #[serde(default)]
+    exposed: Exposed,
+    /// What the product said that secrets were looked for in (I12).
+    #[serde(default)]
+    said: Said,
     /// The seed of the series.
     seed: u64,
     /// Seconds of this call alone.
@@ -102,6 +166,23 @@ struct Report {
     smallest: Option<serde_json::Value>,
 }
 
+/// See [`Report::exposed`].
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Exposed {
+    aws_calls: u64,
+    aws_faults: u64,
+    vendor_calls: u64,
+    vendor_faults: u64,
+}
+
+/// See [`Report::said`].
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Said {
+    secrets: u64,
+    bytes: u64,
+    log_lines: u64,
+}
+
 impl Report {
     fn add(&mut self, operations: u64, tally: &Tally) {
         self.histories += 1;
@@ -109,6 +190,13 @@ impl Report {
         self.vendor_calls += tally.vendor_calls;
         self.aws_calls += tally.aws_calls;
         self.crashes += tally.crashes;
+        self.exposed.aws_calls += tally.aws_exposed;
+        self.exposed.aws_faults += tally.aws_faults;
+        self.exposed.vendor_calls += tally.vendor_exposed;
+        self.exposed.vendor_faults += tally.vendor_faults;
+        self.said.secrets += tally.secrets;
+        self.said.bytes += tally.said_bytes;
+        self.said.log_lines += tally.log_lines;
         for (fault, count) in &tally.faults {
             let name = serde_json::to_value(fault).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
             *self.faults.entry(name).or_default() += count;
@@ -121,7 +209,11 @@ fn main() -> ExitCode {
         Command::Systematic(asked) => tables(&asked),
         Command::Random(asked) => match asked.history {
             Some(seed) => one(&asked, seed),
-            None => series(&asked),
+            None => match asked.plant {
+                Some(Planted::All) => planted(&asked),
+                Some(Planted::One(plant)) => series(&asked, Some(plant)),
+                None => series(&asked, None),
+            },
         },
     };
     match ended {
@@ -136,14 +228,28 @@ fn main() -> ExitCode {
 
 /// The tables of crash points; answers whether all of them hold.
 fn tables(asked: &Systematic) -> Result<bool> {
-    let work = || -> Result<chaos::systematic::Report> {
+    let ledgers: Vec<Ledger> = Ledger::ALL.into_iter().filter(|ledger| asked.ledger.is_none_or(|only| only == *ledger)).collect();
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-        runtime.block_on(Box::pin(chaos::systematic::run(asked.ledger, asked.pairs, |progress| eprintln!("{progress}"))))
+        while let Some(ledger) = ledgers.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+            let run = chaos::systematic::run(ledger, &Part::ALL, |progress| eprintln!("{progress}"));
+            let report = runtime.block_on(Box::pin(run))?;
+            reports.lock().map_err(|_| anyhow::anyhow!("a case panicked"))?.push(report);
+        }
+        Ok(())
     };
-    let report = std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?;
-        spawned.join().map_err(|_| anyhow::anyhow!("a case panicked"))?
+    let threads = asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    std::thread::scope(|scope| -> Result<()> {
+        let spawn = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let spawned: Vec<_> = (0..threads.max(1)).map(spawn).collect::<std::io::Result<_>>()?;
+        spawned.into_iter().try_for_each(|one| one.join().map_err(|_| anyhow::anyhow!("a case panicked"))?)
     })?;
+    let mut report = chaos::systematic::Report::default();
+    for one in reports.into_inner().map_err(|_| anyhow::anyhow!("a case panicked"))? {
+        report.add(one);
+    }
     let text = if asked.json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? };
     println!("{text}");
     Ok(report.violations.is_empty())
@@ -151,62 +257,70 @@ fn tables(asked: &Systematic) -> Result<bool> {
 
 /// Plays one history by its own seed; answers whether it is as it should be.
 fn one(asked: &Random, seed: u64) -> Result<bool> {
-    let (history, outcome) = drawn(seed, asked.plant)?;
+    let plant = match asked.plant {
+        Some(Planted::One(plant)) => Some(plant),
+        Some(Planted::All) => bail!("one history has one bug"),
+        None => None,
+    };
+    let (history, outcome) = drawn(seed, plant)?;
     if outcome.violations.is_empty() {
         println!("{}", serde_json::to_string_pretty(&outcome)?);
-        return Ok(asked.plant.is_none());
+        return Ok(plant.is_none());
     }
     let failing = shrunk(&history, &outcome.violations)?;
     println!("{}", serde_json::to_string_pretty(&failing)?);
-    Ok(asked.plant.is_some())
+    Ok(plant.is_some())
 }
 
-fn kept(state: &Path, seed: u64) -> Result<Report> {
-    let Ok(text) = std::fs::read_to_string(state) else { return Ok(Report { seed, ..Report::default() }) };
+/// What is known of a state's series: it goes on, with the same seed and shard.
+fn kept(state: &Path, seed: u64, shard: Shard) -> Result<Report> {
+    let Ok(text) = std::fs::read_to_string(state) else { return Ok(Report { seed, shard, ..Report::default() }) };
     let report: Report = serde_json::from_str(&text).with_context(|| format!("{} is no state of a series", state.display()))?;
-    if report.seed != seed {
-        bail!("{} belongs to the series of seed {}", state.display(), report.seed);
+    if (report.seed, report.shard) != (seed, shard) {
+        bail!("{} belongs to shard {}/{} of the series of seed {}", state.display(), report.shard.number, report.shard.of, report.seed);
     }
     Ok(report)
 }
 
-fn series(asked: &Random) -> Result<bool> {
-    #[expect(clippy::disallowed_methods, reason = "the run's own duration is part of its report, and nothing is decided by it")]
-    let started = Instant::now();
-    let mut report = match &asked.state {
-        Some(state) => kept(state, asked.seed)?,
-        None => Report { seed: asked.seed, ..Report::default() },
-    };
-    report.plant = asked.plant.map(|plant| plant.name().to_owned());
+/// What the threads of a series share.
+struct Whole {
+    report: Report,
+    failing: Option<(History, Vec<String>)>,
+    error: Option<anyhow::Error>,
+}
+
+/// Plays histories until the series, or this call's part of it, is over; with a planted bug until it is caught.
+fn played(asked: &Random, plant: Option<Plant>, report: Report) -> Result<Whole> {
     let from = report.histories;
     let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
-    let whole = Mutex::new((report, None::<(History, Vec<String>)>, None::<anyhow::Error>));
+    let whole = Mutex::new(Whole { report, failing: None, error: None });
     let work = || {
         while !stop.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= from + asked.histories {
+            let place = asked.shard.place(number);
+            if number >= from + asked.histories || asked.until.is_some_and(|until| place >= until) {
                 break;
             }
-            let played = drawn(seed_of(asked.seed, number), asked.plant);
+            let played = drawn(seed_of(asked.seed, place), plant);
             let Ok(mut whole) = whole.lock() else { break };
             match played {
                 Ok((history, outcome)) => {
-                    whole.0.add(outcome.operations, &outcome.tally);
+                    whole.report.add(outcome.operations, &outcome.tally);
                     if !outcome.violations.is_empty() {
-                        whole.0.violations += 1;
+                        whole.report.violations += 1;
                         if !asked.json {
                             println!("seed {}: {}", history.seed, outcome.violations.join("\n  "));
                         }
-                        let smaller = whole.1.as_ref().is_none_or(|(known, _)| history.steps.len() < known.steps.len());
+                        let smaller = whole.failing.as_ref().is_none_or(|(known, _)| history.steps.len() < known.steps.len());
                         if smaller {
-                            whole.1 = Some((history, outcome.violations));
+                            whole.failing = Some((history, outcome.violations));
                         }
                         // A planted bug is caught once it is seen.
-                        stop.fetch_or(asked.plant.is_some(), Ordering::Relaxed);
+                        stop.fetch_or(plant.is_some(), Ordering::Relaxed);
                     }
                 }
                 Err(error) => {
-                    whole.2.get_or_insert(error);
+                    whole.error.get_or_insert(error);
                     stop.store(true, Ordering::Relaxed);
                 }
             }
@@ -221,10 +335,22 @@ fn series(asked: &Random) -> Result<bool> {
             }
         }
     });
-    let (mut report, failing, error) = whole.into_inner().map_err(|_| anyhow::anyhow!("a history panicked"))?;
-    if let Some(error) = error {
-        return Err(error);
+    let mut whole = whole.into_inner().map_err(|_| anyhow::anyhow!("a history panicked"))?;
+    match whole.error.take() {
+        Some(error) => Err(error),
+        None => Ok(whole),
     }
+}
+
+fn series(asked: &Random, plant: Option<Plant>) -> Result<bool> {
+    #[expect(clippy::disallowed_methods, reason = "the run's own duration is part of its report, and nothing is decided by it")]
+    let started = Instant::now();
+    let mut report = match &asked.state {
+        Some(state) => kept(state, asked.seed, asked.shard)?,
+        None => Report { seed: asked.seed, shard: asked.shard, ..Report::default() },
+    };
+    report.plant = plant.map(|plant| plant.name().to_owned());
+    let Whole { mut report, failing, .. } = played(asked, plant, report)?;
     report.seconds = started.elapsed().as_secs();
     if let Some((history, violations)) = failing {
         let failing: Failing = shrunk(&history, &violations)?;
@@ -241,5 +367,30 @@ fn series(asked: &Random) -> Result<bool> {
         std::fs::write(state, serde_json::to_string_pretty(&report)?).with_context(|| format!("{} cannot be written", state.display()))?;
     }
     println!("{text}");
-    Ok((report.violations > 0) == asked.plant.is_some())
+    Ok((report.violations > 0) == plant.is_some())
+}
+
+/// What became of a planted bug.
+#[derive(Serialize)]
+struct Caught {
+    plant: &'static str,
+    caught: bool,
+    /// Histories played until it was, or in all.
+    histories: u64,
+    /// The seed of the history that shows it, and what it violates.
+    history: Option<u64>,
+    violations: Vec<String>,
+}
+
+/// Every bug in turn; answers whether all of them are caught.
+fn planted(asked: &Random) -> Result<bool> {
+    let mut all = Vec::new();
+    for plant in Plant::ALL {
+        let whole = played(asked, Some(plant), Report { seed: asked.seed, shard: asked.shard, ..Report::default() })?;
+        let (history, violations) = whole.failing.map_or((None, Vec::new()), |(history, violations)| (Some(history.seed), violations));
+        all.push(Caught { plant: plant.name(), caught: history.is_some(), histories: whole.report.histories, history, violations });
+    }
+    let text = if asked.json { serde_json::to_string(&all)? } else { serde_json::to_string_pretty(&all)? };
+    println!("{text}");
+    Ok(all.iter().all(|one| one.caught))
 }

@@ -70,8 +70,17 @@ pub struct Replaced {
     pub body: String,
 }
 
+/// Which call is struck.
+#[derive(Clone, Copy)]
+enum Armed {
+    /// The one of this number.
+    Call(usize),
+    /// The first that is like this; it is asked about the call and its number.
+    When(fn(&Passed, usize) -> bool),
+}
+
 struct State {
-    armed: Option<(usize, Fault)>,
+    armed: Option<(Armed, Fault)>,
     interleaved: Option<u64>,
     replaced: Option<Replaced>,
     passed: Vec<Passed>,
@@ -108,7 +117,16 @@ impl Wire {
         let mut state = self.state();
         state.passed.clear();
         state.struck = false;
-        state.armed = Some((call, fault));
+        state.armed = Some((Armed::Call(call), fault));
+        self.crashed.send_replace(false);
+    }
+
+    /// Forgets what has passed and strikes, once, at the first call that is like this.
+    pub fn arm_when(&self, like: fn(&Passed, usize) -> bool, fault: Fault) {
+        let mut state = self.state();
+        state.passed.clear();
+        state.struck = false;
+        state.armed = Some((Armed::When(like), fault));
         self.crashed.send_replace(false);
     }
 
@@ -194,8 +212,15 @@ impl Wire {
     fn pass(&self, side: Side, operation: String, subject: String) -> Option<Fault> {
         let mut state = self.state();
         let index = state.passed.len();
-        state.passed.push(Passed { side, operation, subject });
-        let (_, fault) = state.armed.filter(|(call, _)| *call == index)?;
+        let passed = Passed { side, operation, subject };
+        let struck = state.struck;
+        let strikes = |armed: &Armed| match armed {
+            Armed::Call(call) => *call == index,
+            Armed::When(like) => !struck && like(&passed, index),
+        };
+        let fault = state.armed.filter(|(armed, _)| strikes(armed)).map(|(_, fault)| fault);
+        state.passed.push(passed);
+        let fault = fault?;
         state.struck = true;
         Some(fault)
     }

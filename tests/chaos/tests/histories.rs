@@ -20,7 +20,7 @@ fn a_few_histories_keep_the_invariants() {
         for number in 0..6 {
             let seed = seed_of(20_260_302, number);
             let (history, outcome) = drawn(seed, None).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
-            assert!(outcome.violations.is_empty(), "seed {seed}, {} faults in a thousand: {:#?}", history.faults, outcome.violations);
+            assert!(outcome.violations.is_empty(), "seed {seed}, {:?} faults in a thousand: {:#?}", history.rates, outcome.violations);
             operations += outcome.operations;
             calls += outcome.tally.vendor_calls;
             crashes += outcome.tally.crashes;

@@ -8,16 +8,13 @@ use coportal_core::invoice::InvoiceStatus;
 use coportal_core::ledger::Ledger;
 use coportal_core::sync::row::{SyncRow, SyncState};
 use coportal_core::workspace::TaxRounding;
+use coportal_engine::Engine;
 use coportal_engine::sync::{Changed, SyncEnd};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use simulators::skeleton::state::{Document, State};
 
-use super::history::Click;
-use super::perform::{Aim, click, odd};
-use super::universe::{BULK, Known, NOW, Universe, first};
-
-/// Rounds of waiting after which an invoice that is not at rest never will be.
-const ROUNDS: usize = 60;
+use super::perform::{Aim, click};
+use super::universe::{Known, Universe};
 
 /// The books of every ledger.
 pub(super) type Books = BTreeMap<Ledger, State>;
@@ -28,7 +25,8 @@ impl Universe {
         self.ledgers.iter().map(|(ledger, simulator)| (*ledger, simulator.state())).collect()
     }
 
-    /// What may never follow from a step: a document of ours that is taken back to draft, or one with money on it that is changed (I8).
+    /// What may never follow from a step: a document of ours that is taken back to draft, or one with money on it that is changed (I8); a
+    /// document or contact of others that is changed (I7; none of them can be linked by an answer: no number, name or total is like ours).
     /// `ours`: the step was no bookkeeper's.
     pub(super) fn never(before: &Books, after: &Books, ours: bool) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -36,6 +34,18 @@ impl Universe {
             return wrong;
         }
         for (ledger, books) in after {
+            if let Some(was) = before.get(ledger) {
+                for theirs in was.documents.iter().filter(|document| !document.created_by_app) {
+                    if !books.documents.contains(theirs) {
+                        wrong.push(format!("I7: {ledger} document {} is not ours and was changed: {theirs:?}", theirs.id));
+                    }
+                }
+                for theirs in was.contacts.iter().filter(|contact| !contact.name.starts_with("Client ")) {
+                    if !books.contacts.contains(theirs) {
+                        wrong.push(format!("I7: {ledger} contact {} is not ours and was changed: {theirs:?}", theirs.id));
+                    }
+                }
+            }
             let was = |id: &str| before.get(ledger).and_then(|books| books.documents.iter().find(|document| document.id == id));
             for now in &books.documents {
                 let Some(was) = was(&now.id) else { continue };
@@ -52,173 +62,27 @@ impl Universe {
         wrong
     }
 
-    /// Lets everything come to rest: people click and wait, nothing goes wrong any more, and what is due is done.
-    ///
-    /// # Errors
-    /// When the harness itself cannot go on.
-    pub(super) async fn rest(&mut self) -> Result<Vec<String>> {
-        let mut wrong = self.machines().await?;
-        // A person looks at every invoice once more, so that the newest version is wanted everywhere.
-        for aim in self.aims()? {
-            wrong.extend(self.quiet_click(&aim).await);
-        }
-        for _ in 0..ROUNDS {
-            wrong.extend(self.lost_grants().await?);
-            let due = self.pending().await?;
-            let Some(first) = due.iter().map(|(at, _)| *at).min() else { return Ok(wrong) };
-            let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
-            self.clock.advance(wait.max(SignedDuration::from_secs(1)));
-            for (at, aim) in due {
-                if at <= self.clock.now() {
-                    wrong.extend(self.quiet_click(&aim).await);
-                }
-            }
-        }
-        for aim in self.aims()? {
-            if self.connection(aim.link).await?.status == ConnectionStatus::Connected
-                && let Some(row) = self.row(&aim).await?
-                && !row.state.is_at_rest()
-            {
-                let (number, ledger, waiting) = (&aim.known.number, aim.request.ledger, row.waiting);
-                wrong.push(format!("I3: {number} to {ledger} does not come to rest: {:?}, {waiting:?}, {:?}", row.state, row.problem));
-            }
-        }
-        Ok(wrong)
-    }
-
-    /// Sweep and workers alone, until nothing is due: what auto-sync was told of is brought to its end without anybody's click (I3, C20).
-    async fn machines(&mut self) -> Result<Vec<String>> {
-        let mut wrong = Vec::new();
-        for round in 0..ROUNDS {
-            wrong.extend(self.lost_grants().await?);
-            let pending = self.pending().await?;
-            let waits = [NOW, BULK].iter().any(|queue| {
-                let counts = self.queues().counts(queue);
-                counts.visible + counts.in_flight + counts.delayed > 0
-            });
-            // Marks of invoices are the sweep's to find: three minutes are enough for it.
-            if pending.is_empty() && !waits && round > 2 {
-                break;
-            }
-            let first = pending.iter().map(|(at, _)| *at).min().unwrap_or_else(|| self.clock.now());
-            let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
-            self.clock.advance(wait.max(SignedDuration::from_secs(61)));
-            let swept = Box::pin(self.quiet.auto_sync().sweep(&self.ctx())).await;
-            if let Err(problem) = swept {
-                wrong.push(format!("the sweep, at rest: {problem:?}"));
-            }
-            for queue in [NOW, BULK] {
-                loop {
-                    let messages = self.queues().receive(queue, 10);
-                    if messages.is_empty() {
-                        break;
-                    }
-                    wrong.extend(Box::pin(self.handled(queue, &messages, &self.quiet, &self.ctx(), false)).await);
-                }
-            }
-        }
-        wrong.extend(self.nothing_vanished().await?);
-        Ok(wrong)
-    }
-
-    /// Rows of connections that stand, and are not at rest.
-    async fn pending(&self) -> Result<Vec<(Timestamp, Aim)>> {
-        let mut due: Vec<(Timestamp, Aim)> = Vec::new();
-        for aim in self.aims()? {
-            if self.connection(aim.link).await?.status != ConnectionStatus::Connected {
-                continue;
-            }
-            if let Some(row) = self.row(&aim).await?
-                && !row.state.is_at_rest()
-            {
-                due.push((self.due(&row), aim));
-            }
-        }
-        Ok(due)
-    }
-
-    /// I3: an event that was accepted while auto-sync was on has ended, and shows.
-    async fn nothing_vanished(&self) -> Result<Vec<String>> {
-        let mut wrong = Vec::new();
-        for aim in self.aims()? {
-            let link = self.link(aim.link)?;
-            let (Some(since), Some((event, version))) = (link.auto_since, aim.known.event) else { continue };
-            if event <= since || self.connection(aim.link).await?.status != ConnectionStatus::Connected {
-                continue;
-            }
-            let invoice = self.quiet.store.invoice(aim.request.workspace, aim.known.id).await?;
-            if !invoice.is_some_and(|invoice| matches!(invoice.status, InvoiceStatus::Sent | InvoiceStatus::Paid)) {
-                continue;
-            }
-            let row = self.row(&aim).await?;
-            let ended = row.as_ref().is_some_and(|row| row.state.is_at_rest() && row.state != SyncState::Never && row.wanted >= version);
-            if !ended {
-                let stands = row.map(|row| (row.state, row.wanted, row.done, row.waiting));
-                let (number, ledger) = (&aim.known.number, aim.request.ledger);
-                wrong.push(format!("I3: version {version} of {number} never came to its end in {ledger}: {stands:?}"));
-            }
-        }
-        Ok(wrong)
-    }
-
-    /// When a row is due again.
-    fn due(&self, row: &SyncRow) -> Timestamp {
-        let parked = row.waiting.and_then(|waiting| waiting.until);
-        let leased = row.lease.map(|lease| lease.until);
-        parked.or(leased).unwrap_or_else(|| self.clock.now())
-    }
-
-    /// Every invoice at every connection of its workspace.
-    fn aims(&self) -> Result<Vec<Aim>> {
-        let mut aims = Vec::new();
-        for (invoice, known) in self.invoices.iter().enumerate() {
-            for link in 0..self.links_of(known.space).len() {
-                aims.push(self.aim(Click { invoice, link })?);
-            }
-        }
-        Ok(aims)
-    }
-
-    async fn quiet_click(&self, aim: &Aim) -> Option<String> {
-        let end = click(&self.quiet, self, aim).await;
-        odd(&end, false).map(|why| format!("{} to {}, at rest: {why}", aim.known.number, aim.request.ledger))
-    }
-
-    /// I11: a grant that nothing happened to is never thrown away; one that was lost in a fault is consented to anew, and all goes on (C19).
-    async fn lost_grants(&mut self) -> Result<Vec<String>> {
-        let mut wrong = Vec::new();
-        for place in 0..self.links.len() {
-            if self.connection(place).await?.status != ConnectionStatus::ReconnectRequired {
-                continue;
-            }
-            let link = self.link(place)?;
-            if !link.token_trouble {
-                wrong.push(format!("I11: the grant of {} is thrown away, and nothing had gone wrong with it", link.ledger));
-            }
-            let organisation = first(self.link(place)?.ledger);
-            self.connect(place, organisation).await?;
-        }
-        Ok(wrong)
-    }
-
     /// The invariants, at rest.
     ///
     /// # Errors
     /// When the harness itself cannot go on.
-    pub(super) async fn invariants(&mut self) -> Result<Vec<String>> {
+    pub(super) async fn invariants(&mut self, hands: &Engine) -> Result<Vec<String>> {
         let books = self.books();
         let mut wrong = self.one_of_each(&books);
         wrong.extend(self.two_refreshes());
         wrong.extend(self.after_a_disconnect());
+        let seen = self.seen().await?;
         for aim in self.aims()? {
-            let connection = self.connection(aim.link).await?;
+            let connection = seen.connection(aim.link)?;
             if connection.status != ConnectionStatus::Connected {
                 continue;
             }
-            let Some(row) = self.row(&aim).await? else { continue };
+            let Some(row) = seen.row(&aim) else { continue };
             let organisation = connection.organisation.as_ref().map(|organisation| organisation.id.clone()).unwrap_or_default();
-            wrong.extend(self.agrees(&aim, &row, &organisation, &books).await?);
+            wrong.extend(self.agrees(hands, &aim, row, &organisation, &books).await?);
         }
+        wrong.extend(self.budgets());
+        wrong.extend(self.heard().leaks());
         Ok(wrong)
     }
 
@@ -321,7 +185,7 @@ impl Universe {
     }
 
     /// I5, I6, I10, R64: the row and the document say the same, and another click says nothing new.
-    async fn agrees(&self, aim: &Aim, row: &SyncRow, organisation: &str, books: &Books) -> Result<Vec<String>> {
+    async fn agrees(&self, hands: &Engine, aim: &Aim, row: &SyncRow, organisation: &str, books: &Books) -> Result<Vec<String>> {
         let (ledger, number) = (aim.request.ledger, &aim.known.number);
         let mut wrong = Vec::new();
         if row.state != SyncState::Synced {
@@ -358,7 +222,7 @@ impl Universe {
             }
             Some(_) => {}
         }
-        let end = click(&self.quiet, self, aim).await;
+        let end = click(hands, self, aim).await;
         let still = matches!(&end, Ok(SyncEnd::Synced(answer)) if answer.changed == Changed::Nothing);
         // What a bookkeeper did since is read and asked about; an invoice that is void or never was sent is refused.
         if !still && !touched && !matches!(&end, Err(_) | Ok(SyncEnd::Held(_))) {

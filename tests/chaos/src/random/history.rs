@@ -113,13 +113,60 @@ pub enum Op {
     Move(usize),
 }
 
+/// Faults in a thousand calls, by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Rates {
+    /// Of calls to AWS.
+    pub aws: u64,
+    /// Of calls to vendors.
+    pub vendor: u64,
+}
+
+impl Rates {
+    /// Nothing goes wrong.
+    pub const NONE: Self = Self { aws: 0, vendor: 0 };
+
+    /// Whether nothing can go wrong.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+}
+
+/// Whose calls of a step may go wrong. A process that AWS lets down dies before it comes to its vendor: each side is let down alone as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Faulty {
+    /// Nobody's.
+    None,
+    /// AWS's.
+    Aws,
+    /// The vendors'.
+    Vendor,
+    /// Both.
+    Both,
+}
+
+impl Faulty {
+    /// The rates of a history, as far as they are this step's.
+    #[must_use]
+    pub fn of(self, rates: Rates) -> Rates {
+        match self {
+            Self::None => Rates::NONE,
+            Self::Aws => Rates { vendor: 0, ..rates },
+            Self::Vendor => Rates { aws: 0, ..rates },
+            Self::Both => rates,
+        }
+    }
+}
+
 /// A step with what its faults are drawn from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// What the faults, delays and turns of this step follow from.
     pub salt: u64,
-    /// Whether calls of this step may go wrong.
-    pub faulty: bool,
+    /// Whose calls of this step may go wrong.
+    pub faulty: Faulty,
     /// What happens.
     pub op: Op,
 }
@@ -129,8 +176,8 @@ pub struct Step {
 pub struct History {
     /// The seed that everything was drawn from.
     pub seed: u64,
-    /// Faults in a thousand calls of a faulty step, 50 to 300, of vendors and AWS alike.
-    pub faults: u64,
+    /// Faults in a thousand calls of a faulty step, 50 to 300 on each side.
+    pub rates: Rates,
     /// The connections: workspace, ledger, and whether auto-sync is on from the beginning.
     pub connections: Vec<(usize, Ledger, bool)>,
     /// What is broken on the wire on purpose, if anything is.
@@ -150,10 +197,10 @@ impl History {
         let ledger = |place: usize| Ledger::ALL.get(place).copied().unwrap_or(Ledger::Xero);
         let connections =
             vec![(0, ledger(first), dice.chance(700)), (0, ledger(second), dice.chance(700)), (1, ledger(third), dice.chance(700))];
-        let faults = 50 + dice.roll(251);
+        let rates = Rates { aws: 50 + dice.roll(251), vendor: 50 + dice.roll(251) };
         let count = FEWEST + dice.roll(MORE);
         let steps = (0..count).map(|_| step(&mut dice, connections.len())).collect();
-        Self { seed, faults, connections, plant, steps }
+        Self { seed, rates, connections, plant, steps }
     }
 }
 
@@ -182,17 +229,17 @@ enum Kind {
 }
 
 const KINDS: [(u64, Kind); 19] = [
-    (170, Kind::Edit),
+    (130, Kind::Edit),
     (40, Kind::Send),
     (40, Kind::Pay),
     (25, Kind::Void),
     (20, Kind::Invoice),
-    (240, Kind::Click),
+    (280, Kind::Click),
     (40, Kind::Approve),
     (70, Kind::Answer),
     (10, Kind::Stranger),
     (70, Kind::Toggle),
-    (20, Kind::Bulk),
+    (40, Kind::Bulk),
     (60, Kind::Together),
     (50, Kind::Sweep),
     (110, Kind::Work),
@@ -205,7 +252,8 @@ const KINDS: [(u64, Kind); 19] = [
 
 fn step(dice: &mut Dice, connections: usize) -> Step {
     let kind = dice.weighed(&KINDS).unwrap_or(Kind::Click);
-    let (salt, faulty) = (dice.draw(), dice.chance(700));
+    let sides = [(300, Faulty::Both), (350, Faulty::Vendor), (150, Faulty::Aws), (200, Faulty::None)];
+    let (salt, faulty) = (dice.draw(), dice.weighed(&sides).unwrap_or(Faulty::Both));
     Step { salt, faulty, op: op(dice, kind, connections) }
 }
 

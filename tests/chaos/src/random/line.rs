@@ -18,96 +18,17 @@ use coportal_local::sdk;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use jiff::SignedDuration;
-use serde::Serialize;
 use simulators::skeleton::faults::{Fault as Scripted, FaultKind};
 use simulators::skeleton::simulator::AnyLedger;
 use simulators::{Answer, Clock};
 use tokio::sync::watch;
 
+use super::budget::{Flights, organisation};
 use super::dice::Dice;
+use super::fault::{AWS, Fault, Tally, VENDOR};
+use super::heard::Heard;
+use super::history::Rates;
 use super::plant::{self, Passing, Plant};
-
-/// What goes wrong with a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// AWS: the request is lost.
-    AwsRequestLost,
-    /// AWS: done, and the answer is lost.
-    AwsAnswerLost,
-    /// AWS: refused for its rate.
-    AwsThrottled,
-    /// AWS: 500, before anything was done.
-    AwsServerError,
-    /// The process dies before the call.
-    CrashBefore,
-    /// The call is done, and the process dies before it reads the answer.
-    CrashAfter,
-    /// The process stands still for longer than a lease, after the call.
-    Stall,
-    /// Vendor: the connection is refused.
-    Refused,
-    /// Vendor: the request is lost, and nobody knows.
-    RequestLost,
-    /// Vendor: done, and the answer is lost.
-    AnswerLost,
-    /// Vendor: lost for the caller, and done much later.
-    Late,
-    /// Vendor: 429.
-    Throttled,
-    /// Vendor: 500, before anything was done.
-    ServerError,
-    /// Vendor: 503 from something on the way.
-    Unavailable,
-}
-
-const AWS: [(u64, Fault); 7] = [
-    (25, Fault::AwsRequestLost),
-    (25, Fault::AwsAnswerLost),
-    (20, Fault::AwsThrottled),
-    (12, Fault::AwsServerError),
-    (5, Fault::CrashBefore),
-    (7, Fault::CrashAfter),
-    (3, Fault::Stall),
-];
-
-const VENDOR: [(u64, Fault); 10] = [
-    (8, Fault::Refused),
-    (18, Fault::RequestLost),
-    (22, Fault::AnswerLost),
-    (12, Fault::Late),
-    (12, Fault::Throttled),
-    (8, Fault::ServerError),
-    (6, Fault::Unavailable),
-    (5, Fault::CrashBefore),
-    (7, Fault::CrashAfter),
-    (3, Fault::Stall),
-];
-
-/// Counts of a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Tally {
-    /// Calls to vendors.
-    pub vendor_calls: u64,
-    /// Calls to AWS.
-    pub aws_calls: u64,
-    /// Processes that died.
-    pub crashes: u64,
-    /// Faults, by kind.
-    pub faults: BTreeMap<Fault, u64>,
-}
-
-impl Tally {
-    /// Adds another run's.
-    pub fn add(&mut self, other: &Self) {
-        self.vendor_calls += other.vendor_calls;
-        self.aws_calls += other.aws_calls;
-        self.crashes += other.crashes;
-        for (fault, count) in &other.faults {
-            *self.faults.entry(*fault).or_default() += count;
-        }
-    }
-}
 
 /// One call to a vendor, as the checker asks about it.
 #[derive(Debug, Clone)]
@@ -116,14 +37,20 @@ pub struct Called {
     pub line: u64,
     /// When it was sent.
     pub at: jiff::Timestamp,
+    /// When that process began.
+    pub born: jiff::Timestamp,
     /// Whose.
     pub ledger: Ledger,
+    /// The organisation that it is about; `None` of sign-in and token endpoints.
+    pub organisation: Option<String>,
     /// Method and path, without its query.
     pub operation: String,
     /// Whether it went wrong on the way, for its caller.
     pub fault: Option<Fault>,
-    /// The status that the vendor answered.
+    /// The status that was answered.
     pub status: Option<u16>,
+    /// The seconds of a `Retry-After` that was answered to a process whose calls to AWS all go well: it can write that down.
+    pub pause: Option<i64>,
 }
 
 /// What all lines share.
@@ -135,11 +62,12 @@ pub(super) struct Street {
     pub(super) tally: Arc<Mutex<Tally>>,
     pub(super) called: Arc<Mutex<Vec<Called>>>,
     pub(super) plant: Option<Plant>,
+    pub(super) heard: Heard,
+    pub(super) flights: Flights,
 }
 
 struct Draws {
     dice: Dice,
-    faults: u64,
     turns: bool,
     struck: Vec<Fault>,
 }
@@ -149,6 +77,8 @@ struct Draws {
 pub(super) struct Line {
     street: Street,
     number: u64,
+    born: jiff::Timestamp,
+    rates: Rates,
     draws: Arc<Mutex<Draws>>,
     crashed: watch::Sender<bool>,
 }
@@ -158,10 +88,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Line {
-    /// A line: `faults` in a thousand calls go wrong; with `turns`, others go first now and then.
-    pub(super) fn new(street: Street, number: u64, salt: u64, faults: u64, turns: bool) -> Self {
-        let draws = Draws { dice: Dice::new(salt), faults, turns, struck: Vec::new() };
-        Self { street, number, draws: Arc::new(Mutex::new(draws)), crashed: watch::Sender::new(false) }
+    /// A line whose calls go wrong as often as `rates` says; with `turns`, others go first now and then.
+    pub(super) fn new(street: Street, number: u64, salt: u64, rates: Rates, turns: bool) -> Self {
+        let draws = Draws { dice: Dice::new(salt), turns, struck: Vec::new() };
+        let born = street.clock.now();
+        Self { street, number, born, rates, draws: Arc::new(Mutex::new(draws)), crashed: watch::Sender::new(false) }
     }
 
     /// Ends when the process has died.
@@ -177,7 +108,7 @@ impl Line {
 
     /// Whether nothing can go wrong on it.
     pub(super) fn is_faultless(&self) -> bool {
-        lock(&self.draws).faults == 0
+        self.rates.is_none()
     }
 
     /// The SDK's HTTP client.
@@ -196,11 +127,10 @@ impl Line {
     }
 
     /// The fault of the next call, and how many milliseconds it takes.
-    fn next(&self, of: &[(u64, Fault)], fastest: u64, slowest: u64) -> (Option<Fault>, u64) {
+    fn next(&self, of: &[(u64, Fault)], rate: u64, fastest: u64, slowest: u64) -> (Option<Fault>, u64) {
         let mut draws = lock(&self.draws);
         let takes = fastest + draws.dice.roll(slowest - fastest + 1);
-        let faults = draws.faults;
-        let fault = if draws.dice.chance(faults) { draws.dice.weighed(of) } else { None };
+        let fault = if draws.dice.chance(rate) { draws.dice.weighed(of) } else { None };
         if let Some(fault) = fault {
             draws.struck.push(fault);
             *lock(&self.street.tally).faults.entry(fault).or_default() += 1;
@@ -222,8 +152,15 @@ impl Line {
 
     async fn to_aws(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
         self.take_turns().await;
-        lock(&self.street.tally).aws_calls += 1;
-        let (fault, takes) = self.next(&AWS, 2, 12);
+        let (fault, takes) = self.next(&AWS, self.rates.aws, 2, 12);
+        {
+            let mut tally = lock(&self.street.tally);
+            tally.aws_calls += 1;
+            tally.aws_exposed += u64::from(self.rates.aws > 0);
+            tally.aws_faults += u64::from(fault.is_some());
+        }
+        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default().to_owned();
+        self.street.heard.sent_to_aws(&target, &request);
         self.street.clock.advance(SignedDuration::from_millis(i64::try_from(takes).unwrap_or(1)));
         let refused = |status: u16, kind: &str| {
             let body = format!("{{\"__type\":\"com.amazonaws.dynamodb.v20120810#{kind}\",\"message\":\"Try again.\"}}");
@@ -240,6 +177,7 @@ impl Line {
             Passing::On(request) => self.street.cloud.handle(request).await,
             Passing::Answered(answer) => answer,
         };
+        self.street.heard.answered_by_aws(&target, &answer);
         match fault {
             Some(Fault::CrashAfter) => return self.die().await,
             Some(Fault::AwsAnswerLost) => return None,
@@ -260,18 +198,36 @@ impl Line {
 
     async fn to_vendor(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         self.take_turns().await;
-        lock(&self.street.tally).vendor_calls += 1;
         let lost = || TransportError::MaybeSent("the connection broke".to_owned());
         let host = request.uri().host().and_then(|host| host.strip_suffix(".test")).unwrap_or_default();
         let ledger = host.parse::<Ledger>().map_err(|_| TransportError::NotSent("no such host".to_owned()))?;
         let simulator = self.street.ledgers.get(&ledger).ok_or_else(|| TransportError::NotSent("no such ledger".to_owned()))?;
-        let (fault, takes) = self.next(&VENDOR, 60, 400);
+        let organisation = organisation(ledger, &request);
+        let _flight = self.street.flights.begin(ledger, organisation.as_deref());
+        let (fault, takes) = self.next(&VENDOR, self.rates.vendor, 60, 400);
+        {
+            let mut tally = lock(&self.street.tally);
+            tally.vendor_calls += 1;
+            tally.vendor_exposed += u64::from(self.rates.vendor > 0);
+            tally.vendor_faults += u64::from(fault.is_some());
+        }
+        self.street.heard.sent_to_vendor(&request);
         self.street.clock.advance(SignedDuration::from_millis(i64::try_from(takes).unwrap_or(1)));
         let (method, asked) = (request.method().to_string(), request.uri().path_and_query().map(ToString::to_string).unwrap_or_default());
         let operation = format!("{method} {}", request.uri().path());
         let number = {
             let mut called = lock(&self.street.called);
-            called.push(Called { line: self.number, at: self.street.clock.now(), ledger, operation, fault, status: None });
+            called.push(Called {
+                line: self.number,
+                at: self.street.clock.now(),
+                born: self.born,
+                ledger,
+                organisation,
+                operation,
+                fault,
+                status: None,
+                pause: None,
+            });
             called.len() - 1
         };
         let refused = |status: u16, headers: &[(&str, &str)]| {
@@ -284,8 +240,12 @@ impl Line {
             Some(Fault::Refused) => return Err(TransportError::NotSent("refused".to_owned())),
             Some(Fault::RequestLost) => return Err(lost()),
             Some(Fault::Throttled) => {
-                let after = self.seconds(1, 60).to_string();
-                return refused(429, &[("retry-after", &after), ("x-rate-limit-problem", "minute")]);
+                let after = self.seconds(1, 60);
+                if let Some(called) = lock(&self.street.called).get_mut(number) {
+                    called.status = Some(429);
+                    called.pause = Some(after).filter(|_| self.rates.aws == 0);
+                }
+                return refused(429, &[("retry-after", &after.to_string()), ("x-rate-limit-problem", "minute")]);
             }
             Some(Fault::ServerError) => return refused(500, &[("content-type", "text/html")]),
             Some(Fault::Unavailable) => return refused(503, &[("content-type", "text/plain")]),
@@ -313,6 +273,7 @@ impl Line {
         if let Some(called) = lock(&self.street.called).get_mut(number) {
             called.status = Some(answer.status().as_u16());
         }
+        self.street.heard.answered_by_vendor(&asked, &answer);
         match fault {
             Some(Fault::CrashAfter) => return self.die().await,
             Some(Fault::AnswerLost) => return Err(lost()),

@@ -2,19 +2,24 @@
 //! with calls that go wrong on both sides. A checker reads store and simulators after each step and at rest. One seed gives one history, and a
 //! history that fails is made as small as it goes before it is told.
 
+mod budget;
 mod check;
 pub mod dice;
+pub mod fault;
+mod heard;
 pub mod history;
 pub mod line;
 mod perform;
 pub mod plant;
+mod rest;
 mod universe;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use history::{History, Op, Step};
-use line::Tally;
+use history::{History, Op, Rates, Step};
+use fault::Tally;
+use heard::{Ears, Heard};
 use plant::Plant;
 use universe::Universe;
 
@@ -49,16 +54,18 @@ pub struct Failing {
 /// When the harness itself cannot go on.
 pub fn run(history: &History) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    runtime.block_on(Box::pin(played(history)))
+    let heard = Heard::default();
+    let ears = Ears::of(heard.clone());
+    tracing::subscriber::with_default(ears, || runtime.block_on(Box::pin(played(history, heard))))
 }
 
-async fn played(history: &History) -> Result<Outcome> {
-    let mut universe = Universe::open(history).await.context("the universe")?;
+async fn played(history: &History, heard: Heard) -> Result<Outcome> {
+    let mut universe = Universe::open(history, heard).await.context("the universe")?;
     let (mut violations, mut operations) = (Vec::new(), 0);
     let mut before = universe.books();
     for step in &history.steps {
         operations += 1;
-        violations.extend(universe.perform(step, history.faults).await.with_context(|| format!("{step:?}"))?);
+        violations.extend(universe.perform(step, history.rates).await.with_context(|| format!("{step:?}"))?);
         let after = universe.books();
         violations.extend(Universe::never(&before, &after, !matches!(step.op, Op::Bookkeeper(..))));
         before = after;
@@ -70,12 +77,15 @@ async fn played(history: &History) -> Result<Outcome> {
         for simulator in universe.ledgers.values() {
             simulator.clear_faults();
         }
-        violations.extend(universe.rest().await.context("at rest")?);
+        let (hands, _) = universe.process(0, Rates::NONE, false)?;
+        violations.extend(universe.rest(&hands).await.context("at rest")?);
         let after = universe.books();
         violations.extend(Universe::never(&before, &after, true));
-        violations.extend(universe.invariants().await.context("the invariants")?);
+        violations.extend(universe.invariants(&hands).await.context("the invariants")?);
     }
-    Ok(Outcome { violations, operations, tally: universe.tally() })
+    let mut tally = universe.tally();
+    (tally.secrets, tally.said_bytes, tally.log_lines) = universe.heard().counts();
+    Ok(Outcome { violations, operations, tally })
 }
 
 /// The invariant that a violation names: what it begins with.

@@ -19,7 +19,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::history::{Click, Edit, Op, Step, Toggle, Work};
+use super::history::{Click, Edit, Op, Rates, Step, Toggle, Work};
 use super::line::Line;
 use super::plant::Plant;
 use super::universe::{BULK, Known, NOW, Universe, first};
@@ -64,14 +64,14 @@ impl Universe {
     ///
     /// # Errors
     /// When the harness itself cannot go on.
-    pub(super) async fn perform(&mut self, step: &Step, faults: u64) -> Result<Vec<String>> {
+    pub(super) async fn perform(&mut self, step: &Step, rates: Rates) -> Result<Vec<String>> {
         self.step += 1;
-        let faults = if step.faulty { faults } else { 0 };
+        let faults = step.faulty.of(rates);
         match &step.op {
             Op::Edit(invoice, edit) => {
                 let known = self.known(*invoice)?;
                 self.edit(&known, |invoice| changed(invoice, *edit)).await?;
-                return self.heard(*invoice, step.salt, faults, false).await;
+                return self.told(*invoice, step.salt, faults, false).await;
             }
             Op::Send(invoice) => {
                 let known = self.known(*invoice)?;
@@ -81,7 +81,7 @@ impl Universe {
                     }
                 })
                 .await?;
-                return self.heard(*invoice, step.salt, faults, true).await;
+                return self.told(*invoice, step.salt, faults, true).await;
             }
             Op::Pay(invoice, cents) => {
                 let known = self.known(*invoice)?;
@@ -93,7 +93,7 @@ impl Universe {
                     }
                 })
                 .await?;
-                return self.heard(*invoice, step.salt, faults, true).await;
+                return self.told(*invoice, step.salt, faults, true).await;
             }
             Op::Void(invoice) => {
                 let known = self.known(*invoice)?;
@@ -103,7 +103,7 @@ impl Universe {
                     }
                 })
                 .await?;
-                return self.heard(*invoice, step.salt, faults, false).await;
+                return self.told(*invoice, step.salt, faults, false).await;
             }
             Op::Invoice(space) => self.invoice(*space, InvoiceStatus::Sent).await?,
             Op::Click(click) => return self.clicks(&[*click], step.salt, faults, false).await,
@@ -144,7 +144,7 @@ impl Universe {
 
     /// The stream tells of a changed invoice: its record comes once, twice or never. `is_event`: it was sent or paid, and auto-sync has to
     /// bring that to its end (I3).
-    async fn heard(&mut self, place: usize, salt: u64, faults: u64, is_event: bool) -> Result<Vec<String>> {
+    async fn told(&mut self, place: usize, salt: u64, faults: Rates, is_event: bool) -> Result<Vec<String>> {
         let known = self.known(place)?;
         let ws = self.space(known.space)?.id;
         let stored = self.quiet.store.invoice(ws, known.id).await?.context("the invoice is there")?;
@@ -173,7 +173,7 @@ impl Universe {
     }
 
     /// A minute's sweep, in a process that may die.
-    async fn sweep(&mut self, salt: u64, faults: u64) -> Result<Vec<String>> {
+    async fn sweep(&mut self, salt: u64, faults: Rates) -> Result<Vec<String>> {
         let (engine, line) = self.process(salt, faults, false)?;
         let ctx = self.ctx();
         let end = survived(&line, async { engine.auto_sync().sweep(&ctx).await }).await;
@@ -182,7 +182,7 @@ impl Universe {
     }
 
     /// Workers at once, each a process of its own with up to ten messages of one queue.
-    async fn work(&mut self, workers: usize, salt: u64, faults: u64) -> Result<Vec<String>> {
+    async fn work(&mut self, workers: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
         let mut dice = Dice::new(salt);
         let mut all = Vec::new();
         for _ in 0..workers {
@@ -243,11 +243,16 @@ impl Universe {
     }
 
     /// Clicks, each in a process of its own; several take turns at every call.
-    async fn clicks(&mut self, clicks: &[Click], salt: u64, faults: u64, turns: bool) -> Result<Vec<String>> {
+    async fn clicks(&mut self, clicks: &[Click], salt: u64, faults: Rates, turns: bool) -> Result<Vec<String>> {
         let mut dice = Dice::new(salt);
         let mut all = Vec::with_capacity(clicks.len());
         for click in clicks {
             let aim = self.aim(*click)?;
+            // Most people press the button because they have just changed something.
+            let cents = u32::try_from(1 + dice.roll(50_000)).unwrap_or(1);
+            if dice.chance(600) {
+                self.edit(&aim.known, |invoice| changed(invoice, Edit::Price(cents))).await?;
+            }
             let (engine, line) = self.process(dice.draw(), faults, turns)?;
             all.push((aim, engine, line, self.ctx()));
         }
@@ -261,7 +266,7 @@ impl Universe {
     }
 
     /// All invoices of a connection in one process.
-    async fn bulk(&mut self, clicks: &[Click], salt: u64, faults: u64) -> Result<Vec<String>> {
+    async fn bulk(&mut self, clicks: &[Click], salt: u64, faults: Rates) -> Result<Vec<String>> {
         let aims = clicks.iter().map(|click| self.aim(*click)).collect::<Result<Vec<_>>>()?;
         let Some(first) = aims.first() else { return Ok(Vec::new()) };
         let generation = self.connection(first.link).await?.generation;
@@ -289,6 +294,7 @@ impl Universe {
     fn judged(&mut self, aim: &Aim, line: &Line, end: Option<Outcome<SyncEnd>>) -> Vec<String> {
         self.token_trouble(aim.link, line);
         let Some(end) = end else { return Vec::new() };
+        self.heard().say(format!("{end:?}").as_bytes());
         odd(&end, !line.struck().is_empty())
             .map(|why| format!("{} to {}: {why}", aim.known.number, aim.request.ledger))
             .into_iter()
@@ -304,7 +310,7 @@ impl Universe {
         }
     }
 
-    async fn answer(&mut self, click: Click, choice: usize, salt: u64, faults: u64) -> Result<Vec<String>> {
+    async fn answer(&mut self, click: Click, choice: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
         let aim = self.aim(click)?;
         let Some(hold) = self.row(&aim).await?.and_then(|row| row.hold) else { return Ok(Vec::new()) };
         let Some(choice) = hold.choices.get(choice % hold.choices.len().max(1)).map(|choice| choice.id.clone()) else {
@@ -324,7 +330,7 @@ impl Universe {
         let aim = self.aim(click)?;
         let other = (aim.known.space + 1) % self.spaces.len().max(1);
         let Some(link) = self.links_of(other).first().copied() else { return Ok(Vec::new()) };
-        let (engine, _) = self.process(salt, 0, false)?;
+        let (engine, _) = self.process(salt, Rates::NONE, false)?;
         let at = self.space(other)?;
         let ledger = self.link(link)?.ledger;
         let request = SyncRequest { workspace: at.id, ledger, actor: Actor::User(at.user.clone()), ..aim.request };
@@ -388,7 +394,7 @@ impl Universe {
         Ok(())
     }
 
-    async fn disconnect(&mut self, link: usize, salt: u64, faults: u64) -> Result<Vec<String>> {
+    async fn disconnect(&mut self, link: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
         let (space, ledger) = self.link(link).map(|link| (link.space, link.ledger))?;
         if self.connection(link).await?.status == ConnectionStatus::Disconnected {
             return Ok(Vec::new());

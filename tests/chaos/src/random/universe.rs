@@ -31,11 +31,15 @@ use simulators::skeleton::config::Config;
 use simulators::skeleton::consent::Consent;
 use simulators::skeleton::limits::LimitsChange;
 use simulators::skeleton::simulator::AnyLedger;
+use simulators::skeleton::state::Seed;
 use url::Url;
 use uuid::Uuid;
 
-use super::history::{History, INVOICES, Toggle, WORKSPACES};
-use super::line::{Called, Line, Street, Tally};
+use super::history::{History, INVOICES, Rates, Toggle, WORKSPACES};
+use super::budget::Flights;
+use super::fault::Tally;
+use super::heard::Heard;
+use super::line::{Called, Line, Street};
 use super::plant::Plant;
 use crate::world::{BEGINNING, CLIENT_ID, CLIENT_SECRET, ORIGIN, Seeded, WorldClock, simulator, written};
 
@@ -50,6 +54,8 @@ pub(super) fn first(ledger: Ledger) -> &'static str {
 /// The queue of what somebody waits for, and of batches.
 pub(super) const NOW: &str = "SyncNow";
 pub(super) const BULK: &str = "SyncBulk";
+/// Keeps the product's draws apart from the simulators': an id that is equal to a token would look like a leak (I12).
+const OF_THE_PRODUCT: u64 = 0xC0B0_27A1_5EED_0000;
 /// Clients of a workspace.
 const CLIENTS: usize = 2;
 
@@ -135,7 +141,7 @@ impl Universe {
     ///
     /// # Errors
     /// When it cannot be built: a defect of the harness or of connecting.
-    pub(super) async fn open(history: &History) -> Result<Self> {
+    pub(super) async fn open(history: &History, heard: Heard) -> Result<Self> {
         let clock = Clock::fixed(BEGINNING.parse().context("the beginning")?);
         let cloud = LocalCloud::open(ORIGIN, None, clock.clone())?;
         let mut ledgers: BTreeMap<Ledger, Arc<dyn AnyLedger>> = BTreeMap::new();
@@ -154,6 +160,12 @@ impl Universe {
             });
         }
         for simulator in ledgers.values() {
+            // I7: what others wrote there is theirs.
+            let theirs: Seed = serde_json::from_value(serde_json::json!({
+                "contacts": [{ "name": "Quayside Café", "email": "office@quayside.example" }],
+                "documents": [{ "status": "approved", "lines": [{ "description": "By hand", "quantity": "1", "unit_price": "100" }] }],
+            }))?;
+            simulator.seed(&theirs).map_err(|refused| anyhow!("{refused:?}"))?;
             // The scripted faults are this harness's to post; the vendor's own limits have a suite of their own.
             let many = Some(1_000_000);
             simulator.change_limits(LimitsChange { minute: many, day: many, app_minute: many, ..LimitsChange::default() });
@@ -166,8 +178,10 @@ impl Universe {
             tally: Arc::default(),
             called: Arc::default(),
             plant: history.plant,
+            heard,
+            flights: Flights::default(),
         };
-        let quiet = assembled(&cloud, &Line::new(street.clone(), 0, history.seed, 0, false), &ledgers)?;
+        let quiet = assembled(&cloud, &Line::new(street.clone(), 0, history.seed, Rates::NONE, false), &ledgers)?;
         let mut universe = Self {
             clock,
             cloud,
@@ -178,7 +192,7 @@ impl Universe {
             invoices: Vec::new(),
             excused: Excused::default(),
             quiet,
-            random: Arc::new(Seeded(Mutex::new(history.seed))),
+            random: Arc::new(Seeded(Mutex::new(history.seed ^ OF_THE_PRODUCT))),
             lines: 0,
             step: 0,
             plant: history.plant,
@@ -334,9 +348,9 @@ impl Universe {
     }
 
     /// A fresh process: nothing is cached, everything goes over its line.
-    pub(super) fn process(&mut self, salt: u64, faults: u64, turns: bool) -> Result<(Engine, Line)> {
+    pub(super) fn process(&mut self, salt: u64, rates: Rates, turns: bool) -> Result<(Engine, Line)> {
         self.lines += 1;
-        let line = Line::new(self.street.clone(), self.lines, salt, faults, turns);
+        let line = Line::new(self.street.clone(), self.lines, salt, rates, turns);
         Ok((assembled(&self.cloud, &line, &self.ledgers)?, line))
     }
 
@@ -347,6 +361,16 @@ impl Universe {
 
     pub(super) fn tally(&self) -> Tally {
         self.street.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the product said.
+    pub(super) fn heard(&self) -> &Heard {
+        &self.street.heard
+    }
+
+    /// How many calls were in flight at an organisation at once.
+    pub(super) fn flights(&self) -> &Flights {
+        &self.street.flights
     }
 
     /// The vendor calls so far.

@@ -1,0 +1,210 @@
+//! Everything comes to rest: nothing goes wrong any more, sweep and workers go on by themselves, and then people click once more.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use coportal_core::connection::{Connection, ConnectionStatus, Generation};
+use coportal_core::id::InvoiceId;
+use coportal_core::invoice::InvoiceStatus;
+use coportal_core::ledger::Ledger;
+use coportal_core::sync::row::{SyncRow, SyncState};
+use coportal_engine::Engine;
+use jiff::{SignedDuration, Timestamp};
+
+use super::history::Click;
+use super::perform::{Aim, click, odd};
+use super::universe::{BULK, NOW, Universe, first};
+
+/// Rounds of waiting after which an invoice that is not at rest never will be.
+const ROUNDS: usize = 60;
+
+/// Connections and rows as they are stored, read once for a look at all of them.
+pub(super) struct Seen {
+    connections: Vec<Connection>,
+    rows: BTreeMap<InvoiceId, Vec<(Ledger, Generation, SyncRow)>>,
+}
+
+impl Seen {
+    /// A connection.
+    ///
+    /// # Errors
+    /// When the universe has none at this place.
+    pub(super) fn connection(&self, link: usize) -> Result<&Connection> {
+        self.connections.get(link).context("a connection")
+    }
+
+    /// The row of an invoice in its connection's present generation.
+    pub(super) fn row(&self, aim: &Aim) -> Option<&SyncRow> {
+        let generation = self.connections.get(aim.link)?.generation;
+        let mine = |row: &&(Ledger, Generation, SyncRow)| row.0 == aim.request.ledger && row.1 == generation;
+        self.rows.get(&aim.known.id)?.iter().find(mine).map(|(_, _, row)| row)
+    }
+}
+
+impl Universe {
+    /// Reads connections and rows.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(super) async fn seen(&self) -> Result<Seen> {
+        let mut connections = Vec::with_capacity(self.links.len());
+        for link in 0..self.links.len() {
+            connections.push(self.connection(link).await?);
+        }
+        let mut rows = BTreeMap::new();
+        for known in &self.invoices {
+            rows.insert(known.id, self.quiet.store.sync_rows(self.space(known.space)?.id, known.id).await?);
+        }
+        Ok(Seen { connections, rows })
+    }
+
+    /// Lets everything come to rest: people click and wait, nothing goes wrong any more, and what is due is done.
+    ///
+    /// # Errors
+    /// When the harness itself cannot go on.
+    pub(super) async fn rest(&mut self, hands: &Engine) -> Result<Vec<String>> {
+        let mut wrong = self.machines(hands).await?;
+        // A person looks at every invoice once more, so that the newest version is wanted everywhere.
+        for aim in self.aims()? {
+            wrong.extend(self.quiet_click(hands, &aim).await);
+        }
+        for _ in 0..ROUNDS {
+            wrong.extend(self.lost_grants().await?);
+            let due = self.pending().await?;
+            let Some(first) = due.iter().map(|(at, _)| *at).min() else { return Ok(wrong) };
+            let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
+            self.clock.advance(wait.max(SignedDuration::from_secs(1)));
+            for (at, aim) in due {
+                if at <= self.clock.now() {
+                    wrong.extend(self.quiet_click(hands, &aim).await);
+                }
+            }
+        }
+        let seen = self.seen().await?;
+        for aim in self.aims()? {
+            if seen.connection(aim.link)?.status == ConnectionStatus::Connected
+                && let Some(row) = seen.row(&aim)
+                && !row.state.is_at_rest()
+            {
+                let (number, ledger, waiting) = (&aim.known.number, aim.request.ledger, row.waiting);
+                wrong.push(format!("I3: {number} to {ledger} does not come to rest: {:?}, {waiting:?}, {:?}", row.state, row.problem));
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// Sweep and workers alone, until nothing is due: what auto-sync was told of is brought to its end without anybody's click (I3, C20).
+    async fn machines(&mut self, hands: &Engine) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for round in 0..ROUNDS {
+            wrong.extend(self.lost_grants().await?);
+            let pending = self.pending().await?;
+            let waits = [NOW, BULK].iter().any(|queue| {
+                let counts = self.queues().counts(queue);
+                counts.visible + counts.in_flight + counts.delayed > 0
+            });
+            // Marks of invoices are the sweep's to find: three minutes are enough for it.
+            if pending.is_empty() && !waits && round > 2 {
+                break;
+            }
+            let first = pending.iter().map(|(at, _)| *at).min().unwrap_or_else(|| self.clock.now());
+            let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
+            self.clock.advance(wait.max(SignedDuration::from_secs(61)));
+            let swept = Box::pin(hands.auto_sync().sweep(&self.ctx())).await;
+            if let Err(problem) = swept {
+                wrong.push(format!("the sweep, at rest: {problem:?}"));
+            }
+            for queue in [NOW, BULK] {
+                loop {
+                    let messages = self.queues().receive(queue, 10);
+                    if messages.is_empty() {
+                        break;
+                    }
+                    wrong.extend(Box::pin(self.handled(queue, &messages, hands, &self.ctx(), false)).await);
+                }
+            }
+        }
+        wrong.extend(self.nothing_vanished().await?);
+        Ok(wrong)
+    }
+
+    /// Rows of connections that stand, and are not at rest.
+    async fn pending(&self) -> Result<Vec<(Timestamp, Aim)>> {
+        let seen = self.seen().await?;
+        let mut due: Vec<(Timestamp, Aim)> = Vec::new();
+        for aim in self.aims()? {
+            if seen.connection(aim.link)?.status == ConnectionStatus::Connected
+                && let Some(row) = seen.row(&aim)
+                && !row.state.is_at_rest()
+            {
+                due.push((self.due(row), aim));
+            }
+        }
+        Ok(due)
+    }
+
+    /// I3: an event that was accepted while auto-sync was on has ended, and shows.
+    async fn nothing_vanished(&self) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        let seen = self.seen().await?;
+        for aim in self.aims()? {
+            let link = self.link(aim.link)?;
+            let (Some(since), Some((event, version))) = (link.auto_since, aim.known.event) else { continue };
+            if event <= since || seen.connection(aim.link)?.status != ConnectionStatus::Connected {
+                continue;
+            }
+            let invoice = self.quiet.store.invoice(aim.request.workspace, aim.known.id).await?;
+            if !invoice.is_some_and(|invoice| matches!(invoice.status, InvoiceStatus::Sent | InvoiceStatus::Paid)) {
+                continue;
+            }
+            let row = seen.row(&aim);
+            let ended = row.is_some_and(|row| row.state.is_at_rest() && row.state != SyncState::Never && row.wanted >= version);
+            if !ended {
+                let stands = row.map(|row| (row.state, row.wanted, row.done, row.waiting));
+                let (number, ledger) = (&aim.known.number, aim.request.ledger);
+                wrong.push(format!("I3: version {version} of {number} never came to its end in {ledger}: {stands:?}"));
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// When a row is due again.
+    fn due(&self, row: &SyncRow) -> Timestamp {
+        let parked = row.waiting.and_then(|waiting| waiting.until);
+        let leased = row.lease.map(|lease| lease.until);
+        parked.or(leased).unwrap_or_else(|| self.clock.now())
+    }
+
+    /// Every invoice at every connection of its workspace.
+    pub(super) fn aims(&self) -> Result<Vec<Aim>> {
+        let mut aims = Vec::new();
+        for (invoice, known) in self.invoices.iter().enumerate() {
+            for link in 0..self.links_of(known.space).len() {
+                aims.push(self.aim(Click { invoice, link })?);
+            }
+        }
+        Ok(aims)
+    }
+
+    async fn quiet_click(&self, hands: &Engine, aim: &Aim) -> Option<String> {
+        let end = click(hands, self, aim).await;
+        odd(&end, false).map(|why| format!("{} to {}, at rest: {why}", aim.known.number, aim.request.ledger))
+    }
+
+    /// I11: a grant that nothing happened to is never thrown away; one that was lost in a fault is consented to anew, and all goes on (C19).
+    async fn lost_grants(&mut self) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for place in 0..self.links.len() {
+            if self.connection(place).await?.status != ConnectionStatus::ReconnectRequired {
+                continue;
+            }
+            let link = self.link(place)?;
+            if !link.token_trouble {
+                wrong.push(format!("I11: the grant of {} is thrown away, and nothing had gone wrong with it", link.ledger));
+            }
+            let organisation = first(self.link(place)?.ledger);
+            self.connect(place, organisation).await?;
+        }
+        Ok(wrong)
+    }
+}
