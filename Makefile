@@ -65,10 +65,20 @@ update: ## rewrites what is generated from code: marked blocks of the README, do
 money: ## a million random invoices in four ledgers, to the cent (optimised build; ARGS="--count N --seed S --json")
 	@cargo run --quiet --release --locked -p money -- $(ARGS)
 
+HISTORIES ?= 500
+UNTIL ?= 100000
+SEED ?= 1
+SHARD ?= 1/1
+
 .PHONY: chaos
-chaos: ## 500 more random histories, from where the last call stopped (optimised build; ARGS="--histories N --seed S")
+chaos: ## 500 more random histories towards 100,000, from where the last call stopped (SHARD=2/8 HISTORIES=500 SEED=1)
 	@mkdir -p target
-	@cargo run --quiet --release --locked -p chaos -- random --histories 500 --seed 1 --state target/chaos-series.json --json $(ARGS)
+	@cargo run --quiet --release --locked -p chaos -- random --histories $(HISTORIES) --until $(UNTIL) --seed $(SEED) \
+		--shard $(SHARD) --state target/chaos-$(SEED)-$(subst /,-of-,$(SHARD)).json --json $(ARGS)
+
+.PHONY: plants
+plants: ## five bugs planted on the wire, one after the other: each has to be caught within 2,000 random histories
+	@cargo run --quiet --release --locked -p chaos -- random --plant all --histories 2000 --seed $(SEED) --json $(ARGS)
 
 .PHONY: deploy-test
 deploy-test: ## deploys onto an emulator of AWS with the SAM CLI, and walks the main journey there

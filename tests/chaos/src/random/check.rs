@@ -81,6 +81,7 @@ impl Universe {
             let organisation = connection.organisation.as_ref().map(|organisation| organisation.id.clone()).unwrap_or_default();
             wrong.extend(self.agrees(hands, &aim, row, &organisation, &books).await?);
         }
+        wrong.extend(self.imports().await?);
         wrong.extend(self.budgets());
         wrong.extend(self.heard().leaks());
         Ok(wrong)

@@ -105,6 +105,8 @@ pub enum Op {
     Wait(u32),
     /// A bookkeeper works in the ledger.
     Bookkeeper(Click, Work),
+    /// An admin imports some of the ledger's contacts.
+    Import(usize),
     /// An admin disconnects.
     Disconnect(usize),
     /// An admin connects anew, to the same organisation.
@@ -223,12 +225,13 @@ enum Kind {
     Work,
     Wait,
     Bookkeeper,
+    Import,
     Disconnect,
     Reconnect,
     Move,
 }
 
-const KINDS: [(u64, Kind); 19] = [
+const KINDS: [(u64, Kind); 20] = [
     (130, Kind::Edit),
     (40, Kind::Send),
     (40, Kind::Pay),
@@ -245,6 +248,7 @@ const KINDS: [(u64, Kind); 19] = [
     (110, Kind::Work),
     (110, Kind::Wait),
     (45, Kind::Bookkeeper),
+    (12, Kind::Import),
     (10, Kind::Disconnect),
     (25, Kind::Reconnect),
     (5, Kind::Move),
@@ -307,6 +311,7 @@ fn op(dice: &mut Dice, kind: Kind, connections: usize) -> Op {
             let work = [(3, Work::Approve), (3, Work::PayInPart), (2, Work::Void), (3, Work::Describe), (3, Work::DueDate)];
             Op::Bookkeeper(click, dice.weighed(&work).unwrap_or(Work::DueDate))
         }
+        Kind::Import => Op::Import(dice.place(connections)),
         Kind::Disconnect => Op::Disconnect(dice.place(connections)),
         Kind::Reconnect => Op::Reconnect(dice.place(connections)),
         Kind::Move => Op::Move(dice.place(connections)),

@@ -8,6 +8,7 @@ pub mod dice;
 pub mod fault;
 mod heard;
 pub mod history;
+mod imports;
 pub mod line;
 mod perform;
 pub mod plant;

@@ -129,6 +129,7 @@ impl Universe {
             Op::Toggle(link, toggle) => self.toggle(*link, *toggle).await?,
             Op::Wait(seconds) => self.clock.advance(SignedDuration::from_secs(i64::from(*seconds))),
             Op::Bookkeeper(click, work) => self.bookkeeper(*click, *work).await?,
+            Op::Import(link) => return self.import(*link, step.salt, faults).await,
             Op::Disconnect(link) => return self.disconnect(*link, step.salt, faults).await,
             Op::Reconnect(link) => {
                 let organisation = first(self.link(*link)?.ledger);
@@ -302,7 +303,7 @@ impl Universe {
     }
 
     /// A process whose calls went wrong while it may have been at the tokens: only then may a grant be lost.
-    fn token_trouble(&mut self, link: usize, line: &Line) {
+    pub(super) fn token_trouble(&mut self, link: usize, line: &Line) {
         if !line.struck().is_empty()
             && let Some(link) = self.links.get_mut(link)
         {
@@ -428,7 +429,7 @@ impl Universe {
 }
 
 /// The work's end, unless its process dies.
-async fn survived<T>(line: &Line, work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn survived<T>(line: &Line, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         () = line.death() => None,

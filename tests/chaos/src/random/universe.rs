@@ -39,6 +39,7 @@ use super::history::{History, INVOICES, Rates, Toggle, WORKSPACES};
 use super::budget::Flights;
 use super::fault::Tally;
 use super::heard::Heard;
+use super::imports::strangers;
 use super::line::{Called, Line, Street};
 use super::plant::Plant;
 use crate::world::{BEGINNING, CLIENT_ID, CLIENT_SECRET, ORIGIN, Seeded, WorldClock, simulator, written};
@@ -112,6 +113,8 @@ pub(super) struct Universe {
     pub(super) links: Vec<Link>,
     pub(super) invoices: Vec<Known>,
     pub(super) excused: Excused,
+    /// Contacts that were ticked in an import which came to its end, by workspace and name.
+    pub(super) imported: BTreeSet<(usize, String)>,
     pub(super) quiet: Engine,
     random: Arc<Seeded>,
     pub(super) lines: u64,
@@ -159,10 +162,10 @@ impl Universe {
                 simulator(*ledger, config)
             });
         }
-        for simulator in ledgers.values() {
+        for (ledger, simulator) in &ledgers {
             // I7: what others wrote there is theirs.
             let theirs: Seed = serde_json::from_value(serde_json::json!({
-                "contacts": [{ "name": "Quayside Café", "email": "office@quayside.example" }],
+                "contacts": strangers(*ledger).into_iter().map(|(name, email)| serde_json::json!({ "name": name, "email": email })).collect::<Vec<_>>(),
                 "documents": [{ "status": "approved", "lines": [{ "description": "By hand", "quantity": "1", "unit_price": "100" }] }],
             }))?;
             simulator.seed(&theirs).map_err(|refused| anyhow!("{refused:?}"))?;
@@ -191,6 +194,7 @@ impl Universe {
             links: Vec::new(),
             invoices: Vec::new(),
             excused: Excused::default(),
+            imported: BTreeSet::new(),
             quiet,
             random: Arc::new(Seeded(Mutex::new(history.seed ^ OF_THE_PRODUCT))),
             lines: 0,
