@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use chaos::random::history::History;
 use chaos::random::fault::Tally;
+use chaos::random::history::History;
 use chaos::random::plant::Plant;
 use chaos::random::{Failing, drawn, run, seed_of, shrunk};
 use chaos::systematic::Part;
@@ -40,6 +40,9 @@ struct Systematic {
     /// One ledger alone.
     #[arg(long)]
     ledger: Option<Ledger>,
+    /// Some of the parts alone: `syncs`, `alone`, `several`, `connections`, `pairs`. The grid is counted when all are run.
+    #[arg(long)]
+    part: Vec<Part>,
     /// Threads; each runs ledgers of its own. All cores, unless told.
     #[arg(long)]
     threads: Option<usize>,
@@ -229,12 +232,13 @@ fn main() -> ExitCode {
 /// The tables of crash points; answers whether all of them hold.
 fn tables(asked: &Systematic) -> Result<bool> {
     let ledgers: Vec<Ledger> = Ledger::ALL.into_iter().filter(|ledger| asked.ledger.is_none_or(|only| only == *ledger)).collect();
+    let parts = if asked.part.is_empty() { Part::ALL.to_vec() } else { asked.part.clone() };
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Vec::new());
     let work = || -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
         while let Some(ledger) = ledgers.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
-            let run = chaos::systematic::run(ledger, &Part::ALL, |progress| eprintln!("{progress}"));
+            let run = chaos::systematic::run(ledger, &parts, |progress| eprintln!("{progress}"));
             let report = runtime.block_on(Box::pin(run))?;
             reports.lock().map_err(|_| anyhow::anyhow!("a case panicked"))?.push(report);
         }

@@ -20,8 +20,7 @@ const SHORTEST: usize = 16;
 /// So much of a secret's end is looked for: tokens of one kind begin alike, and a text may be cut off in front.
 const LOOKED_FOR: usize = 20;
 /// Fields of a token request and of its answer that are secrets.
-const TOKEN_FIELDS: [&str; 7] =
-    ["access_token", "refresh_token", "id_token", "code", "code_verifier", "client_secret", "client_assertion"];
+const TOKEN_FIELDS: [&str; 7] = ["access_token", "refresh_token", "id_token", "code", "code_verifier", "client_secret", "client_assertion"];
 /// AWS operations that put something where it can be read later.
 const KEEPING: [&str; 7] = [
     "DynamoDB_20120810.PutItem",

@@ -51,13 +51,13 @@ impl Universe {
         }
         let mut dice = Dice::new(salt ^ 0x1315);
         let rows = view.rows.unwrap_or_default();
-        let ticked: Vec<&MappedRow> = rows.iter().filter(|row| row.status == Status::New && row.note.is_none() && dice.chance(500)).collect();
+        let ticked: Vec<&MappedRow> =
+            rows.iter().filter(|row| row.status == Status::New && row.note.is_none() && dice.chance(500)).collect();
         if ticked.is_empty() {
             return Ok(Vec::new());
         }
         let tick = |row: &&MappedRow| PickedRow { external_id: row.external_id.clone(), action: Action::Create, client_id: None };
-        let request =
-            ImportRequest { preview_id: Some(begun.id), rows: Some(ticked.iter().map(tick).collect()), all_new: false };
+        let request = ImportRequest { preview_id: Some(begun.id), rows: Some(ticked.iter().map(tick).collect()), all_new: false };
         let (engine, line) = self.process(salt, rates, false)?;
         let _ = survived(&line, engine.import(&ctx, &workspace, actor.clone(), ledger, request.clone())).await;
         self.token_trouble(link, &line);
@@ -81,7 +81,9 @@ impl Universe {
                 Ok(ImportAnswer::Done(result)) => return Ok(Some(result)),
                 Ok(ImportAnswer::Accepted(_)) => self.job_rests(workspace, id).await?,
                 // The lease of a process that died, or a limit.
-                Err(problem) if problem.fix.as_ref().is_some_and(|fix| fix.retry_helps) => self.clock.advance(SignedDuration::from_secs(61)),
+                Err(problem) if problem.fix.as_ref().is_some_and(|fix| fix.retry_helps) => {
+                    self.clock.advance(SignedDuration::from_secs(61))
+                }
                 // The connection has gone, with what was left of the import.
                 Err(problem) => return Err(anyhow!("{problem:?}")),
             }

@@ -18,9 +18,9 @@ mod universe;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use history::{History, Op, Rates, Step};
 use fault::Tally;
 use heard::{Ears, Heard};
+use history::{History, Op, Rates, Step};
 use plant::Plant;
 use universe::Universe;
 

@@ -35,10 +35,10 @@ use simulators::skeleton::state::Seed;
 use url::Url;
 use uuid::Uuid;
 
-use super::history::{History, INVOICES, Rates, Toggle, WORKSPACES};
 use super::budget::Flights;
 use super::fault::Tally;
 use super::heard::Heard;
+use super::history::{History, INVOICES, Rates, Toggle, WORKSPACES};
 use super::imports::strangers;
 use super::line::{Called, Line, Street};
 use super::plant::Plant;

@@ -6,9 +6,9 @@ use coportal_core::queue::Message;
 use coportal_local::doubles::sqs::Received;
 use jiff::SignedDuration;
 
+use super::Report;
 use super::points::{Point, Way, Written};
 use super::syncs::at_rest;
-use super::Report;
 use crate::wire::{Fault, Passed};
 use crate::world::World;
 
@@ -141,7 +141,7 @@ async fn case_of(ledger: Ledger, written: Written, point: Point, way: Way) -> Re
         (Point::K2, Way::Before) => stopped(&machines, |call, _| raises(call), Fault::CrashAfter).await?,
         (Point::K2, Way::After) => stopped(&machines, |call, _| sends(call), Fault::CrashBefore).await?,
         (Point::K3, Way::Before) => stopped(&machines, |call, _| sends(call), Fault::CrashAfter).await?,
-        (Point::K3, Way::After) => stopped(&machines, |call, _| call.subject == "INV", Fault::CrashBefore).await?,
+        (Point::K3, Way::After) => stopped(&machines, |call, _| call.subject == "INVOICE", Fault::CrashBefore).await?,
         _ => {
             ensure!(machines.fan_out().await?, "the fan-out died");
             let received = machines.receive();

@@ -103,6 +103,29 @@ pub enum Part {
 impl Part {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Syncs, Self::Alone, Self::Several, Self::Connections, Self::Pairs];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syncs => "syncs",
+            Self::Alone => "alone",
+            Self::Several => "several",
+            Self::Connections => "connections",
+            Self::Pairs => "pairs",
+        }
+    }
+}
+
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|part| part.name() == text)
+            .ok_or_else(|| format!("{text} is none of {}", Self::ALL.map(Self::name).join(", ")))
+    }
 }
 
 /// Runs the tables of a ledger, or parts of them. The grid is counted when all parts are run.

@@ -250,7 +250,9 @@ fn not_applicable(ledger: Ledger, point: Point, written: Written) -> Option<&'st
         }
         Point::K20 if ledger == Ledger::Sage => Some("it has no batches: one call, one object"),
         Point::K20 if matches!(written, Written::Void | Written::Paid) => Some("voids and payments are not sent in batches"),
-        Point::K20 if ledger == Ledger::BusinessCentral => Some("its batches of several invoices only look up: what they write goes one by one"),
+        Point::K20 if ledger == Ledger::BusinessCentral => {
+            Some("its batches of several invoices only look up: what they write goes one by one")
+        }
         Point::K20 if ledger == Ledger::Quickbooks && written == Written::Create => {
             Some("its creates go one by one, each with its own request id: only look-ups and guarded updates are batched")
         }
@@ -312,7 +314,9 @@ impl Grid {
         let mut counted = Counted::default();
         let (mut reasons, mut gaps) = (BTreeMap::<String, Vec<String>>::new(), Vec::new());
         let ways = [Way::Before, Way::After];
-        let all = Point::ALL.into_iter().flat_map(|point| Written::ALL.into_iter().flat_map(move |written| ways.map(|way| (point, written, way))));
+        let all = Point::ALL
+            .into_iter()
+            .flat_map(|point| Written::ALL.into_iter().flat_map(move |written| ways.map(|way| (point, written, way))));
         for (point, written, way) in all {
             counted.cells += 1;
             let cell = (ledger, point, written, way);

@@ -33,7 +33,7 @@ pub(super) async fn backfills(ledger: Ledger, report: &mut Report) -> Result<()>
     ensure!(!until_death(&world, id).await?, "a process died although nothing was armed");
     let calls = world.wire.passed();
     finished(&world, id, invoices).await.with_context(|| format!("{ledger}, K19 without a fault"))?;
-    let between: Vec<usize> = (0..calls.len()).filter(|at| calls.get(*at).is_some_and(|call| call.subject == "JOB")).collect();
+    let between: Vec<usize> = (0..calls.len()).filter(|at| calls.get(*at).is_some_and(|call| call.subject == "BKF")).collect();
     ensure!(between.len() >= 3, "{ledger}: a backfill of two batches writes its record more often than {} times", between.len());
     for at in between {
         for (fault, way) in [(Fault::CrashAfter, Way::Before), (Fault::CrashBefore, Way::After)] {
@@ -57,7 +57,7 @@ async fn backfill(ledger: Ledger) -> Result<(World, BackfillId, usize)> {
             client.email = "client1@example.com".to_owned();
         })
         .await?;
-    let count = usize::try_from(batch)?.saturating_add(2).min(52);
+    let count = batch.saturating_add(2).min(52);
     for n in 1..count {
         world.add_invoice(u128::try_from(n)?, client).await?;
     }
@@ -143,7 +143,8 @@ pub(super) async fn half_failed(ledger: Ledger, written: Written, report: &mut R
     let calls = world.wire.passed();
     let rows = rest(&world, &all).await?;
     kept(&world, &all, &rows, written).with_context(|| format!("{ledger}, {written:?}, K20 without a fault: {ends:?}"))?;
-    let batch = calls.iter().rposition(|call| call.side == Side::Vendor && !call.operation.starts_with("GET")).context("a batch was sent")?;
+    let batch =
+        calls.iter().rposition(|call| call.side == Side::Vendor && !call.operation.starts_with("GET")).context("a batch was sent")?;
     let struck = |at: &usize| *at == batch || calls.get(*at).is_some_and(|call: &Passed| call.subject == "SYNC");
     for at in (batch..calls.len()).filter(struck) {
         for (fault, way) in [
@@ -176,7 +177,7 @@ async fn three(ledger: Ledger, written: Written) -> Result<(World, Vec<InvoiceId
     } else {
         rest(&world, &all).await?;
         for invoice in &all {
-            world.edit_invoice(*invoice, |invoice| dearer(invoice)).await?;
+            world.edit_invoice(*invoice, dearer).await?;
         }
         // Somebody changed what we are about to write: its element of the batch is refused, the others are not.
         let row = world.row_of(second).await?;

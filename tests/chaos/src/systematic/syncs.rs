@@ -9,8 +9,8 @@ use coportal_core::workspace::TaxRounding;
 use coportal_engine::sync::{Changed, SyncEnd};
 use jiff::SignedDuration;
 
-use super::points::{Point, Written, is_claim, is_contact, is_document, is_line, moments};
 use super::Report;
+use super::points::{Point, Written, is_claim, is_contact, is_document, is_line, moments};
 use crate::scenario::Scenario;
 use crate::wire::{Fault, Passed, Side};
 use crate::world::{Run, World};
@@ -92,8 +92,11 @@ pub(super) async fn table(ledger: Ledger, scenario: Scenario, report: &mut Repor
     Ok(())
 }
 
+/// Whether a call, of this number, is the one that is struck.
+type Like = fn(&Passed, usize) -> bool;
+
 /// How a point of a worker's way through a message is struck first.
-fn strike(point: Point) -> Option<(fn(&Passed, usize) -> bool, Fault)> {
+fn strike(point: Point) -> Option<(Like, Fault)> {
     Some(match point {
         Point::K4 => (|_, at| at == 0, Fault::CrashBefore),
         Point::K5 => (|call, _| is_claim(call), Fault::CrashBefore),
