@@ -70,7 +70,8 @@ fn reached(binary: &str) -> BTreeMap<String, BTreeSet<String>> {
                 open.push((word.clone(), called.clone()));
             }
         }
-        seen.insert(name, body);
+        // A function of its own may share its name with one that it calls: what both say counts.
+        seen.entry(name).or_insert_with(BTreeSet::new).extend(body);
     }
     seen
 }
