@@ -71,7 +71,7 @@ fn reached(binary: &str) -> BTreeMap<String, BTreeSet<String>> {
             }
         }
         // A function of its own may share its name with one that it calls: what both say counts.
-        seen.entry(name).or_insert_with(BTreeSet::new).extend(body);
+        seen.entry(name).or_default().extend(body);
     }
     seen
 }
