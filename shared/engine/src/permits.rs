@@ -94,7 +94,7 @@ impl Engine {
             ledger: api.rules.ledger,
             organisation: organisation.to_owned(),
             limits: api.profile.limits,
-            widest: api.profile.facts_in_flight.max(api.profile.step_in_flight),
+            widest: api.profile.facts_in_flight.max(api.profile.step_in_flight).max(api.profile.list_in_flight),
             call_timeout: api.rules.call_timeout,
             lease: api.rules.lease(),
             owner,

@@ -93,6 +93,9 @@ pub struct ContactPage {
     /// What the next page is asked for with; `None` after the last one. It is the ledger's own, and stays valid for as long as the
     /// organisation is the same.
     pub next: Option<String>,
+    /// What the pages after `next` are asked for with, as far as they are known to be there, in order: they may be asked for together with
+    /// it. Empty where a page is only known by the one before it.
+    pub ahead: Vec<String>,
     /// How many contacts there are on all pages, where the ledger says so.
     pub expected: Option<u32>,
 }
@@ -126,9 +129,26 @@ pub(crate) fn page_after(number: u32, there_is_more: bool) -> Option<String> {
     (there_is_more && number < PAGES_MAX).then(|| (number + 1).to_string())
 }
 
+/// Most cursors of [`ContactPage::ahead`]: as many as are ever in flight.
+const AHEAD_MAX: u32 = 8;
+
+/// The cursors of the pages after the one that follows `number`, up to the `last` that the ledger tells of.
+pub(crate) fn pages_ahead(number: u32, last: u32) -> Vec<String> {
+    let last = last.min(PAGES_MAX).min(number.saturating_add(1).saturating_add(AHEAD_MAX));
+    (number.saturating_add(2)..=last).map(|page| page.to_string()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pages_that_are_told_of_lie_ahead() {
+        assert_eq!((pages_ahead(1, 0), pages_ahead(1, 2), pages_ahead(2, 2)), (Vec::new(), Vec::new(), Vec::new()));
+        assert_eq!(pages_ahead(1, 4), ["3", "4"]);
+        assert_eq!(pages_ahead(3, u32::MAX).len(), 8, "a hostile count costs no memory");
+        assert!(pages_ahead(u32::MAX, u32::MAX).is_empty());
+    }
 
     #[test]
     fn a_cursor_is_a_number_from_two_and_nothing_else() {

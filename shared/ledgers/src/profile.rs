@@ -62,6 +62,8 @@ pub struct Profile {
     pub facts_in_flight: u32,
     /// Calls of any other step in flight at once.
     pub step_in_flight: u32,
+    /// Pages of the list of contacts in flight at once, where the ledger tells how many there are: within `limits.concurrent`.
+    pub list_in_flight: u32,
     /// Most elements of one batch.
     pub batch: usize,
     /// What work over many invoices costs, in calls.

@@ -122,7 +122,7 @@ mod against_the_simulators {
             (Ledger::Xero, 1_000, true),
             (Ledger::Quickbooks, 1_000, false),
             (Ledger::Sage, 200, true),
-            (Ledger::BusinessCentral, 5_000, true),
+            (Ledger::BusinessCentral, 20_000, true),
         ] {
             let world = world(ledger, contacts(most + 1)).await;
             let (all, calls, expected) = world.everything().await;

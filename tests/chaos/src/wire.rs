@@ -337,6 +337,8 @@ impl Transport for VendorSide {
                 Answer::Refused => Err(TransportError::NotSent("refused".to_owned())),
                 Answer::Dropped { .. } | Answer::Truncated(_) => Err(broke()),
                 Answer::Slow { response, ticket, .. } => {
+                    // What is called together is in flight together.
+                    tokio::task::yield_now().await;
                     self.simulator.release(ticket);
                     Ok(response)
                 }

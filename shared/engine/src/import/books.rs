@@ -8,11 +8,13 @@ use coportal_core::contact::Contact;
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::id::{RunId, WorkspaceId};
 use coportal_core::import::Listed;
+use coportal_core::ledger::BATCH_TIMEOUT;
 use coportal_core::money::Currency;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_ledgers::exec::Meter;
 use coportal_ledgers::{Access, ContactPage, LedgerApi, ListedContact};
-use jiff::Timestamp;
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Preview, Step};
 use crate::access::AccessToken;
@@ -31,6 +33,9 @@ impl From<Problem> for Stop {
         Self::Problem(problem)
     }
 }
+
+/// What a step needs beside a page's call: to store it.
+const PAGE_MARGIN: SignedDuration = SignedDuration::from_secs(15);
 
 /// A connection in hand.
 pub(super) struct Books<'a> {
@@ -72,26 +77,55 @@ impl<'a> Books<'a> {
         self.permits.close().await;
     }
 
-    fn access(&self) -> Access<'_> {
-        let timeout = Duration::try_from(self.api.rules.call_timeout).unwrap_or(Duration::from_secs(12));
+    fn access(&self, timeout: SignedDuration) -> Access<'_> {
+        let timeout = Duration::try_from(timeout).unwrap_or(Duration::from_secs(12));
         let organisation = self.connection.organisation.as_ref().map_or("", |organisation| organisation.id.as_str());
         Access { organisation, token: self.token.secret(), meter: &self.meter, timeout, now: self.step.ctx.now() }
     }
 
-    /// A page of the list.
-    pub(super) async fn page(&mut self, cursor: Option<&str>) -> Result<ContactPage, Stop> {
-        loop {
-            match self.api.contact_list.contact_page(self.access(), cursor).await {
-                Ok(answered) => return Ok(answered.value),
-                Err(failure) => self.after(failure).await?,
+    /// How long a page of the list may take: a large one is slow, and only a worker can wait for it.
+    fn page_time(&self) -> SignedDuration {
+        if self.step.ctx.has_time_for(BATCH_TIMEOUT + PAGE_MARGIN) { BATCH_TIMEOUT } else { self.api.rules.call_timeout }
+    }
+
+    /// Pages of the list, asked for together, in their order: those before the first that brought nothing, and why it did not.
+    pub(super) async fn pages(&mut self, cursors: &[Option<String>]) -> (Vec<ContactPage>, Option<Stop>) {
+        let mut read = Vec::with_capacity(cursors.len());
+        while let Some(left) = cursors.get(read.len()..).filter(|left| !left.is_empty()) {
+            let calls = u32::try_from(left.len()).unwrap_or(u32::MAX);
+            match self.permits.reserve(calls, calls).await {
+                Ok(Ok(())) => {}
+                Ok(Err(no)) => return (read, Some(Stop::Until(no.until))),
+                Err(problem) => return (read, Some(Stop::Problem(problem))),
+            }
+            let access = self.access(self.page_time());
+            let mut failed = None;
+            for answer in join_all(left.iter().map(|cursor| self.api.contact_list.contact_page(access, cursor.as_deref()))).await {
+                match answer {
+                    Ok(answered) if failed.is_none() => read.push(answered.value),
+                    Ok(_) => {}
+                    Err(failure) => failed = failed.or(Some(failure)),
+                }
+            }
+            if let Some(failure) = failed
+                && let Err(stop) = self.after(failure).await
+            {
+                return (read, Some(stop));
             }
         }
+        (read, None)
+    }
+
+    /// The pages that are asked for together next, of those that are known to be there.
+    pub(super) fn window<'k>(&self, known: impl Iterator<Item = &'k String>) -> Vec<Option<String>> {
+        let most = usize::try_from(self.api.profile.list_in_flight.min(self.api.profile.limits.concurrent).max(1)).unwrap_or(1);
+        known.take(most).map(|cursor| Some(cursor.clone())).collect()
     }
 
     /// One contact.
     pub(super) async fn contact(&mut self, external_id: &str) -> Result<Option<Contact>, Stop> {
         loop {
-            match self.api.contacts.read_contact(self.access(), external_id).await {
+            match self.api.contacts.read_contact(self.access(self.api.rules.call_timeout), external_id).await {
                 Ok(answered) => return Ok(answered.value),
                 Err(failure) => self.after(failure).await?,
             }

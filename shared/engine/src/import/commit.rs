@@ -18,12 +18,15 @@ use serde::Deserialize;
 use super::books::{Books, Stop, listed, listed_alone};
 use super::row::emails_of;
 use super::view::{ImportResult, PreviewView, Results, RowResult};
-use super::{Commit, Preview, PreviewState, Step, Tally, no_preview};
+use super::{Commit, Preview, PreviewState, STEP_TIME, Step, Tally, no_preview};
 use crate::Engine;
 use crate::jobs::JobEnd;
 
 /// Most rows that a request does itself; more are a job (docs/api.md).
 const AT_ONCE: u32 = 100;
+
+/// Longest list that a request for everything new reads itself; a longer one is a job.
+const LIST_AT_ONCE: u32 = 1_000;
 
 /// Time that a page of rows may take: it is not begun with less.
 const PAGE_TIME: SignedDuration = SignedDuration::from_secs(8);
@@ -75,6 +78,8 @@ pub enum ImportAnswer {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Picked {
     pub(super) pages: BTreeMap<u32, BTreeMap<String, Pick>>,
+    /// Rows that are left alone beside those: "everything new" leaves the rest.
+    pub(super) left: u32,
 }
 
 impl Picked {
@@ -131,31 +136,53 @@ impl Engine {
             if ticked.is_some() {
                 return Err(invalid("/preview_id", "required", "Rows are those of a preview: say which."));
             }
-            let view = self.begin_preview(ctx, workspace, by, ledger, true).await?;
-            return Ok(ImportAnswer::Accepted(Box::new(view)));
+            let begun = self.begin_preview(ctx, workspace, by, ledger, true).await?;
+            return self.work_now(ctx, workspace, ledger, begun.id).await;
         };
-        let rows = self.begin_import(ctx, workspace, by, ledger, id, ticked).await?;
-        if rows <= AT_ONCE {
-            self.work_now(ctx, workspace, id).await?;
-        } else {
-            self.send_step(ctx, workspace.id, JobId::Preview(id)).await;
-        }
-        let now = self.known_preview(ctx, workspace.id, ledger, id).await?.value;
+        self.begin_import(ctx, workspace, by, ledger, id, ticked).await?;
+        self.work_now(ctx, workspace, ledger, id).await
+    }
+
+    /// Does the job's steps here and now, while they are few and there is time, and answers how it stands then. What is left goes on by
+    /// messages.
+    async fn work_now(&self, ctx: &Ctx, workspace: &Workspace, ledger: Ledger, id: PreviewId) -> Outcome<ImportAnswer> {
+        let job = JobId::Preview(id);
+        let mut goes_on = true;
+        let now = loop {
+            let now = self.known_preview(ctx, workspace.id, ledger, id).await?.value;
+            let (time, few) = match now.state {
+                PreviewState::Reading => (STEP_TIME, now.read.max(now.expected.unwrap_or_default()) <= LIST_AT_ONCE),
+                PreviewState::Committing => (PAGE_TIME, now.commit.as_ref().is_some_and(|commit| commit.rows <= AT_ONCE)),
+                PreviewState::Ready | PreviewState::Done | PreviewState::Failed => break now,
+            };
+            if !goes_on {
+                break now;
+            }
+            if !few || !ctx.has_time_for(time) {
+                self.send_step(ctx, workspace.id, job).await;
+                break now;
+            }
+            goes_on = match self.take_step(ctx, workspace.id, job).await? {
+                JobEnd::Advanced(NextStep::Now) => true,
+                JobEnd::Advanced(NextStep::At(_) | NextStep::Rest) | JobEnd::NotDue | JobEnd::Busy | JobEnd::AtRest | JobEnd::Gone => false,
+            };
+        };
         let step = Step { engine: self, ctx, ws: workspace.id, preview: id, fence: 0 };
         match (now.state, &now.problem) {
             (PreviewState::Done, _) => Ok(ImportAnswer::Done(step.result(&now).await?.unwrap_or_default())),
+            (PreviewState::Failed, _) => Err(failed(&now)),
             (PreviewState::Ready, Some(problem)) => {
                 let mut refused = Problem::new(ProblemKind::Conflict, problem.code.clone(), problem.detail.clone());
                 refused.fix = Some(problem.fix.clone());
                 Err(refused)
             }
-            (PreviewState::Ready | PreviewState::Reading | PreviewState::Committing | PreviewState::Failed, _) => {
+            (PreviewState::Ready | PreviewState::Reading | PreviewState::Committing, _) => {
                 Ok(ImportAnswer::Accepted(Box::new(self.preview_view(ctx, workspace.id, id, &now, None).await?)))
             }
         }
     }
 
-    /// Writes down what was ticked and wakes the job; answers how many rows are to be created or linked.
+    /// Writes down what was ticked and wakes the job.
     async fn begin_import(
         &self,
         ctx: &Ctx,
@@ -164,7 +191,7 @@ impl Engine {
         ledger: Ledger,
         id: PreviewId,
         ticked: Option<Vec<PickedRow>>,
-    ) -> Outcome<u32> {
+    ) -> Outcome<()> {
         for _ in 0..ROUNDS {
             let found = self.known_preview(ctx, workspace.id, ledger, id).await?;
             let (mut preview, rev) = (found.value, found.rev);
@@ -180,27 +207,16 @@ impl Engine {
             };
             if preview.state == PreviewState::Committing {
                 let same = preview.commit.as_ref().is_some_and(|commit| commit.digest == picked.digest());
-                return if same { Ok(picked.rows()) } else { Err(under_way()) };
+                return if same { Ok(()) } else { Err(under_way()) };
             }
             step.begin_commit(&mut preview, &picked).await?;
             if self.store.wake_job(ctx, workspace.id, JobId::Preview(id), rev, &preview).await? {
                 let text = format!("Began to import {} contacts of {}.", picked.rows(), ledger.label());
                 self.audit(ctx, workspace.id, by, "import_started", Some(ledger), text).await?;
-                return Ok(picked.rows());
+                return Ok(());
             }
         }
         Err(under_way())
-    }
-
-    /// Does the job's steps here and now, while there is time.
-    async fn work_now(&self, ctx: &Ctx, workspace: &Workspace, id: PreviewId) -> Outcome<()> {
-        while ctx.has_time_for(PAGE_TIME) {
-            match self.run_job(ctx, workspace.id, JobId::Preview(id)).await? {
-                JobEnd::Advanced(NextStep::Now) => {}
-                JobEnd::Advanced(NextStep::At(_) | NextStep::Rest) | JobEnd::NotDue | JobEnd::Busy | JobEnd::AtRest | JobEnd::Gone => break,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -268,8 +284,8 @@ impl Step<'_> {
         for (page, picks) in &picked.pages {
             self.put(preview, PreviewPart::Picked(&digest, *page), picks).await?;
         }
-        preview.commit =
-            Some(Commit { digest, pages: picked.pages.keys().copied().collect(), done: 0, rows: picked.rows(), tally: Tally::default() });
+        let tally = Tally { skipped: picked.left, ..Tally::default() };
+        preview.commit = Some(Commit { digest, pages: picked.pages.keys().copied().collect(), done: 0, rows: picked.rows(), tally });
         preview.state = PreviewState::Committing;
         preview.problem = None;
         Ok(())
@@ -382,19 +398,22 @@ impl Step<'_> {
         for page in &commit.pages {
             wanted.extend(self.picks(&commit.digest, *page).await?.into_keys());
         }
-        let (mut contacts, mut cursor) = (HashMap::with_capacity(wanted.len()), None);
-        loop {
+        let (mut contacts, mut window) = (HashMap::with_capacity(wanted.len()), vec![None]);
+        while !window.is_empty() {
             if !self.ctx.has_time_for(books.api.rules.call_timeout) {
                 return Err(Stop::Problem(slow(books)));
             }
-            let page = books.page(cursor.as_deref()).await?;
-            let of_those = page.contacts.into_iter().map(listed).filter(|contact| wanted.contains(&contact.external_id));
-            contacts.extend(of_those.map(|contact| (contact.external_id.clone(), contact)));
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(Comparison::List { contacts, looks: 0 }),
+            let (pages, stop) = books.pages(&window).await;
+            if let Some(stop) = stop {
+                return Err(stop);
             }
+            window = pages.last().map(|last| books.window(last.next.iter().chain(&last.ahead))).unwrap_or_default();
+            let those = pages.into_iter().flat_map(|page| page.contacts).map(listed);
+            contacts.extend(
+                those.filter(|contact| wanted.contains(&contact.external_id)).map(|contact| (contact.external_id.clone(), contact)),
+            );
         }
+        Ok(Comparison::List { contacts, looks: 0 })
     }
 }
 
@@ -425,7 +444,7 @@ mod tests {
         let pick = |action| Pick { action, client: None };
         let of = |picks: &[(&str, Action)]| {
             let picks = picks.iter().map(|(id, action)| ((*id).to_owned(), pick(*action)));
-            Picked { pages: BTreeMap::from([(0, picks.collect())]) }
+            Picked { pages: BTreeMap::from([(0, picks.collect())]), left: 0 }
         };
         let one = of(&[("a", Action::Create), ("b", Action::Link), ("c", Action::Skip)]);
         assert_eq!(one.digest(), of(&[("c", Action::Skip), ("b", Action::Link), ("a", Action::Create)]).digest());

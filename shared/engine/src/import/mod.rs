@@ -12,6 +12,7 @@ mod row;
 mod view;
 
 use coportal_aws::keys::PreviewPart;
+use coportal_aws::records::jobs::Job;
 use coportal_aws::store::Versioned;
 use coportal_core::connection::{ConnectionStatus, Generation};
 use coportal_core::ctx::Ctx;
@@ -92,9 +93,9 @@ pub(crate) struct Preview {
     pub(crate) ends: Timestamp,
     /// Everything new is imported as soon as it is known (C14).
     pub(crate) import_all: bool,
-    /// Where the list goes on.
+    /// The pages of the list that are known to come next.
     #[serde(default)]
-    pub(crate) cursor: Option<String>,
+    pub(crate) next: Vec<String>,
     /// The whole list was read.
     #[serde(default)]
     pub(crate) list_read: bool,
@@ -127,7 +128,7 @@ impl Steps for Preview {
         let JobId::Preview(preview) = of.job else { return Err(Problem::internal_error("a preview of another kind of job")) };
         let step = Step { engine, ctx, ws: of.ws, preview, fence: of.fence };
         let next = match self.state {
-            PreviewState::Reading if !self.list_read => step.read_page(self).await?,
+            PreviewState::Reading if !self.list_read => step.read_pages(self).await?,
             PreviewState::Reading => step.classify(self).await?,
             PreviewState::Committing => step.commit(self).await?,
             PreviewState::Ready | PreviewState::Done | PreviewState::Failed => NextStep::Rest,
@@ -213,7 +214,7 @@ impl Engine {
             by: by.clone(),
             ends: ctx.now().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
             import_all,
-            cursor: None,
+            next: Vec::new(),
             list_read: false,
             calls: 0,
             read: 0,
@@ -228,7 +229,13 @@ impl Engine {
             let text = format!("Began to import all new contacts of {}.", organisation.name);
             self.audit(ctx, workspace.id, by, "import_started", Some(ledger), text).await?;
         }
-        self.start_job(ctx, workspace.id, JobId::Preview(id), &preview, Some(preview.ends)).await?;
+        let job = JobId::Preview(id);
+        if import_all {
+            // Whoever asked does the first steps itself; the sweep finds what it leaves behind.
+            self.store.create_job(ctx, workspace.id, job, &preview, ctx.now(), Some(preview.ends)).await?;
+        } else {
+            self.start_job(ctx, workspace.id, job, &preview, Some(preview.ends)).await?;
+        }
         self.preview_view(ctx, workspace.id, id, &preview, None).await
     }
 
@@ -246,21 +253,26 @@ impl Engine {
         cursor: Option<&str>,
     ) -> Outcome<PreviewView> {
         crate::sync::check_plan(workspace, ledger)?;
-        let mut found = self.known_preview(ctx, workspace.id, ledger, id).await?;
-        let under_way = matches!(found.value.state, PreviewState::Reading | PreviewState::Committing);
-        if under_way && ctx.has_time_for(STEP_TIME) {
+        let mut found = self.known_job(ctx, workspace.id, ledger, id).await?;
+        let under_way = matches!(found.value.body.state, PreviewState::Reading | PreviewState::Committing);
+        // After a step that failed the worker goes on, which can wait longer for a slow ledger.
+        if under_way && found.value.failures == 0 && ctx.has_time_for(STEP_TIME) {
             // What a step cannot do stands in the head, or the sweep does it.
             if let Err(problem) = self.run_job(ctx, workspace.id, JobId::Preview(id)).await {
                 tracing::warn!(preview = %id, ?problem, "a step of a preview that is looked at was not done");
             }
-            found = self.known_preview(ctx, workspace.id, ledger, id).await?;
+            found = self.known_job(ctx, workspace.id, ledger, id).await?;
         }
-        self.preview_view(ctx, workspace.id, id, &found.value, cursor).await
+        self.preview_view(ctx, workspace.id, id, &found.value.body, cursor).await
+    }
+
+    async fn known_job(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, id: PreviewId) -> Outcome<Versioned<Job<Preview>>> {
+        let found = self.store.job::<Preview>(ctx, ws, JobId::Preview(id)).await?;
+        found.filter(|found| found.value.body.ledger == ledger).ok_or_else(no_preview)
     }
 
     async fn known_preview(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, id: PreviewId) -> Outcome<Versioned<Preview>> {
-        let found = self.store.job::<Preview>(ctx, ws, JobId::Preview(id)).await?;
-        let found = found.filter(|found| found.value.body.ledger == ledger).ok_or_else(no_preview)?;
+        let found = self.known_job(ctx, ws, ledger, id).await?;
         Ok(Versioned::new(found.value.body, found.rev))
     }
 }

@@ -7,22 +7,34 @@ use coportal_aws::records::previews::PAGE_ROWS;
 use coportal_core::import::{Action, Classifier, Counts, Known, KnownClient, Listed, Pick, Row};
 use coportal_core::job::NextStep;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_ledgers::ContactPage;
 
 use super::books::{Books, Stop, address_key, listed};
 use super::commit::Picked;
 use super::{MOST_CONTACTS, Preview, PreviewState, Step};
 
 impl Step<'_> {
-    /// Reads one page of the vendor's, whatever its size, and keeps it.
-    pub(super) async fn read_page(&self, preview: &mut Preview) -> Outcome<NextStep> {
+    /// Reads pages of the vendor's, as many at once as its concurrency limit and its list allow, and keeps them.
+    pub(super) async fn read_pages(&self, preview: &mut Preview) -> Outcome<NextStep> {
         let mut books = Books::open(*self, preview).await?;
-        let page = books.page(preview.cursor.as_deref()).await;
+        let window = if preview.calls == 0 { vec![None] } else { books.window(preview.next.iter()) };
+        let (pages, stop) = books.pages(&window).await;
         books.close().await;
-        let page = match page {
-            Ok(page) => page,
-            Err(Stop::Until(until)) => return Ok(NextStep::At(until)),
-            Err(Stop::Problem(problem)) => return Err(problem),
-        };
+        let some = !pages.is_empty();
+        for page in pages {
+            self.keep(preview, page).await?;
+        }
+        match stop {
+            None => Ok(NextStep::Now),
+            Some(Stop::Until(until)) => Ok(NextStep::At(until)),
+            // What was read is kept; the next step meets the same problem, or does not.
+            Some(Stop::Problem(_)) if some => Ok(NextStep::Now),
+            Some(Stop::Problem(problem)) => Err(problem),
+        }
+    }
+
+    /// Keeps one page of the vendor's, whatever its size.
+    async fn keep(&self, preview: &mut Preview, page: ContactPage) -> Outcome<()> {
         preview.calls = preview.calls.saturating_add(1);
         preview.read = preview.read.saturating_add(u32::try_from(page.contacts.len()).unwrap_or(u32::MAX));
         preview.expected = page.expected.or(preview.expected);
@@ -36,8 +48,8 @@ impl Step<'_> {
             preview.read_pages = preview.read_pages.saturating_add(1);
         }
         preview.list_read = page.next.is_none();
-        preview.cursor = page.next;
-        Ok(NextStep::Now)
+        preview.next = page.next.into_iter().chain(page.ahead).collect();
+        Ok(())
     }
 
     /// Compares what was read with clients, addresses and links, and writes down the rows.
@@ -80,11 +92,12 @@ impl Step<'_> {
 
     /// What is ticked before anybody touches a preview (C14).
     pub(super) async fn everything_new(&self, preview: &Preview) -> Outcome<Picked> {
-        let mut picked = Picked::default();
+        let mut picked = Picked { left: preview.counts.total(), ..Picked::default() };
         for page in 0..preview.pages {
             let ticked = self.rows(page).await?.into_iter().filter(Row::is_ticked);
             let picks: Vec<_> = ticked.map(|row| (row.listed.external_id, Pick { action: Action::Create, client: None })).collect();
             if !picks.is_empty() {
+                picked.left = picked.left.saturating_sub(u32::try_from(picks.len()).unwrap_or(u32::MAX));
                 picked.pages.insert(page, picks.into_iter().collect());
             }
         }

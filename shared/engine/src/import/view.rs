@@ -118,11 +118,14 @@ pub struct RowReport {
 /// What a commit came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportResult {
+    /// The preview whose rows they are: it shows what became of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview_id: Option<PreviewId>,
     /// Clients made.
     pub created: u32,
     /// Contacts linked to clients that were there, linked ones included.
     pub linked: u32,
-    /// Rows left alone, as was ticked.
+    /// Rows left alone, as was ticked; with "everything new" all the others.
     pub skipped: u32,
     /// Rows that were no longer what the preview showed.
     pub changed_since_preview: Vec<RowReport>,
@@ -223,6 +226,7 @@ impl Step<'_> {
     pub(super) async fn result(&self, preview: &Preview) -> Outcome<Option<ImportResult>> {
         let Some(commit) = &preview.commit else { return Ok(None) };
         let mut result = ImportResult {
+            preview_id: Some(self.preview),
             created: commit.tally.created,
             linked: commit.tally.linked,
             skipped: commit.tally.skipped,

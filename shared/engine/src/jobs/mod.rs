@@ -120,6 +120,15 @@ impl Engine {
     /// # Errors
     /// When the table does not answer: the message may be tried again.
     pub async fn run_job(&self, ctx: &Ctx, ws: WorkspaceId, job: JobId) -> Outcome<JobEnd> {
+        let end = self.take_step(ctx, ws, job).await?;
+        if end == JobEnd::Advanced(NextStep::Now) {
+            self.send_step(ctx, ws, job).await;
+        }
+        Ok(end)
+    }
+
+    /// The same without the message of the next step: for those who do that one themselves.
+    pub(crate) async fn take_step(&self, ctx: &Ctx, ws: WorkspaceId, job: JobId) -> Outcome<JobEnd> {
         match job {
             // On the heap, as each step is: the union of all steps' states is too much for a caller's stack in an unoptimised build.
             JobId::Backfill(_) => Box::pin(self.advance::<Backfill>(ctx, ws, job)).await,
@@ -197,9 +206,6 @@ impl Engine {
             Saved::Done { .. } => {}
             // Slower than its lease, and overtaken: the other one's word counts.
             Saved::Moved(_) => return Ok(JobEnd::Busy),
-        }
-        if next == NextStep::Now {
-            self.send_step(ctx, ws, job).await;
         }
         Ok(JobEnd::Advanced(next))
     }

@@ -41,6 +41,8 @@ impl BusinessCentral {
         Ok(reply.answered(ContactPage {
             next: page.next.filter(|_| !page.value.is_empty()),
             expected: page.count,
+            // A chain: each page has the link to the next.
+            ahead: Vec::new(),
             contacts: page.value.into_iter().map(listed).collect(),
         }))
     }

@@ -77,6 +77,8 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 7,
     facts_in_flight: 1,
     step_in_flight: 1,
+    // Each page is reached by the link of the one before it (section 3).
+    list_in_flight: 1,
     batch: BATCH_MAX,
     // A look-up and reads go many at once; a header, its lines and a posting each in a call of their own.
     costs: Costs {
@@ -101,9 +103,9 @@ pub(super) const SEQUENCE_STEP: u32 = 10_000;
 /// Entities of a page that lists are asked in (section 3).
 pub(super) const PAGE: usize = 1_000;
 
-/// Customers of a page when all of them are listed. A page may hold 20,000 (section 3); so many would not fit into the longest answer that
-/// is read ([`crate::exec::ANSWER_MAX`]): one with the fields that are asked for is seldom above 700 bytes.
-pub(super) const CUSTOMERS_PAGE: usize = 5_000;
+/// Customers of a page when all of them are listed: the server's most (section 3). One with the fields that are asked for is seldom above 700
+/// bytes, so that a page fits into the longest answer that is read ([`crate::exec::ANSWER_MAX`]).
+pub(super) const CUSTOMERS_PAGE: usize = 20_000;
 
 /// Most pages of one list: more is no list of a company that CoPortal can serve, or a chain without an end.
 pub(super) const PAGES_MAX: usize = 20;

@@ -26,7 +26,7 @@ use crate::LimitsSeen;
 
 /// Longest answer that is read, in bytes: the largest page of contacts (1,000 of Xero's, 5,000 of Business Central's) and one of 100
 /// invoices with lines stay below it, and a hostile answer cannot fill the function's memory.
-pub const ANSWER_MAX: usize = 8 * 1024 * 1024;
+pub const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -21,8 +21,9 @@ impl QuickBooks {
         let customers = Self::customers(&reply, found.customer)?;
         Ok(reply.answered(ContactPage {
             next: page_after(number, customers.len() >= PAGE),
-            // Another query would count them.
+            // Another query would count them, and whether there is a page is only known from the one before it.
             expected: None,
+            ahead: Vec::new(),
             contacts: customers.into_iter().map(contact::listed).collect(),
         }))
     }

@@ -66,6 +66,8 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 2,
     facts_in_flight: 1,
     step_in_flight: 1,
+    // A query does not tell how many there are: whether there is a page is known from the one before it.
+    list_in_flight: 1,
     // Section 5.
     batch: 30,
     // Creates go by themselves, since a batch's elements have no idempotency key of their own; look-ups and updates, which a version

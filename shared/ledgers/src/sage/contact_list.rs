@@ -4,22 +4,28 @@ use coportal_core::contact::Contact;
 use coportal_core::failure::Failure;
 
 use super::wire::{Page, WireContact};
-use super::{PAGE, Sage, map};
-use crate::listing::{page_after, page_number};
+use super::{Sage, map};
+use crate::listing::{page_after, page_number, pages_ahead};
 use crate::{Access, Answered, Called, ContactList, ContactPage, ListedContact};
+
+/// Contacts of a page: the vendor's most.
+const ITEMS: u32 = 200;
 
 impl Sage {
     async fn list_contacts(&self, access: Access<'_>, cursor: Option<&str>) -> Result<Answered<ContactPage>, Failure> {
-        let call = Self::contacts("list_contacts").with("items_per_page", PAGE);
+        let call = Self::contacts("list_contacts").with("items_per_page", ITEMS.to_string());
         let Some(number) = page_number(cursor) else {
             return Err(self.caller.unsendable(access, &call, "the cursor is none of this list"));
         };
         let call = if number == 1 { call } else { call.with("page", number.to_string()) };
         let (reply, Page { items, next, total }) = self.caller.list::<Page<WireContact>>(access, call).await?;
         let contacts = Self::known(&reply, items)?;
+        // The vendor's own link only tells that there is another page: a link is never followed.
+        let next = page_after(number, next.is_some() && !contacts.is_empty());
+        let last = total.map_or(0, |total| total.div_ceil(ITEMS));
         Ok(reply.answered(ContactPage {
-            // The vendor's own link only tells that there is another page: a link is never followed.
-            next: page_after(number, next.is_some() && !contacts.is_empty()),
+            ahead: if next.is_some() { pages_ahead(number, last) } else { Vec::new() },
+            next,
             expected: total,
             contacts: contacts.into_iter().map(ListedContact::of).collect(),
         }))

@@ -71,6 +71,7 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 6,
     facts_in_flight: 2,
     step_in_flight: 2,
+    list_in_flight: 2,
     // No batches: one call, one object.
     batch: 1,
     // No batches. A create is preceded by a look-up, an update and an approval by reads.

@@ -7,7 +7,7 @@ use super::wire::{ContactsAnswer, WireContact};
 use super::{Xero, is_id, map};
 use crate::exec::call::Call;
 use crate::judge::Subject;
-use crate::listing::{page_after, page_number};
+use crate::listing::{page_after, page_number, pages_ahead};
 use crate::{Access, Answered, Called, ContactList, ContactPage, ListedContact};
 
 /// Contacts of a page: the vendor's most.
@@ -28,8 +28,10 @@ impl Xero {
         }
         let told = answer.pagination.as_ref().and_then(|pagination| pagination.page_count);
         let full = told.map_or(answer.contacts.len() >= PAGE, |pages| number < pages);
+        let next = page_after(number, full && !answer.contacts.is_empty());
         Ok(reply.answered(ContactPage {
-            next: page_after(number, full && !answer.contacts.is_empty()),
+            ahead: if next.is_some() { pages_ahead(number, told.unwrap_or_default()) } else { Vec::new() },
+            next,
             expected: answer.pagination.and_then(|pagination| pagination.item_count),
             contacts: answer.contacts.into_iter().map(listed).collect(),
         }))
@@ -98,6 +100,7 @@ mod tests {
         ]);
         let first = page(&transport, None).await.0.unwrap().value;
         assert_eq!((first.next.as_deref(), first.expected, first.contacts.len()), (Some("2"), Some(1001), 1));
+        assert!(first.ahead.is_empty());
         let read = &first.contacts[0];
         assert_eq!((read.name.as_str(), read.email.as_deref(), read.archived), ("Acme Ltd", Some("ann@acme.example"), true));
         assert_eq!((read.our_mark.as_deref(), read.phone.as_deref()), (Some("CRM-7"), Some("20 5550101")));
@@ -118,6 +121,12 @@ mod tests {
         let transport = Scripted::new([]);
         let (refused, calls) = page(&transport, Some("2&where=1")).await;
         assert_eq!((refused.unwrap_err().disposition, calls), (Disposition::Defect, 0));
+        let many = Scripted::new([Ok(json(
+            200,
+            r#"{"pagination":{"pageCount":5},"Contacts":[{"ContactID":"aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee","Name":"x"}]}"#,
+        ))]);
+        let of_five = page(&many, Some("2")).await.0.unwrap().value;
+        assert_eq!((of_five.next.as_deref(), of_five.ahead.as_slice()), (Some("3"), ["4".to_owned(), "5".to_owned()].as_slice()));
         let endless = || Ok(json(200, r#"{"pagination":{"pageCount":4000000000},"Contacts":[]}"#));
         let nameless = Ok(json(200, r#"{"Contacts":[{"Name":"x"}]}"#));
         let transport = Scripted::new([endless(), nameless]);

@@ -64,6 +64,8 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 4,
     facts_in_flight: 2,
     step_in_flight: 1,
+    // Of five at once, two are left to people who click.
+    list_in_flight: 3,
     // Vendor's recommendation, quoted by integrators ("Limits").
     batch: 50,
     // Creates, updates and the reads before updates take 50 documents a call; contacts too ("Invoices", "Contacts").

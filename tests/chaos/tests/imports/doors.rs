@@ -180,16 +180,26 @@ async fn r148_r149_c15_archived_clients_and_contact_persons_are_matches() {
 #[tokio::test(start_paused = true)]
 async fn c14_r32_r33_all_new_in_one_request() {
     let world = World::of(Ledger::BusinessCentral, 2).await.unwrap();
-    plant(&world, 0, 130);
+    plant(&world, 0, 60);
     let engine = world.process().unwrap();
     world.plant(serde_json::json!({"contacts": [{"name": "Rosewood", "email": "accounts@rosewood.example"}]})).unwrap();
     let whole = ImportRequest { preview_id: None, rows: None, all_new: true };
+    let ImportAnswer::Done(result) = import(&world, &engine, &world.ctx(), whole.clone()).await.unwrap() else {
+        panic!("sixty customers are done in the request itself")
+    };
+    assert_eq!((result.created, result.linked, result.skipped), (60, 0, 1), "{result:?}");
+    let shown_now = shown(&world, &engine, result.preview_id.unwrap()).await;
+    assert_eq!((shown_now.state, shown_now.counts.unwrap().duplicate_email), (PreviewState::Done, 1));
+    assert_eq!(clients(&world).await.len(), 61);
+    // The same once more: everything is linked by now. More than a hundred new ones are a job.
+    let ImportAnswer::Done(again) = import(&world, &engine, &world.ctx(), whole.clone()).await.unwrap() else { panic!("nothing is new") };
+    assert_eq!((again.created, again.skipped), (0, 61));
+    plant(&world, 60, 130);
     let answer = import(&world, &engine, &world.ctx(), whole).await.unwrap();
     let ImportAnswer::Accepted(view) = answer else { panic!("{answer:?}") };
     work(&world, &engine, view.id).await;
     let done = shown(&world, &engine, view.id).await;
     let result = done.result.unwrap();
-    assert_eq!((done.state, result.created, result.linked), (PreviewState::Done, 130, 0));
-    assert_eq!(done.counts.unwrap().duplicate_email, 1);
-    assert_eq!(clients(&world).await.len(), 131);
+    assert_eq!((done.state, result.created, result.skipped), (PreviewState::Done, 130, 61));
+    assert_eq!(clients(&world).await.len(), 191);
 }

@@ -134,6 +134,11 @@ pub enum Action {
         /// The contact's `id`.
         contact_id: String,
     },
+    /// Deletes a contact that nothing refers to.
+    DeleteContact {
+        /// The contact's `id`.
+        contact_id: String,
+    },
     /// Changes a contact; what is absent stays.
     EditContact {
         /// The contact's `id`.
@@ -266,6 +271,13 @@ pub(crate) fn act(world: &mut World, action: Action, now: Timestamp) -> Result<(
         }),
         Action::ArchiveContact { contact_id } => contact(world, &contact_id, now, |_, _, contact| {
             contact.is_active = false;
+            Ok(())
+        }),
+        Action::DeleteContact { contact_id } => contact(world, &contact_id, now, |business, _, contact| {
+            if contact.system || business.invoices.all().iter().any(|invoice| invoice.contact == contact.id && invoice.deleted.is_none()) {
+                return no("a contact with transactions, or one of Sage's own, cannot be deleted".to_owned());
+            }
+            contact.deleted = Some(now);
             Ok(())
         }),
         Action::EditContact { contact_id, name, email, number } => contact(world, &contact_id, now, |business, ids, contact| {

@@ -55,7 +55,7 @@ async fn what_breaks_after_the_request_may_have_been_done() {
     let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"Invoices\"".to_vec();
     let closed = Vec::new();
     let mut huge = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
-    huge.resize(10 * 1024 * 1024, b' ');
+    huge.resize(ANSWER_MAX + 1024 * 1024, b' ');
     for answer in [cut, closed, huge] {
         let address = answering(answer).await;
         let error = ask(&address, PATIENCE).await.unwrap_err();
