@@ -103,7 +103,6 @@ async fn die_at_each_call(fault: Fault) {
         let result = repeated(&world, &wanted, &case).await;
         check(&world, &wanted, &shown, &result, &case).await;
     }
-    println!("a commit of 60 rows: {} calls, dead at each, {fault:?}", passed.len());
     assert!(passed.len() > 50, "fifty rows are written one by one");
 }
 
