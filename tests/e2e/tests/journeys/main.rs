@@ -6,8 +6,6 @@ mod by_itself;
 #[cfg(test)]
 mod call_counts;
 #[cfg(test)]
-mod imports;
-#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod refresh;
