@@ -127,6 +127,13 @@ impl Permits {
         Ok(self.reserve_in(&mut state, calls, slots, 0).await?)
     }
 
+    /// Most calls that are ever free together, as far as is known.
+    pub async fn at_once(&self) -> u32 {
+        let state = self.state.lock().await;
+        let known = state.known.as_ref();
+        known.map_or(self.limits.burst, |known| known.bucket.value.at_once(&self.limits, self.ctx.now()))
+    }
+
     /// The permit of one write, for the transaction of its claim; `None` when one is in hand.
     ///
     /// # Errors

@@ -184,6 +184,34 @@ impl World {
         Ok(world)
     }
 
+    /// Another workspace of the same cloud and the same vendor, connected to an organisation of its own; it shares clock and wire.
+    ///
+    /// # Errors
+    /// As [`World::of`].
+    pub async fn beside(&self, n: u128) -> Result<Self> {
+        let name = format!("Books {n}");
+        let seed = serde_json::json!({ "organisations": [{ "name": name, "country": "GB", "currency": "GBP" }] });
+        self.simulator.seed(&serde_json::from_value(seed)?).map_err(|refused| anyhow!("{refused:?}"))?;
+        let id = |m: u128| Uuid::from_u128(0x0190_0000_0000_7000_b000_0000_0000_0000 | (n << 16) | m);
+        let world = Self {
+            wire: self.wire.clone(),
+            ledger: self.ledger,
+            simulator: Arc::clone(&self.simulator),
+            clock: self.clock.clone(),
+            cloud: self.cloud.clone(),
+            workspace: WorkspaceId::new(id(1)),
+            client: ClientId::new(id(2)),
+            invoice_id: InvoiceId::new(id(3)),
+            user: self.user.clone(),
+            random: Arc::clone(&self.random),
+        };
+        world.seed().await?;
+        self.simulator.set_consent(Consent::approve_only(&[&name])).map_err(|refused| anyhow!("{refused:?}"))?;
+        let (engine, ctx) = (world.process()?, world.ctx());
+        world.consent(&engine, &ctx, &world.workspace_record()?).await?;
+        Ok(world)
+    }
+
     async fn seed(&self) -> Result<()> {
         let (engine, ctx) = (self.process()?, self.ctx());
         let workspace = self.workspace_record()?;

@@ -272,6 +272,12 @@ impl Bucket {
         in_force(limits.per_day, self.day_learnt, now)
     }
 
+    /// Most calls that are ever free together, as far as is known.
+    #[must_use]
+    pub fn at_once(&self, limits: &Limits, now: Timestamp) -> u32 {
+        self.pace(limits, now).burst.min(self.day_limit(limits, now))
+    }
+
     /// Calls in flight of everybody but `owner`.
     #[must_use]
     pub fn in_flight_besides(&self, owner: RunId, now: Timestamp) -> u32 {

@@ -81,9 +81,6 @@ impl Engine {
             Err(problem) => return invoices.iter().map(|invoice| (*invoice, Err(problem.clone()))).collect(),
         };
         Box::pin(Together { rows: &mut rows, goal: Goal::Synced, directory: Directory::default(), facts: None }.run()).await;
-        for row in &rows {
-            Box::pin(row.run.permits.close()).await;
-        }
         ends.extend(rows.into_iter().map(|row| (row.run.request.invoice, row.end.unwrap_or_else(|| Err(no_end())))));
         let place = |invoice: &InvoiceId| distinct.iter().position(|known| known == invoice);
         ends.sort_by_key(|(invoice, _)| place(invoice));
@@ -114,7 +111,14 @@ struct Gathered {
 
 impl Together<'_, '_> {
     async fn run(&mut self) {
-        // Where nothing travels with others, each goes to its end before the next one wants a slot at the ledger.
+        self.run_to_the_goal().await;
+        if let Some(row) = self.rows.first() {
+            Box::pin(row.run.permits.close()).await;
+        }
+    }
+
+    async fn run_to_the_goal(&mut self) {
+        // Where nothing travels with others, each goes to its end before the next one begins.
         for place in 0..self.rows.len() {
             while let Some(row) = self.rows.get(place).filter(|row| row.goes_alone() && row.end.is_none() && !row.reached) {
                 let step = row.next();
@@ -122,9 +126,6 @@ impl Together<'_, '_> {
                     break;
                 }
                 self.alone(place, step).await;
-            }
-            if let Some(row) = self.rows.get(place).filter(|row| row.goes_alone()) {
-                Box::pin(row.run.permits.close()).await;
             }
         }
         loop {

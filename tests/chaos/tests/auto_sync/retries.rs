@@ -21,7 +21,7 @@ use crate::pumps::{NOW, Pumps, world};
 type Answer<'a> = BoxFuture<'a, Result<http::Response<Bytes>, TransportError>>;
 
 /// Where a request named by a word of its address is never answered, but brings the caller down.
-struct PanicsOver(VendorSide, &'static str);
+pub(crate) struct PanicsOver(pub(crate) VendorSide, pub(crate) &'static str);
 
 impl Transport for PanicsOver {
     fn send<'a>(&'a self, request: http::Request<Bytes>, timeout: Duration) -> Answer<'a> {
@@ -59,12 +59,12 @@ impl Transport for DeafAfterAWrite {
     }
 }
 
-fn vendor(world: &World) -> VendorSide {
+pub(crate) fn vendor(world: &World) -> VendorSide {
     VendorSide { wire: world.wire.clone(), simulator: Arc::clone(&world.simulator) }
 }
 
 /// A process whose ledger is reached through `transport`.
-fn process(world: &World, transport: impl Transport + 'static) -> Engine {
+pub(crate) fn process(world: &World, transport: impl Transport + 'static) -> Engine {
     let mut endpoints = Endpoints::default();
     endpoints.simulate(world.ledger, &Url::parse("https://ledger.test").unwrap());
     Engine { ledgers: Ledgers::new(Arc::new(transport), endpoints), ..world.process().unwrap() }
@@ -86,7 +86,7 @@ async fn due(pumps: &Pumps<'_>, engine: &Engine) {
 const SCHEDULE: [i64; 6] = [5, 30, 120, 600, 3_600, 21_600];
 
 /// Each interval of the schedule, a fifth shorter to a fifth longer, then failed and listed, and nothing due any more.
-async fn runs_through_the_schedule(pumps: &Pumps<'_>, engine: &Engine) {
+pub(crate) async fn runs_through_the_schedule(pumps: &Pumps<'_>, engine: &Engine) {
     let world = pumps.world;
     for (attempt, interval) in (1..).zip(SCHEDULE) {
         let row = pumps.row().await;
