@@ -154,6 +154,8 @@ impl World {
     pub async fn of(ledger: Ledger, seed: u64) -> Result<Self> {
         let clock = Clock::fixed(BEGINNING.parse().context("the beginning")?);
         let cloud = LocalCloud::open(ORIGIN, None, clock.clone())?;
+        // The tests hand on themselves what the stream would.
+        cloud.cloud.table().stop_stream()?;
         cloud.cloud.ssm().put_text(&client_id_parameter(ledger), CLIENT_ID);
         cloud.cloud.ssm().put_secure(&client_secret_parameter(ledger), CLIENT_SECRET);
         let config = Config {

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::populate::none_lost_none_doubled;
 use crate::pumps::{NOW, Pumps, world};
-use crate::retries::{PanicsOver, process, runs_through_the_schedule, vendor};
+use crate::retries::{PanicsOver, due, process, vendor};
 
 /// Deliveries that the template allows before a message is a dead letter.
 const RECEIVES: usize = 5;
@@ -78,8 +78,12 @@ async fn ten_records_of_one_event_are_each_their_own() {
     assert!(lines.iter().all(|line| !line.to_string().contains("this is no message")), "nothing of a body is repeated");
 
     // The schedule, on the moved clock, and then failed as our own mistake.
-    runs_through_the_schedule(&pumps, &engine).await;
-    assert_eq!(pumps.row().await.problem.unwrap().code, "internal");
+    for attempts in 2..=7 {
+        due(&pumps, &engine).await;
+        assert_eq!((pumps.row().await.attempts, pumps.waiting()), (attempts, 0));
+    }
+    let row = pumps.row().await;
+    assert_eq!((row.state, row.problem.unwrap().code.as_ref()), (SyncState::Failed, "internal"));
     assert_eq!(pumps.writes(), writes, "the seven were not touched again");
     none_lost_none_doubled(&world, 7, 1);
 }

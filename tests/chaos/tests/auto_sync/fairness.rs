@@ -103,7 +103,10 @@ async fn fifty_beside(thousands: usize) -> SignedDuration {
         () = arriving => {}
         _ = join_all(workers) => unreachable!("workers never end"),
         () = ticking => {}
-        () = tokio::time::sleep(Duration::from_secs(120)) => panic!("{} of {NEIGHBOURS} after two minutes", made(&world, &busy).len()),
+        () = tokio::time::sleep(Duration::from_secs(120)) => {
+            let row = neighbours[0].row().await;
+            panic!("{} of {NEIGHBOURS} after two minutes; the first: {row:?}", made(&world, &busy).len());
+        }
     }
     let last = made(&world, &busy).into_iter().max().unwrap();
     began.get().unwrap().duration_until(last) + SignedDuration::from_millis(300)

@@ -77,7 +77,7 @@ fn waits(world: &World, row: &SyncRow) -> i64 {
 }
 
 /// The clock goes to where the row is due, the schedule ticks, and what is sent is delivered.
-async fn due(pumps: &Pumps<'_>, engine: &Engine) {
+pub(crate) async fn due(pumps: &Pumps<'_>, engine: &Engine) {
     let wait = waits(pumps.world, &pumps.row().await).max(0) + 1;
     pumps.world.clock.advance(SignedDuration::from_secs(wait));
     assert!(pumps.sweep().await && Box::pin(pumps.deliver_with(engine)).await);
@@ -86,7 +86,7 @@ async fn due(pumps: &Pumps<'_>, engine: &Engine) {
 const SCHEDULE: [i64; 6] = [5, 30, 120, 600, 3_600, 21_600];
 
 /// Each interval of the schedule, a fifth shorter to a fifth longer, then failed and listed, and nothing due any more.
-pub(crate) async fn runs_through_the_schedule(pumps: &Pumps<'_>, engine: &Engine) {
+async fn runs_through_the_schedule(pumps: &Pumps<'_>, engine: &Engine) {
     let world = pumps.world;
     for (attempt, interval) in (1..).zip(SCHEDULE) {
         let row = pumps.row().await;
