@@ -192,7 +192,12 @@ impl World {
     /// As [`World::of`].
     pub async fn beside(&self, n: u128) -> Result<Self> {
         let name = format!("Books {n}");
-        let seed = serde_json::json!({ "organisations": [{ "name": name, "country": "GB", "currency": "GBP" }] });
+        let sales = serde_json::json!({ "Code": "200", "Name": "Sales", "Type": "REVENUE", "Class": "REVENUE", "TaxType": "OUTPUT2" });
+        let rate =
+            serde_json::json!({ "Name": "20% (VAT on Income)", "TaxType": "OUTPUT2", "EffectiveRate": "20", "CanApplyToRevenue": true });
+        let seed = serde_json::json!({ "organisations": [{
+            "name": name, "country": "GB", "currency": "GBP", "accounts": [sales], "tax_rates": [rate],
+        }] });
         self.simulator.seed(&serde_json::from_value(seed)?).map_err(|refused| anyhow!("{refused:?}"))?;
         let id = |m: u128| Uuid::from_u128(0x0190_0000_0000_7000_b000_0000_0000_0000 | (n << 16) | m);
         let world = Self {
