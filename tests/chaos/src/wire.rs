@@ -92,7 +92,14 @@ pub struct Wire {
 impl Default for Wire {
     fn default() -> Self {
         Self {
-            state: Arc::new(Mutex::new(State { armed: None, interleaved: None, replaced: None, passed: Vec::new(), struck: false, pace: None })),
+            state: Arc::new(Mutex::new(State {
+                armed: None,
+                interleaved: None,
+                replaced: None,
+                passed: Vec::new(),
+                struck: false,
+                pace: None,
+            })),
             crashed: watch::Sender::new(false),
             held: Arc::default(),
             release: Arc::default(),

@@ -15,13 +15,13 @@ mod writes;
 pub use contacts::ContactsResolved;
 
 use coportal_aws::records::contacts::ContactKey;
-use coportal_core::connection::Generation;
+use coportal_core::connection::{ConnectionStatus, Generation};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::sync::plan::Step;
-use coportal_core::sync::row::IntentKind;
+use coportal_core::sync::row::{IntentKind, WaitingFor};
 use coportal_core::timeline::Actor;
 use jiff::SignedDuration;
 
@@ -245,6 +245,13 @@ impl Together<'_, '_> {
     /// Token and standing that one run has just made sure of are the others' too.
     fn share(&mut self, place: usize) {
         let Some(from) = self.rows.get(place) else { return };
+        if matches!(&from.end, Some(Ok(SyncEnd::Waiting { waiting_for: WaitingFor::Reconnect, .. }))) {
+            // The grant is dead for all of them (C19): nobody else asks for a token.
+            for row in self.rows.iter_mut().filter(|row| row.end.is_none()) {
+                row.run.connection.status = ConnectionStatus::ReconnectRequired;
+            }
+            return;
+        }
         let (token, stood_at, reauthorized) = (from.run.token.clone(), from.run.stood_at, from.run.reauthorized);
         let Some(token) = token else { return };
         for row in self.rows.iter_mut().filter(|row| row.end.is_none()) {

@@ -265,7 +265,8 @@ async fn messages_of_one_connection_go_together() {
     let one = |n| sync(1, Ledger::Xero, n);
     let Message::Sync(joined) = one(1) else { unreachable!("a sync message") };
     let joined = Message::Sync(SyncMessage { invoices: vec![inv(1), inv(2)], ..joined });
-    let records = || vec![of("a", &one(1)), of("b", &one(2)), record("c", &one(3).encode().unwrap(), 2), of("d", &sync(2, Ledger::Xero, 4))];
+    let records =
+        || vec![of("a", &one(1)), of("b", &one(2)), record("c", &one(3).encode().unwrap(), 2), of("d", &sync(2, Ledger::Xero, 4))];
     let work = Scripted { joins: true, ..Scripted::default() };
     assert_eq!(stand.take(records(), &work).await, r#"{"batchItemFailures":[]}"#);
     let mut done = work.done();

@@ -21,7 +21,8 @@ use crate::pumps::Pumps;
 /// Connected, with so many contacts in the ledger that their list has a second page, and 1,000 invoices over 200 clients that it does not know.
 async fn a_thousand(seed: u64) -> World {
     let world = World::new(seed).await.unwrap();
-    let strangers: Vec<_> = (0..1_050).map(|n| json!({"name": format!("Stranger {n}"), "email": format!("s{n}@stranger.example")})).collect();
+    let strangers: Vec<_> =
+        (0..1_050).map(|n| json!({"name": format!("Stranger {n}"), "email": format!("s{n}@stranger.example")})).collect();
     world.plant(json!({ "contacts": strangers })).unwrap();
     let clients = clients(&world, 200).await;
     assert_eq!(invoices(&world, &clients, 1_000).await.len(), 1_000);
@@ -105,11 +106,10 @@ async fn r36_a_thousand_invoices_over_two_hundred_new_clients_take_26_calls() {
     println!("backfill of 1,000 invoices over 200 new clients: {by_kind:?}");
     let calls: u32 = by_kind.values().sum();
     assert!(calls <= 34, "{calls}: {by_kind:?}");
-    assert_eq!(by_kind.into_iter().map(|(kind, count)| (kind.rsplit('/').next().unwrap().to_owned(), count)).collect::<Vec<_>>(), [
-        ("Contacts".to_owned(), 2),
-        ("Contacts".to_owned(), 4),
-        ("Invoices".to_owned(), 20),
-    ]);
+    assert_eq!(
+        by_kind.into_iter().map(|(kind, count)| (kind.rsplit('/').next().unwrap().to_owned(), count)).collect::<Vec<_>>(),
+        [("Contacts".to_owned(), 2), ("Contacts".to_owned(), 4), ("Invoices".to_owned(), 20),]
+    );
     assert_eq!(done.progress.vendor_calls, u32::try_from(api_calls(&world).len() - before).unwrap(), "what it says is what was called");
 
     let before = api_calls(&world).len();

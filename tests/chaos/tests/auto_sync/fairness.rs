@@ -4,6 +4,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use chaos::world::World;
+use coportal_aws::queues::SendOutcome;
+use coportal_core::id::InvoiceId;
+use coportal_core::queue::{Message, SyncMessage, SyncQueue};
 use coportal_engine::Engine;
 use coportal_lambda::events::LambdaEvent;
 use futures_util::future::join_all;
@@ -18,6 +21,8 @@ use crate::pumps::{BULK, NOW, Pumps, world};
 /// Invocations at once and messages of each, for `sync-now` and `sync-bulk` (infra/template.yaml, `ScalingConfig` and `BatchSize`).
 const POLLERS: [(&str, usize, usize); 2] = [(NOW, 10, 5), (BULK, 5, 1)];
 const NEIGHBOURS: u128 = 50;
+/// Invoices that the thousands of messages name in turn: more than are begun before the neighbours are done.
+const INVOICES: usize = 1_000;
 /// The harness's clock goes in such steps.
 const TICK: Duration = Duration::from_millis(5);
 /// What a call to AWS takes.
@@ -63,9 +68,14 @@ async fn fifty_beside(thousands: usize) -> SignedDuration {
     let auto_sync = engine.auto_sync();
     if thousands > 0 {
         let clients = clients(&world, 100).await;
-        for invoice in invoices(&world, &clients, thousands).await {
-            auto_sync.fan_out(&world.ctx(), world.workspace, invoice).await.unwrap();
-        }
+        let invoices = invoices(&world, &clients, INVOICES).await;
+        let generation = world.connection().await.unwrap().value.generation;
+        let message = |inv: &InvoiceId| {
+            Message::Sync(SyncMessage { ws: world.workspace, ledger: world.ledger, generation, invoices: vec![*inv] })
+        };
+        let messages: Vec<Message> = invoices.iter().cycle().take(thousands).map(message).collect();
+        let sent = engine.queues.send(&world.ctx(), SyncQueue::Now, &messages).await.unwrap();
+        assert!(sent.len() == thousands && sent.iter().all(SendOutcome::is_sent));
     }
     let pumps = Pumps::of(&world);
     let busy = world.connection().await.unwrap().value.organisation.unwrap().id;

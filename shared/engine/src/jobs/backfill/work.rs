@@ -76,7 +76,8 @@ impl Engine {
         let of_one = waits.iter().min_by_key(|wait| wait.until).filter(|_| backfill.contact_tries < CONTACT_TRIES);
         backfill.waits = of_all.or(of_one).copied();
         if let Some(wait) = backfill.waits {
-            backfill.contact_tries = if of_all.is_some() || !resolved.linked.is_empty() { 0 } else { backfill.contact_tries.saturating_add(1) };
+            backfill.contact_tries =
+                if of_all.is_some() || !resolved.linked.is_empty() { 0 } else { backfill.contact_tries.saturating_add(1) };
             return Ok(NextStep::At(wait.until));
         }
         backfill.contact_tries = 0;

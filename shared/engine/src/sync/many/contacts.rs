@@ -46,6 +46,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the plan or the connection does not allow it, the generation is another one, or the table does not answer.
+    #[expect(clippy::too_many_arguments, reason = "as `sync_invoices`, and what an earlier try has learnt")]
     pub async fn resolve_contacts(
         &self,
         ctx: &Ctx,

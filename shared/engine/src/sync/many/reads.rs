@@ -81,6 +81,7 @@ impl<'e> Together<'_, 'e> {
             Ok(Err(stop)) => {
                 let next = row.run.read_stopped(stop).await;
                 row.take(next);
+                self.share(first);
             }
             Err(problem) => row.end = Some(Err(problem)),
         }
