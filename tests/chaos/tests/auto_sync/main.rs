@@ -8,7 +8,6 @@
 mod backfills;
 mod crashes;
 mod event;
-mod fairness;
 mod grant;
 mod order;
 mod populate;
