@@ -4,7 +4,7 @@ use coportal_core::ctx::Ctx;
 use coportal_core::problem::Outcome;
 use coportal_core::queue::{JobMessage, Message, SyncMessage};
 use coportal_engine::Engine;
-use coportal_engine::auto_sync::rows_of;
+use coportal_engine::auto_sync::{lot, rows_of};
 use coportal_engine::sync::SyncEnd;
 use coportal_lambda::batch::Work;
 use coportal_lambda::telemetry::Note;
@@ -32,6 +32,24 @@ impl Work for Worker<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn together(&self, messages: &[&Message]) -> Option<Message> {
+        let mut all: Option<SyncMessage> = None;
+        for message in messages {
+            let Message::Sync(sync) = message else { return None };
+            match &mut all {
+                None => all = Some(sync.clone()),
+                Some(all) if (all.ws, all.ledger, all.generation) == (sync.ws, sync.ledger, sync.generation) => {
+                    all.invoices.extend(&sync.invoices);
+                }
+                Some(_) => return None,
+            }
+        }
+        let mut all = all?;
+        all.invoices.sort_unstable();
+        all.invoices.dedup();
+        (all.invoices.len() <= lot(all.ledger)).then_some(Message::Sync(all))
     }
 
     async fn broken(&self, ctx: &Ctx, message: &Message, since: Timestamp) -> Outcome<()> {

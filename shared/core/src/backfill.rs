@@ -1,5 +1,7 @@
 //! Jobs over many invoices of a connection: what is chosen, what each came to, what the whole is expected to take (R36, C4, C30).
 
+use std::ops::Range;
+
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -19,6 +21,9 @@ pub const ROWS_PER_SECOND: u32 = 200;
 pub const CHUNK_MIN: usize = 10;
 /// Most invoices of a chunk, whatever the ledger's batch is.
 pub const CHUNK_MAX: usize = 50;
+
+/// Chunks whose clients' contacts one step finds or makes: the ledger's list of contacts is read once for all of them.
+const CHUNKS_OF_CONTACTS: u32 = 40;
 
 /// Which invoices a backfill is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +148,12 @@ pub struct Backfill {
     /// Chunks whose clients have contacts, or a question about them.
     #[serde(default)]
     pub contacts_done: u32,
+    /// How often the contacts of the next chunks were waited for.
+    #[serde(default)]
+    pub contact_tries: u32,
+    /// Pages of the ledger's list of contacts, once it was read.
+    #[serde(default)]
+    pub contact_pages: u32,
     /// Calls made for all chunks together.
     #[serde(default)]
     pub shared_calls: u32,
@@ -186,11 +197,19 @@ impl Backfill {
             next_chunk: 0,
             open: Vec::new(),
             contacts_done: 0,
+            contact_tries: 0,
+            contact_pages: 0,
             shared_calls: 0,
             waits: None,
             problem: None,
             ended_at: None,
         }
+    }
+
+    /// The chunks whose clients' contacts the next step finds or makes.
+    #[must_use]
+    pub fn chunks_of_contacts(&self) -> Range<u32> {
+        self.contacts_done..self.chunks.min(self.contacts_done.saturating_add(CHUNKS_OF_CONTACTS))
     }
 
     /// Comes to rest.

@@ -26,8 +26,10 @@ use crate::Engine;
 const WAITED_FOR: SignedDuration = SignedDuration::from_secs(3);
 /// How often a run waits for one permit.
 const TURNS: u32 = 3;
-/// How often permits are prepared anew when the buckets have moved.
-const TRIES: u32 = 8;
+/// How often permits are prepared anew when the buckets have moved: the app's bucket is everybody's.
+const TRIES: u32 = 16;
+/// Whoever found the buckets moved prepares anew up to so much later, times its tries: of many at once, each try lets only one through.
+const STEP_ASIDE_MILLIS: u64 = 10;
 /// Whoever has waited and finds nothing again comes back up to so much later, so that they do not come all at once.
 const SPREAD_MILLIS: u64 = 5_000;
 
@@ -127,6 +129,13 @@ impl Permits {
         Ok(self.reserve_in(&mut state, calls, slots, 0).await?)
     }
 
+    /// Most calls that are ever free together, as far as is known.
+    pub async fn at_once(&self) -> u32 {
+        let state = self.state.lock().await;
+        let known = state.known.as_ref();
+        known.map_or(self.limits.burst, |known| known.bucket.value.at_once(&self.limits, self.ctx.now()))
+    }
+
     /// The permit of one write, for the transaction of its claim; `None` when one is in hand.
     ///
     /// # Errors
@@ -192,7 +201,7 @@ impl Permits {
 
     async fn reserve_in(&self, state: &mut State, calls: u32, slots: u32, batches: u32) -> Result<Result<(), Withheld>, StoreError> {
         let mut turn = 0;
-        for _ in 0..TRIES {
+        for tries in 0..TRIES {
             if batches == 0 && self.in_hand(state) >= calls && state.slots >= slots {
                 return Ok(Ok(()));
             }
@@ -203,6 +212,9 @@ impl Permits {
                         return Ok(Ok(()));
                     }
                     self.not_taken(state, &taken);
+                    let [chance] = self.ctx.random_bytes::<1>();
+                    let most = STEP_ASIDE_MILLIS.saturating_mul(u64::from(tries.saturating_add(1)));
+                    tokio::time::sleep(Duration::from_millis(most.saturating_mul(u64::from(chance)) / u64::from(u8::MAX))).await;
                 }
                 Prepared::Wait(no, tail) => {
                     turn += 1;

@@ -57,6 +57,9 @@ pub trait Work: Sync {
     /// When it is to be delivered again.
     fn work(&self, ctx: &Ctx, message: &Message, note: &Note) -> impl Future<Output = Outcome<()>> + Send;
 
+    /// The one message that says what all of these say, which are of one group; `None` where they are to be worked on one by one.
+    fn together(&self, messages: &[&Message]) -> Option<Message>;
+
     /// The work panicked, or two earlier deliveries came to no end that the queue was told of: counts that where no claim since `since`
     /// has, so that the rows are tried by the schedule. `Ok` deletes the message.
     ///
@@ -130,17 +133,55 @@ async fn in_order<W: Work>(
     work: &W,
 ) -> Vec<(usize, String)> {
     let mut again = Vec::new();
+    let together = together(ctx, &group, work).await;
     for (place, source, delivery) in group {
-        let (at, began, note) = (ctx.now(), Instant::now(), Note::default());
+        let (mut at, began, mut note) = (ctx.now(), Instant::now(), Note::default());
+        if let Some(together) = together.as_ref().filter(|together| together.places.first() == Some(&place)) {
+            // The calls that all of them cost are counted once.
+            note = together.note.clone();
+        }
         noted(&note, &delivery.message);
-        let fate = deliver(ctx, &delivery, work, &note).await;
-        let told = Told { at, source: &source, id: &delivery.id, receives: Some(delivery.receives), took: millis(began) };
+        let (fate, took) = match together.as_ref().filter(|together| together.is_done && together.places.contains(&place)) {
+            Some(together) => {
+                at = together.at;
+                (Fate::of("done", false, false), together.took)
+            }
+            None => (deliver(ctx, &delivery, work, &note).await, millis(began)),
+        };
+        let told = Told { at, source: &source, id: &delivery.id, receives: Some(delivery.receives), took };
         tell(shell, invocation, &told, &fate, &note);
         if fate.again {
             again.push((place, delivery.id));
         }
     }
     again
+}
+
+/// What became of several messages of one group that were worked on as one.
+struct Together {
+    /// Which of the event's records.
+    places: Vec<usize>,
+    /// All of them came to an end; else each is worked on by itself.
+    is_done: bool,
+    note: Note,
+    at: Timestamp,
+    took: u64,
+}
+
+/// Works on the messages of a group as on one, where they can be: a ledger's batch takes the time, the permit and the slot of a call. What came
+/// before is not known to have been harmless, so only first deliveries go together; and where they come to no end, which of them it was is not
+/// known, so each goes by itself then.
+async fn together<W: Work>(ctx: &Ctx, group: &[(usize, String, Delivery)], work: &W) -> Option<Together> {
+    let first: Vec<(usize, &Message)> =
+        group.iter().filter(|(_, _, delivery)| delivery.receives == 1).map(|(place, _, delivery)| (*place, &delivery.message)).collect();
+    if first.len() < 2 || !ctx.has_time_for(MESSAGE_NEEDS) {
+        return None;
+    }
+    let (places, messages): (Vec<usize>, Vec<&Message>) = first.into_iter().unzip();
+    let message = work.together(&messages)?;
+    let (at, began, note) = (ctx.now(), Instant::now(), Note::default());
+    let ended = AssertUnwindSafe(work.work(ctx, &message, &note)).catch_unwind().await;
+    Some(Together { places, is_done: matches!(ended, Ok(Ok(()))), note, at, took: millis(began) })
 }
 
 async fn deliver<W: Work>(ctx: &Ctx, delivery: &Delivery, work: &W, note: &Note) -> Fate {

@@ -41,7 +41,10 @@ impl Sender {
         let studio = Studio::open(local, &format!("Studio {n}")).await?;
         let desk = studio.at(Ledger::Xero);
         let name = format!("Books of studio {n}");
-        let seed = json!({"organisations": [{"name": name, "country": "GB", "currency": "GBP"}]});
+        let sales = json!({"Code": "200", "Name": "Sales", "Type": "REVENUE", "Class": "REVENUE", "TaxType": "OUTPUT2"});
+        let rate = json!({"Name": "20% (VAT on Income)", "TaxType": "OUTPUT2", "EffectiveRate": "20", "CanApplyToRevenue": true});
+        let organisation = json!({"name": name, "country": "GB", "currency": "GBP", "accounts": [sales], "tax_rates": [rate]});
+        let seed = json!({"organisations": [organisation]});
         desk.control(Method::POST, "seed", Some(&seed)).await?;
         let state = desk.state().await?;
         let organisations = state.pointer("/organisations").and_then(Value::as_array).context("the simulator has organisations")?;

@@ -85,6 +85,8 @@ struct State {
     replaced: Option<Replaced>,
     passed: Vec<Passed>,
     struck: bool,
+    /// What a call to AWS takes; the vendor's then take what the simulator says. `None`: no call takes any time.
+    pace: Option<Duration>,
 }
 
 /// Counts calls and strikes at a chosen one. Clones share it.
@@ -99,7 +101,14 @@ pub struct Wire {
 impl Default for Wire {
     fn default() -> Self {
         Self {
-            state: Arc::new(Mutex::new(State { armed: None, interleaved: None, replaced: None, passed: Vec::new(), struck: false })),
+            state: Arc::new(Mutex::new(State {
+                armed: None,
+                interleaved: None,
+                replaced: None,
+                passed: Vec::new(),
+                struck: false,
+                pace: None,
+            })),
             crashed: watch::Sender::new(false),
             held: Arc::default(),
             release: Arc::default(),
@@ -148,6 +157,12 @@ impl Wire {
     /// at once take turns at every call, in an order that replays.
     pub fn interleave(&self, seed: u64) {
         self.state().interleaved = Some(seed);
+    }
+
+    /// From now on calls take their time: those to AWS `aws`, the vendor's what its simulator's latency says, for as long as which they are in
+    /// flight there.
+    pub fn take_time(&self, aws: Duration) {
+        self.state().pace = Some(aws);
     }
 
     /// The vendor does what it is asked, and something on the way answers otherwise (a gateway's 504).
@@ -234,6 +249,10 @@ impl Wire {
     /// Carries one call. `None` stands for a connection that broke.
     async fn carry<T>(&self, side: Side, operation: String, subject: String, call: impl Future<Output = T>) -> Option<T> {
         self.take_turns().await;
+        let pace = self.state().pace;
+        if let Some(pace) = pace.filter(|_| side == Side::Aws) {
+            tokio::time::sleep(pace).await;
+        }
         match self.pass(side, operation, subject) {
             None => {
                 let answer = call.await;
@@ -336,9 +355,14 @@ impl Transport for VendorSide {
                 Answer::Response(response) => Ok(response),
                 Answer::Refused => Err(TransportError::NotSent("refused".to_owned())),
                 Answer::Dropped { .. } | Answer::Truncated(_) => Err(broke()),
-                Answer::Slow { response, ticket, .. } => {
-                    // What is called together is in flight together.
-                    tokio::task::yield_now().await;
+                Answer::Slow { after, response, ticket } => {
+                    let takes = Duration::try_from(after).unwrap_or_default();
+                    if self.wire.state().pace.is_some() {
+                        tokio::time::sleep(takes).await;
+                    } else {
+                        // What is called together is in flight together.
+                        tokio::task::yield_now().await;
+                    }
                     self.simulator.release(ticket);
                     Ok(response)
                 }

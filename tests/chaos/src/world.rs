@@ -154,6 +154,8 @@ impl World {
     pub async fn of(ledger: Ledger, seed: u64) -> Result<Self> {
         let clock = Clock::fixed(BEGINNING.parse().context("the beginning")?);
         let cloud = LocalCloud::open(ORIGIN, None, clock.clone())?;
+        // The tests hand on themselves what the stream would.
+        cloud.cloud.table().stop_stream()?;
         cloud.cloud.ssm().put_text(&client_id_parameter(ledger), CLIENT_ID);
         cloud.cloud.ssm().put_secure(&client_secret_parameter(ledger), CLIENT_SECRET);
         let config = Config {
@@ -181,6 +183,39 @@ impl World {
         world.seed().await?;
         world.connect().await?;
         world.wire.disarm();
+        Ok(world)
+    }
+
+    /// Another workspace of the same cloud and the same vendor, connected to an organisation of its own; it shares clock and wire.
+    ///
+    /// # Errors
+    /// As [`World::of`].
+    pub async fn beside(&self, n: u128) -> Result<Self> {
+        let name = format!("Books {n}");
+        let sales = serde_json::json!({ "Code": "200", "Name": "Sales", "Type": "REVENUE", "Class": "REVENUE", "TaxType": "OUTPUT2" });
+        let rate =
+            serde_json::json!({ "Name": "20% (VAT on Income)", "TaxType": "OUTPUT2", "EffectiveRate": "20", "CanApplyToRevenue": true });
+        let seed = serde_json::json!({ "organisations": [{
+            "name": name, "country": "GB", "currency": "GBP", "accounts": [sales], "tax_rates": [rate],
+        }] });
+        self.simulator.seed(&serde_json::from_value(seed)?).map_err(|refused| anyhow!("{refused:?}"))?;
+        let id = |m: u128| Uuid::from_u128(0x0190_0000_0000_7000_b000_0000_0000_0000 | (n << 16) | m);
+        let world = Self {
+            wire: self.wire.clone(),
+            ledger: self.ledger,
+            simulator: Arc::clone(&self.simulator),
+            clock: self.clock.clone(),
+            cloud: self.cloud.clone(),
+            workspace: WorkspaceId::new(id(1)),
+            client: ClientId::new(id(2)),
+            invoice_id: InvoiceId::new(id(3)),
+            user: self.user.clone(),
+            random: Arc::clone(&self.random),
+        };
+        world.seed().await?;
+        self.simulator.set_consent(Consent::approve_only(&[&name])).map_err(|refused| anyhow!("{refused:?}"))?;
+        let (engine, ctx) = (world.process()?, world.ctx());
+        world.consent(&engine, &ctx, &world.workspace_record()?).await?;
         Ok(world)
     }
 

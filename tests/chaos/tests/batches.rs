@@ -253,7 +253,7 @@ async fn resolve(world: &World, all: &[InvoiceId]) {
     let (engine, ctx) = (world.process().unwrap(), world.ctx());
     let generation = world.connection().await.unwrap().value.generation;
     let actor = Actor::User(world.user.clone());
-    let resolved = engine.resolve_contacts(&ctx, world.workspace, world.ledger, generation, all, actor).await.unwrap();
+    let resolved = engine.resolve_contacts(&ctx, world.workspace, world.ledger, generation, all, actor, 0).await.unwrap();
     assert!(resolved.asked.is_empty() && resolved.left.is_empty() && resolved.waiting.is_empty(), "{resolved:?}");
 }
 
@@ -386,7 +386,7 @@ async fn c3_contacts_in_bulk_are_matched_as_one_by_one() {
     let (engine, ctx) = (world.process().unwrap(), world.ctx());
     let generation = world.connection().await.unwrap().value.generation;
     let actor = Actor::User(world.user.clone());
-    let resolved = engine.resolve_contacts(&ctx, world.workspace, world.ledger, generation, &all, actor).await.unwrap();
+    let resolved = engine.resolve_contacts(&ctx, world.workspace, world.ledger, generation, &all, actor, 0).await.unwrap();
     assert_eq!((resolved.linked.len(), resolved.asked.len(), resolved.left.len()), (4, 2, 0), "{resolved:?}");
     let asked: Vec<InvoiceId> = resolved.asked.iter().map(|(_, invoice)| *invoice).collect();
     let questions: Vec<_> = [

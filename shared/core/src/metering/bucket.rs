@@ -199,7 +199,9 @@ impl Bucket {
             let known = in_force(limits.per_minute, self.minute_learnt, now);
             let used = self.used_since(now, MINUTE).saturating_sub(unsent).max(1);
             if let Some(limit) = corrected(known, left, used) {
-                self.learn_minute(limits, now, limit, used, MINUTE_LEARNT_FOR);
+                // What is permitted and not sent yet may still be sent, and what is given back is given back at the new pace.
+                let permitted = used.saturating_add(unsent);
+                self.learn_minute(limits, now, limit, permitted, MINUTE_LEARNT_FOR);
             }
         }
         if let Some(left) = seen.day {
@@ -272,6 +274,12 @@ impl Bucket {
         in_force(limits.per_day, self.day_learnt, now)
     }
 
+    /// Most calls that are ever free together, as far as is known.
+    #[must_use]
+    pub fn at_once(&self, limits: &Limits, now: Timestamp) -> u32 {
+        self.pace(limits, now).burst.min(self.day_limit(limits, now))
+    }
+
     /// Calls in flight of everybody but `owner`.
     #[must_use]
     pub fn in_flight_besides(&self, owner: RunId, now: Timestamp) -> u32 {
@@ -300,10 +308,10 @@ impl Bucket {
     }
 
     /// A lower minute limit counts at once: what went out lately is reckoned at the new pace.
-    fn learn_minute(&mut self, limits: &Limits, now: Timestamp, limit: u32, used: u32, lasting: SignedDuration) {
+    fn learn_minute(&mut self, limits: &Limits, now: Timestamp, limit: u32, permitted: u32, lasting: SignedDuration) {
         self.minute_learnt = (limit < limits.per_minute).then(|| Learnt { limit, until: after(now, lasting) });
         let pace = self.pace(limits, now);
-        self.tat = self.tat.max(after(now, pace.time_for(used.min(limit))));
+        self.tat = self.tat.max(after(now, pace.time_for(permitted.min(limit))));
     }
 
     fn used_since(&self, now: Timestamp, window: SignedDuration) -> u32 {

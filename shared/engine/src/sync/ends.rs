@@ -161,10 +161,7 @@ impl Run<'_> {
         if let Some(limit) = failure.limit {
             // To be told to wait is no try that came to nothing, be it over a claim.
             self.row.value.attempts = self.attempts_before;
-            let reason = match limit {
-                Limit::Day => WaitingFor::DayBudget,
-                Limit::Minute | Limit::Concurrent | Limit::App => WaitingFor::Limit,
-            };
+            let reason = waits_for(limit);
             let tried = Tried { attempts: self.attempts_before.saturating_add(1), in_doubt: true, not_before };
             let Then::At(until) = retry::then(tried, self.ctx.now(), self.ctx.jitter()) else { return self.failed(failure).await };
             return self.wait(state, reason, Some(until), Some(row_problem(failure))).await;
@@ -234,6 +231,14 @@ impl Run<'_> {
             vendor_calls: self.meter.calls(),
             changed: self.changed,
         })
+    }
+}
+
+/// What is waited for where a limit stands in the way.
+pub(super) fn waits_for(limit: Limit) -> WaitingFor {
+    match limit {
+        Limit::Day => WaitingFor::DayBudget,
+        Limit::Minute | Limit::Concurrent | Limit::App => WaitingFor::Limit,
     }
 }
 

@@ -15,13 +15,13 @@ mod writes;
 pub use contacts::ContactsResolved;
 
 use coportal_aws::records::contacts::ContactKey;
-use coportal_core::connection::Generation;
+use coportal_core::connection::{ConnectionStatus, Generation};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::sync::plan::Step;
-use coportal_core::sync::row::IntentKind;
+use coportal_core::sync::row::{IntentKind, WaitingFor};
 use coportal_core::timeline::Actor;
 use jiff::SignedDuration;
 
@@ -81,9 +81,6 @@ impl Engine {
             Err(problem) => return invoices.iter().map(|invoice| (*invoice, Err(problem.clone()))).collect(),
         };
         Box::pin(Together { rows: &mut rows, goal: Goal::Synced, directory: Directory::default(), facts: None }.run()).await;
-        for row in &rows {
-            Box::pin(row.run.permits.close()).await;
-        }
         ends.extend(rows.into_iter().map(|row| (row.run.request.invoice, row.end.unwrap_or_else(|| Err(no_end())))));
         let place = |invoice: &InvoiceId| distinct.iter().position(|known| known == invoice);
         ends.sort_by_key(|(invoice, _)| place(invoice));
@@ -114,7 +111,14 @@ struct Gathered {
 
 impl Together<'_, '_> {
     async fn run(&mut self) {
-        // Where nothing travels with others, each goes to its end before the next one wants a slot at the ledger.
+        self.run_to_the_goal().await;
+        if let Some(row) = self.rows.first() {
+            Box::pin(row.run.permits.close()).await;
+        }
+    }
+
+    async fn run_to_the_goal(&mut self) {
+        // Where nothing travels with others, each goes to its end before the next one begins.
         for place in 0..self.rows.len() {
             while let Some(row) = self.rows.get(place).filter(|row| row.goes_alone() && row.end.is_none() && !row.reached) {
                 let step = row.next();
@@ -122,9 +126,6 @@ impl Together<'_, '_> {
                     break;
                 }
                 self.alone(place, step).await;
-            }
-            if let Some(row) = self.rows.get(place).filter(|row| row.goes_alone()) {
-                Box::pin(row.run.permits.close()).await;
             }
         }
         loop {
@@ -244,6 +245,13 @@ impl Together<'_, '_> {
     /// Token and standing that one run has just made sure of are the others' too.
     fn share(&mut self, place: usize) {
         let Some(from) = self.rows.get(place) else { return };
+        if matches!(&from.end, Some(Ok(SyncEnd::Waiting { waiting_for: WaitingFor::Reconnect, .. }))) {
+            // The grant is dead for all of them (C19): nobody else asks for a token.
+            for row in self.rows.iter_mut().filter(|row| row.end.is_none()) {
+                row.run.connection.status = ConnectionStatus::ReconnectRequired;
+            }
+            return;
+        }
         let (token, stood_at, reauthorized) = (from.run.token.clone(), from.run.stood_at, from.run.reauthorized);
         let Some(token) = token else { return };
         for row in self.rows.iter_mut().filter(|row| row.end.is_none()) {

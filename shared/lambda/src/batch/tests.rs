@@ -30,6 +30,7 @@ struct Scripted {
     panics: Vec<InvoiceId>,
     fails: Vec<InvoiceId>,
     uncountable: bool,
+    joins: bool,
     takes: BTreeMap<InvoiceId, SignedDuration>,
     clock: FixedClock,
 }
@@ -75,6 +76,16 @@ impl Work for Scripted {
         }
         self.did(Did::Ended(message.clone()));
         Ok(())
+    }
+
+    fn together(&self, messages: &[&Message]) -> Option<Message> {
+        let mut all = None;
+        for message in messages.iter().filter(|_| self.joins) {
+            let Message::Sync(sync) = message else { return None };
+            let joined = all.get_or_insert_with(|| SyncMessage { invoices: Vec::new(), ..sync.clone() });
+            joined.invoices.extend(&sync.invoices);
+        }
+        all.map(Message::Sync)
     }
 
     async fn broken(&self, _: &Ctx, message: &Message, since: Timestamp) -> Outcome<()> {
@@ -245,6 +256,28 @@ async fn connections_run_beside_each_other_and_messages_of_one_in_order() {
     let (began, ended) = (|message: &Message| at(&Did::Began(message.clone())), |message: &Message| at(&Did::Ended(message.clone())));
     assert!(ended(&of_one[0]) < began(&of_one[1]), "{did:?}");
     assert!(began(&of_another) < ended(&of_one[0]), "{did:?}");
+}
+
+/// First deliveries of one connection go together; a later one does not, and where they come to no end each goes by itself.
+#[tokio::test]
+async fn messages_of_one_connection_go_together() {
+    let stand = Stand::new();
+    let one = |n| sync(1, Ledger::Xero, n);
+    let Message::Sync(joined) = one(1) else { unreachable!("a sync message") };
+    let joined = Message::Sync(SyncMessage { invoices: vec![inv(1), inv(2)], ..joined });
+    let records =
+        || vec![of("a", &one(1)), of("b", &one(2)), record("c", &one(3).encode().unwrap(), 2), of("d", &sync(2, Ledger::Xero, 4))];
+    let work = Scripted { joins: true, ..Scripted::default() };
+    assert_eq!(stand.take(records(), &work).await, r#"{"batchItemFailures":[]}"#);
+    let mut done = work.done();
+    done.sort_by_key(first);
+    assert_eq!(done, [joined, one(3), sync(2, Ledger::Xero, 4)]);
+    assert_eq!(stand.outcomes(), ["done", "done", "done", "done"], "a line for each record");
+
+    let work = Scripted { joins: true, panics: vec![inv(1)], ..Scripted::default() };
+    assert_eq!(stand.take(records(), &work).await, r#"{"batchItemFailures":[]}"#);
+    assert_eq!(work.counted().into_iter().map(|(message, _)| message).collect::<Vec<_>>(), [one(1)], "the culprit alone");
+    assert!(work.done().contains(&one(2)) && work.done().contains(&one(3)));
 }
 
 /// An id that is not there cannot be named: the empty one makes Lambda deliver the whole batch again.

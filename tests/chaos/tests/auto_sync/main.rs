@@ -5,8 +5,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test's helpers fail the test by panicking")]
 
+mod backfills;
 mod crashes;
+mod event;
+mod grant;
 mod order;
+mod populate;
 mod pumps;
 mod retries;
 mod rules;

@@ -72,7 +72,7 @@ impl<'w> Pumps<'w> {
         Self { world, log: Log::default(), random: Arc::new(Counting(Mutex::new(7))) }
     }
 
-    fn shell(&self, function: &'static str) -> EventShell {
+    pub(crate) fn shell(&self, function: &'static str) -> EventShell {
         let settings = config::Telemetry { service: None, namespace: "CoPortal".to_owned(), level: tracing::Level::INFO };
         let telemetry = Telemetry::new(function, &settings, Arc::new(self.log.clone()));
         EventShell::new(Arc::new(OfWorld(self.world.clock.clone())), Arc::clone(&self.random) as Arc<dyn Random>, telemetry)

@@ -21,7 +21,7 @@ use crate::pumps::{NOW, Pumps, world};
 type Answer<'a> = BoxFuture<'a, Result<http::Response<Bytes>, TransportError>>;
 
 /// Where a request named by a word of its address is never answered, but brings the caller down.
-struct PanicsOver(VendorSide, &'static str);
+pub(crate) struct PanicsOver(pub(crate) VendorSide, pub(crate) &'static str);
 
 impl Transport for PanicsOver {
     fn send<'a>(&'a self, request: http::Request<Bytes>, timeout: Duration) -> Answer<'a> {
@@ -59,12 +59,12 @@ impl Transport for DeafAfterAWrite {
     }
 }
 
-fn vendor(world: &World) -> VendorSide {
+pub(crate) fn vendor(world: &World) -> VendorSide {
     VendorSide { wire: world.wire.clone(), simulator: Arc::clone(&world.simulator) }
 }
 
 /// A process whose ledger is reached through `transport`.
-fn process(world: &World, transport: impl Transport + 'static) -> Engine {
+pub(crate) fn process(world: &World, transport: impl Transport + 'static) -> Engine {
     let mut endpoints = Endpoints::default();
     endpoints.simulate(world.ledger, &Url::parse("https://ledger.test").unwrap());
     Engine { ledgers: Ledgers::new(Arc::new(transport), endpoints), ..world.process().unwrap() }
@@ -77,7 +77,7 @@ fn waits(world: &World, row: &SyncRow) -> i64 {
 }
 
 /// The clock goes to where the row is due, the schedule ticks, and what is sent is delivered.
-async fn due(pumps: &Pumps<'_>, engine: &Engine) {
+pub(crate) async fn due(pumps: &Pumps<'_>, engine: &Engine) {
     let wait = waits(pumps.world, &pumps.row().await).max(0) + 1;
     pumps.world.clock.advance(SignedDuration::from_secs(wait));
     assert!(pumps.sweep().await && Box::pin(pumps.deliver_with(engine)).await);

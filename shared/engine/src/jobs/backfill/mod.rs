@@ -165,7 +165,7 @@ impl Steps for Backfill {
         }
         match self.stage {
             Stage::Listing => Box::pin(engine.list_step(ctx, of, self, &standing)).await,
-            Stage::Contacts => Box::pin(engine.contacts_step(ctx, of, self, &standing)).await,
+            Stage::Contacts => Box::pin(engine.contacts_step(ctx, of, self)).await,
             Stage::Working => Box::pin(engine.work_step(ctx, of, self)).await,
         }
     }

@@ -1,7 +1,7 @@
 //! What the invoices of a chunk came to: by the end of a sync, or by how their rows stand.
 
 use coportal_aws::records::sync::{Saved, SyncKey};
-use coportal_core::backfill::{Backfill, Came, Wait};
+use coportal_core::backfill::{Backfill, Came, Stage, Wait};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{EventId, InvoiceId};
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
@@ -146,16 +146,24 @@ impl Engine {
         if connection.is_some_and(|connection| connection.value.options.auto_sync) {
             return Ok(());
         }
-        for number in &backfill.open {
-            let Some(mut chunk) = self.store.chunk(of.ws, id, *number).await? else { continue };
-            let waiting: Vec<InvoiceId> =
-                chunk.value.chosen.iter().filter(|chosen| chosen.came == Came::Waiting).map(|chosen| chosen.inv).collect();
-            for inv in waiting {
+        // While contacts are found or made, the invoices that stand for their clients may wait as well.
+        let standing_for = if backfill.stage == Stage::Contacts { backfill.chunks_of_contacts() } else { 0..0 };
+        for number in backfill.open.iter().copied().chain(standing_for) {
+            let Some(mut chunk) = self.store.chunk(of.ws, id, number).await? else { continue };
+            let unfinished: Vec<InvoiceId> =
+                chunk.value.chosen.iter().filter(|chosen| !chosen.came.is_end()).map(|chosen| chosen.inv).collect();
+            let rows = self.rows_of(ctx, of.ws, backfill.ledger, backfill.generation, &unfinished).await?;
+            for (inv, row) in unfinished.into_iter().zip(rows) {
+                if row.state.is_at_rest() {
+                    let (came, waits) = stands(&row, backfill, ctx.now());
+                    chunk.value.note(inv, came, waits);
+                    continue;
+                }
                 let key = SyncKey { ws: of.ws, inv, ledger: backfill.ledger, generation: backfill.generation };
                 let came = self.release_row(ctx, backfill, key).await?;
                 chunk.value.note(inv, came.0, came.1);
             }
-            let _nobody_else_writes_it = self.store.save_chunk(ctx, of.ws, id, *number, &chunk.value, chunk.rev).await?;
+            let _nobody_else_writes_it = self.store.save_chunk(ctx, of.ws, id, number, &chunk.value, chunk.rev).await?;
         }
         Ok(())
     }

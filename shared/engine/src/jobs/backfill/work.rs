@@ -5,20 +5,22 @@ use std::time::Duration;
 use coportal_aws::store::Versioned;
 use coportal_core::backfill::{Backfill, BackfillState, Came, Chunk, Purpose, ROWS_PER_SECOND, Stage, Wait};
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{BackfillId, InvoiceId};
+use coportal_core::id::{BackfillId, ClientId, InvoiceId};
 use coportal_core::job::NextStep;
 use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::row::WaitingFor;
 use jiff::{SignedDuration, Timestamp};
 
-use super::rows::{Ended, ended, holds_up_all, stands};
-use super::{Standing, id_of};
+use super::id_of;
+use super::rows::{Ended, PERSON_TURN, ended, holds_up_all, stands};
 use crate::Engine;
 use crate::jobs::StepOf;
 use crate::sync::{SyncEnd, SyncRequest};
 
 /// Chunks with waiting invoices that one step looks at.
 const LOOKED_AT: usize = 20;
+/// How often contacts that others are at, or that are in doubt, are waited for before the invoices are begun all the same.
+const CONTACT_TRIES: u32 = 4;
 /// A row that is this much overdue is begun by the job: the sweep's message did not bring it further.
 const OVERDUE: SignedDuration = SignedDuration::from_mins(2);
 /// How soon a job looks again at what should be settled by now.
@@ -49,9 +51,40 @@ struct InHand {
 }
 
 impl Engine {
-    /// The contacts of new clients, for many chunks at once.
-    pub(super) async fn contacts_step(&self, _ctx: &Ctx, _of: StepOf, backfill: &mut Backfill, _standing: &Standing) -> Outcome<NextStep> {
-        backfill.stage = Stage::Working;
+    /// The contacts of new clients, for many chunks at once: the ledger's list is read once for all of them.
+    pub(super) async fn contacts_step(&self, ctx: &Ctx, of: StepOf, backfill: &mut Backfill) -> Outcome<NextStep> {
+        let id = id_of(of)?;
+        let chunks = backfill.chunks_of_contacts();
+        let to = chunks.end;
+        let mut invoices = Vec::new();
+        for number in chunks {
+            let chunk = self.store.chunk(of.ws, id, number).await?.ok_or_else(|| missing(number))?;
+            invoices.extend(chunk.value.pending());
+        }
+        let (ledger, generation, actor, pages) = (backfill.ledger, backfill.generation, backfill.actor.clone(), backfill.contact_pages);
+        let resolved = Box::pin(self.resolve_contacts(ctx, of.ws, ledger, generation, &invoices, actor, pages)).await?;
+        backfill.shared_calls = backfill.shared_calls.saturating_add(resolved.vendor_calls);
+        backfill.contact_pages = resolved.pages;
+        let now = ctx.now();
+        let waits = |(_, reason, until): &(ClientId, WaitingFor, Option<Timestamp>)| Wait {
+            reason: *reason,
+            until: until.unwrap_or_else(|| later(now, PERSON_TURN)).max(later(now, SignedDuration::from_secs(1))),
+        };
+        let waits: Vec<Wait> = resolved.waiting.iter().map(waits).collect();
+        // What holds up all is waited for as long as it takes. What holds up one client is tried a few times, and then left to its invoices.
+        let of_all = waits.iter().filter(|wait| holds_up_all(wait.reason)).min_by_key(|wait| wait.until);
+        let of_one = waits.iter().min_by_key(|wait| wait.until).filter(|_| backfill.contact_tries < CONTACT_TRIES);
+        backfill.waits = of_all.or(of_one).copied();
+        if let Some(wait) = backfill.waits {
+            backfill.contact_tries =
+                if of_all.is_some() || !resolved.linked.is_empty() { 0 } else { backfill.contact_tries.saturating_add(1) };
+            return Ok(NextStep::At(wait.until));
+        }
+        backfill.contact_tries = 0;
+        backfill.contacts_done = to;
+        if to == backfill.chunks {
+            backfill.stage = Stage::Working;
+        }
         Ok(NextStep::Now)
     }
 

@@ -5,12 +5,14 @@ use coportal_core::ctx::Ctx;
 use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::Outcome;
+use coportal_core::sync::row::WaitingFor;
 use coportal_core::timeline::Actor;
 use jiff::Timestamp;
 
 use super::super::SyncEnd;
 use super::directory::Directory;
-use super::{Goal, Together};
+use super::rows::share_permits;
+use super::{Goal, NO_TIME, Together};
 use crate::Engine;
 
 /// Invoices that are read at once.
@@ -27,8 +29,10 @@ pub struct ContactsResolved {
     pub asked: Vec<(ClientId, InvoiceId)>,
     /// Clients whose contact is left to their invoices' own syncs: nothing to send, refused, or failed.
     pub left: Vec<ClientId>,
-    /// Clients that wait, and until when; `None` where a person's act is waited for.
-    pub waiting: Vec<(ClientId, Option<Timestamp>)>,
+    /// Clients that wait, for what and until when; `None` where a person's act is waited for.
+    pub waiting: Vec<(ClientId, WaitingFor, Option<Timestamp>)>,
+    /// Pages that the ledger's list of contacts has, as far as is known: 0 where it was never read.
+    pub pages: u32,
     /// Calls to the ledger's API that this took.
     pub vendor_calls: u32,
 }
@@ -37,10 +41,12 @@ impl Engine {
     /// Finds or makes the contacts of the clients of these invoices, by the rules of a single sync and in as few calls as can be: the
     /// ledger's contacts are listed where that takes fewer calls than a search for each client, and the missing ones are made in batches,
     /// each with an intent of its own. Nothing of the invoices themselves is sent. What needs a person is held on the row of the first
-    /// invoice of the client. Safe to cut off at any point, and to do again: a client that has a contact costs no call.
+    /// invoice of the client; where a limit of the vendor's stands in the way, no row says so: who asked waits for all of them. Safe to cut
+    /// off at any point, and to do again: a client that has a contact costs no call. `pages` is what an earlier try learnt of the list.
     ///
     /// # Errors
     /// When the plan or the connection does not allow it, the generation is another one, or the table does not answer.
+    #[expect(clippy::too_many_arguments, reason = "as `sync_invoices`, and what an earlier try has learnt")]
     pub async fn resolve_contacts(
         &self,
         ctx: &Ctx,
@@ -49,6 +55,7 @@ impl Engine {
         generation: Generation,
         invoices: &[InvoiceId],
         actor: Actor,
+        pages: u32,
     ) -> Outcome<ContactsResolved> {
         let mut resolved = ContactsResolved::default();
         let mut rows = Vec::new();
@@ -68,15 +75,20 @@ impl Engine {
                 }
             }
         }
-        Box::pin(Together { rows: &mut rows, goal: Goal::Contacts, directory: Directory::default(), facts: None }.run()).await;
+        share_permits(&mut rows);
+        let mut together = Together { rows: &mut rows, goal: Goal::Contacts, directory: Directory::of_pages(pages), facts: None };
+        Box::pin(together.run()).await;
+        resolved.pages = u32::try_from(together.directory.pages).unwrap_or(u32::MAX);
         for row in rows {
             let client = row.run.client.id;
             resolved.vendor_calls += row.run.meter.calls();
             match row.end {
                 _ if row.run.contact.value.link.is_some() && row.run.contact.value.intent.is_none() => resolved.linked.push(client),
                 Some(Ok(SyncEnd::Held(_))) => resolved.asked.push((client, row.run.request.invoice)),
-                Some(Ok(SyncEnd::Waiting { due_at, .. })) => resolved.waiting.push((client, due_at)),
-                Some(Ok(SyncEnd::InProgress { until })) => resolved.waiting.push((client, Some(until))),
+                Some(Ok(SyncEnd::Waiting { waiting_for, due_at, .. })) => resolved.waiting.push((client, waiting_for, due_at)),
+                Some(Ok(SyncEnd::InProgress { until })) => resolved.waiting.push((client, WaitingFor::OtherRun, Some(until))),
+                // Not begun for lack of time: its turn is next.
+                Some(Err(problem)) if problem.code == NO_TIME => resolved.waiting.push((client, WaitingFor::OtherRun, Some(ctx.now()))),
                 Some(Ok(SyncEnd::Synced(_) | SyncEnd::Failed(_)) | Err(_)) | None => resolved.left.push(client),
             }
         }

@@ -11,6 +11,8 @@ use coportal_ledgers::{ContactList, ListedContact};
 pub(super) struct Directory {
     listed: Vec<ListedContact>,
     by_key: HashMap<String, Vec<usize>>,
+    /// Pages that the ledger's list has, as far as is known.
+    pub(super) pages: usize,
     /// All pages are in it.
     pub(super) complete: bool,
     /// Listing them is no cheaper than searching, or was refused.
@@ -31,6 +33,11 @@ fn mark(mark: &str) -> String {
 }
 
 impl Directory {
+    /// One that is still to be read, of so many pages as far as is known.
+    pub(super) fn of_pages(pages: u32) -> Self {
+        Self { pages: usize::try_from(pages).unwrap_or(usize::MAX), ..Self::default() }
+    }
+
     /// Takes over a page; a contact that came on an earlier one already is left out.
     pub(super) fn add(&mut self, page: Vec<ListedContact>) {
         for contact in page {

@@ -6,12 +6,13 @@ use coportal_core::ctx::Ctx;
 use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem};
+use coportal_core::sync::row::WaitingFor;
 use coportal_core::timeline::Actor;
 
 use super::super::run::Run;
 use super::super::{SyncRequest, check_connection, check_plan, needs_of, not_connected};
 use super::other_organisation;
-use super::rows::Row;
+use super::rows::{Row, share_permits};
 use crate::Engine;
 
 /// The rows that can run, and the invoices that cannot, each with its problem.
@@ -49,7 +50,9 @@ impl Engine {
         let wanted: Vec<_> =
             there.iter().map(|invoice| (key(invoice.id), needs_of(invoice, api, &organisation, &connection.options))).collect();
         let bodies = self.store.sync_bodies(ctx, &wanted).await?;
-        let mut rows = Vec::with_capacity(there.len());
+        let mut rows: Vec<Row<'e>> = Vec::with_capacity(there.len());
+        let mut allowance = None;
+        let mut waited = false;
         for (invoice, body) in there.into_iter().zip(bodies) {
             let SyncBody { client, tokens, facts, choices, contact, row, calls } = body;
             let Some(client) = client else {
@@ -74,8 +77,13 @@ impl Engine {
                 row,
             );
             run.stood_at = read_at;
-            run.permits.knowing(calls, false).await;
+            waited |= run.row.value.waiting.is_some_and(|waiting| matches!(waiting.reason, WaitingFor::Limit | WaitingFor::DayBudget));
+            allowance.get_or_insert(calls);
             rows.push(Row::new(run));
+        }
+        share_permits(&mut rows);
+        if let (Some(first), Some(calls)) = (rows.first(), allowance) {
+            first.run.permits.knowing(calls, waited).await;
         }
         Ok((rows, refused))
     }

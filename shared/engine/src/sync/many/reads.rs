@@ -1,5 +1,7 @@
 //! What several runs want to read at the same moment.
 
+use std::sync::Arc;
+
 use coportal_core::connection::MatchBy;
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::ledger::ContactMark;
@@ -7,13 +9,17 @@ use coportal_core::problem::Outcome;
 use coportal_core::sync::matching::contact_mark_in;
 use coportal_core::sync::plan::Step;
 use coportal_core::sync::row::Look;
+use coportal_ledgers::withheld;
 
 use super::super::run::ReadStop;
-use super::Together;
 use super::rows::Row;
+use super::{Goal, Together};
 
 /// From so many clients on the ledger's contacts are listed, where that takes fewer calls than a search for each.
 const WORTH_LISTING: usize = 4;
+
+/// A read, and the write that follows from it.
+const READ_AND_WRITE: u32 = 2;
 
 /// What became of an attempt to read for several.
 enum Attempt<T> {
@@ -26,9 +32,46 @@ enum Attempt<T> {
 }
 
 impl<'e> Together<'_, 'e> {
-    /// Makes sure that a read for several can be made, by the first of them, whose place is answered.
-    async fn begin_read(&mut self, places: &[usize]) -> Option<usize> {
-        let first = *places.first()?;
+    /// Makes sure that the limits allow so many calls for these rows, all or none; else all of them wait for the limit.
+    pub(super) async fn permitted(&mut self, places: &[usize], calls: u32) -> bool {
+        let Some(permits) = self.of(places).next().map(|row| Arc::clone(&row.run.permits)) else { return false };
+        match Box::pin(permits.reserve(calls, 1)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(no)) => {
+                self.all_wait(places, &withheld(no)).await;
+                false
+            }
+            Err(problem) => {
+                for row in self.of(places) {
+                    row.end = Some(Err(problem.clone()));
+                }
+                false
+            }
+        }
+    }
+
+    /// What stands in the way of all of these parks each of them.
+    async fn all_wait(&mut self, places: &[usize], failure: &Failure) {
+        let goal = self.goal;
+        for row in self.of(places) {
+            match (goal, failure.limit) {
+                // Whoever wants the contacts waits for all of them: no invoice of theirs was begun, and none is parked.
+                (Goal::Contacts, Some(limit)) => row.end = Some(Ok(row.waits_for(limit, failure))),
+                (Goal::Contacts | Goal::Synced, _) => {
+                    let next = row.run.read_stopped(ReadStop::Failed(failure.clone())).await;
+                    row.take(next);
+                }
+            }
+        }
+    }
+
+    /// Makes sure that a read for several can be made, together with the write that follows from it, by the first of them that still runs,
+    /// whose place is answered.
+    async fn begin_read(&mut self, places: &[usize], calls: u32) -> Option<usize> {
+        if !self.permitted(places, calls).await {
+            return None;
+        }
+        let first = places.iter().copied().find(|place| self.rows.get(*place).is_some_and(|row| row.end.is_none()))?;
         let row = self.rows.get_mut(first)?;
         match row.run.ready_to_read().await {
             Ok(Ok(())) => {
@@ -38,6 +81,7 @@ impl<'e> Together<'_, 'e> {
             Ok(Err(stop)) => {
                 let next = row.run.read_stopped(stop).await;
                 row.take(next);
+                self.share(first);
             }
             Err(problem) => row.end = Some(Err(problem)),
         }
@@ -62,10 +106,7 @@ impl<'e> Together<'_, 'e> {
                 Attempt::Stopped
             }
             Disposition::Retry { .. } | Disposition::LookFirst => {
-                for row in self.of(places) {
-                    let next = row.run.read_stopped(ReadStop::Failed(failure.clone())).await;
-                    row.take(next);
-                }
+                self.all_wait(places, &failure).await;
                 Attempt::Stopped
             }
             Disposition::Reject { .. } | Disposition::Hold { .. } | Disposition::Stale | Disposition::Defect => {
@@ -117,7 +158,8 @@ impl<'e> Together<'_, 'e> {
             self.one(*only).await;
         } else if !by_id.is_empty() {
             let (at, ids): (Vec<usize>, Vec<&str>) = by_id.iter().map(|(place, id)| (*place, id.as_str())).unzip();
-            let Some((first, row)) = self.begin_read(&at).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+            let read = self.begin_read(&at, READ_AND_WRITE).await;
+            let Some((first, row)) = read.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
             let answer = match row.run.access() {
                 Ok(access) => Ok(reads.read_documents(access, &ids).await),
                 Err(problem) => Err(problem),
@@ -133,7 +175,8 @@ impl<'e> Together<'_, 'e> {
             self.one(*only).await;
         } else if !by_look.is_empty() {
             let (at, looks): (Vec<usize>, Vec<&Look>) = by_look.iter().map(|(place, look)| (*place, look)).unzip();
-            let Some((first, row)) = self.begin_read(&at).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+            let read = self.begin_read(&at, READ_AND_WRITE).await;
+            let Some((first, row)) = read.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
             let answer = match row.run.access() {
                 Ok(access) => Ok(reads.look_documents(access, &looks).await),
                 Err(problem) => Err(problem),
@@ -158,7 +201,8 @@ impl<'e> Together<'_, 'e> {
             }
         }
         let (at, looks): (Vec<usize>, Vec<&Look>) = wanted.iter().map(|(place, look)| (*place, look)).unzip();
-        let Some((first, row)) = self.begin_read(&at).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+        let read = self.begin_read(&at, READ_AND_WRITE).await;
+        let Some((first, row)) = read.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
         let answer = match row.run.access() {
             Ok(access) => Ok(creates.look_contacts(access, &looks).await),
             Err(problem) => Err(problem),
@@ -229,8 +273,17 @@ impl<'e> Together<'_, 'e> {
     async fn list_contacts(&mut self, places: &[usize]) {
         let Some(list) = places.first().and_then(|first| self.rows.get(*first)).map(|row| row.run.api.contact_list.clone()) else { return };
         let (mut cursor, mut pages): (Option<String>, usize) = (None, 0);
+        let mut left = self.directory.pages.max(1);
+        if left > places.len() {
+            self.directory.given_up = true;
+            return;
+        }
         loop {
-            let Some((first, row)) = self.begin_read(places).await.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+            // The pages that are left and the write after them, all or none: a list that a limit cuts off is read from its beginning again.
+            let calls = u32::try_from(left).unwrap_or(u32::MAX).saturating_add(1);
+            let read = self.begin_read(places, calls).await;
+            let Some((first, row)) = read.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
+            let at_once = row.run.permits.at_once().await;
             let answer = match row.run.access() {
                 Ok(access) => Ok(list.contact_page(access, cursor.as_deref()).await),
                 Err(problem) => Err(problem),
@@ -247,12 +300,16 @@ impl<'e> Together<'_, 'e> {
             let size = page.contacts.len().max(1);
             self.directory.add(page.contacts);
             let Some(next) = page.next else {
+                self.directory.pages = pages;
                 self.directory.complete = true;
                 return;
             };
             let expected = page.expected.and_then(|expected| usize::try_from(expected).ok());
-            let left = expected.map_or(1, |expected| expected.saturating_sub(self.directory.len()).div_ceil(size));
-            if left > places.len().saturating_sub(if expected.is_some() { 0 } else { pages }) {
+            left = expected.map_or(1, |expected| expected.saturating_sub(self.directory.len()).div_ceil(size)).max(1);
+            self.directory.pages = pages.saturating_add(left);
+            let too_many = left > places.len().saturating_sub(if expected.is_some() { 0 } else { pages });
+            // More than may ever go out at once here: a search each comes further than a list that is never read to its end.
+            if too_many || u32::try_from(left).unwrap_or(u32::MAX) >= at_once {
                 self.directory.given_up = true;
                 return;
             }

@@ -1,11 +1,16 @@
 //! One invoice among several.
 
+use std::sync::Arc;
+
 use coportal_aws::records::contacts::ContactKey;
+use coportal_core::failure::{Disposition, Failure};
+use coportal_core::metering::Limit;
 use coportal_core::problem::Outcome;
 use coportal_core::sync::plan::{Step, next_step};
 use coportal_core::sync::settle::miss_counts_at;
 
 use super::super::SyncEnd;
+use super::super::ends::{row_problem, waits_for};
 use super::super::run::{MAX_STEPS, Next, Run};
 use super::{AROUND_A_CALL, no_end};
 
@@ -86,6 +91,26 @@ impl<'e> Row<'e> {
         }
     }
 
+    /// Its end while a limit stands in the way of what it would ask the ledger; nothing of it is stored.
+    pub(super) fn waits_for(&self, limit: Limit, failure: &Failure) -> SyncEnd {
+        let until = match failure.disposition {
+            Disposition::Retry { not_before } => not_before,
+            Disposition::Reauthorize
+            | Disposition::Reject { .. }
+            | Disposition::LookFirst
+            | Disposition::Hold { .. }
+            | Disposition::Stale
+            | Disposition::Defect => None,
+        };
+        SyncEnd::Waiting {
+            state: self.run.row.value.state,
+            waiting_for: waits_for(limit),
+            due_at: until.or(Some(self.run.ctx.now())),
+            problem: Some(Box::new(row_problem(failure))),
+            vendor_calls: self.run.meter.calls(),
+        }
+    }
+
     /// What a step came to.
     pub(super) fn take(&mut self, next: Outcome<Next>) {
         match next {
@@ -93,6 +118,16 @@ impl<'e> Row<'e> {
             Ok(Next::End(end)) => self.end = Some(Ok(end)),
             Err(problem) => self.end = Some(Err(problem)),
         }
+    }
+}
+
+/// Runs of one connection call one organisation, one call after the other: what they may call is one allowance, and one slot.
+pub(super) fn share_permits(rows: &mut [Row<'_>]) {
+    let Some((first, others)) = rows.split_first_mut() else { return };
+    for row in others {
+        row.run.permits = Arc::clone(&first.run.permits);
+        // What each has called is still its own.
+        row.run.meter = first.run.permits.meter();
     }
 }
 

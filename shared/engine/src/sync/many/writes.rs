@@ -84,6 +84,11 @@ impl Together<'_, '_> {
 
     /// One call.
     async fn write_some(&mut self, intents: Vec<(usize, Intent)>, kind: Kind) {
+        // Before the claims: a call that no limit allows is nobody's attempt, and leaves nothing to take back.
+        let places: Vec<usize> = intents.iter().map(|(place, _)| *place).collect();
+        if !self.permitted(&places, 1).await {
+            return;
+        }
         let mut intents = intents.into_iter().peekable();
         let rows = self.rows.iter_mut().enumerate();
         let mut sending: Vec<Sending<'_, '_>> = Vec::new();
