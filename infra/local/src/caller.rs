@@ -124,6 +124,13 @@ impl Caller {
     /// # Errors
     /// When the connection fails, or `at` is no address.
     pub async fn send(&self, method: Method, at: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Result<Reply, CallError> {
+        match body {
+            Some(body) => self.raw(method, at, "application/json", body.to_string(), headers).await,
+            None => self.raw(method, at, "", String::new(), headers).await,
+        }
+    }
+
+    async fn raw(&self, method: Method, at: &str, kind: &str, body: String, headers: &[(&str, &str)]) -> Result<Reply, CallError> {
         let path = match &self.known_as {
             Some(public) => at.strip_prefix(public.as_str()).map(|path| format!("/{path}")),
             None => None,
@@ -143,8 +150,8 @@ impl Caller {
                 request = request.header(header::COOKIE, cookies.join("; "));
             }
         }
-        if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        if !kind.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind).body(body);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -155,6 +162,31 @@ impl Caller {
             self.keep_cookies(&headers);
         }
         Ok(Reply { status, headers, body: response.bytes().await? })
+    }
+
+    /// `POST` of a form, as the page of a site sends it; the cookies go along when it is sent to the API's own origin.
+    ///
+    /// # Errors
+    /// As [`Caller::send`].
+    pub async fn form(&self, at: &str, fields: &[(String, String)]) -> Result<Reply, CallError> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.raw(Method::POST, at, "application/x-www-form-urlencoded", body, &[]).await
+    }
+
+    /// Sends a body that is text of the media type that `headers` name.
+    ///
+    /// # Errors
+    /// As [`Caller::send`].
+    pub async fn send_text(&self, method: Method, at: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply, CallError> {
+        let kind = headers.iter().find(|(name, _)| *name == "content-type").map(|(_, kind)| *kind).unwrap_or_default();
+        let others: Vec<(&str, &str)> = headers.iter().copied().filter(|(name, _)| *name != "content-type").collect();
+        self.raw(method, at, kind, body.to_owned(), &others).await
+    }
+
+    /// The value of a cookie that was set.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.lock().get(name).cloned()
     }
 
     /// Opens an address as a browser does, redirects followed.

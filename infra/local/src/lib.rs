@@ -10,6 +10,7 @@ pub mod caller;
 mod chance;
 pub mod clock;
 pub mod demo;
+pub mod dns;
 pub mod doubles;
 pub mod gateway;
 pub mod issuer;

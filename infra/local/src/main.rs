@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use coportal_core::ledger::Ledger;
-use coportal_local::run::{LiveApp, LocalRun, RunOptions, Stderr, live_variables};
+use coportal_local::run::{GOOGLE_DOMAIN, LiveApp, LocalRun, RunOptions, SAML_DOMAIN, Stderr, live_variables};
 
 /// The whole of CoPortal Integrations on one machine: the API and its pages, the simulated ledgers, and a local AWS.
 #[derive(Parser)]
@@ -142,6 +142,7 @@ fn greet(local: &LocalRun, kept: Option<&std::path::Path>) -> anyhow::Result<()>
     for ledger in ledgers {
         writeln!(out, "  {:<16} {} (simulator)", short(ledger.ledger), ledger.origin)?;
     }
+    writeln!(out, "  Sign-in          {} (simulated Google, Microsoft and SAML; {origin}/sign-in)", local.providers_origin)?;
     writeln!(out, "  AWS endpoint     {aws_endpoint}")?;
     match kept {
         Some(folder) => writeln!(out, "  Kept in          {}\n", folder.display())?,
@@ -154,6 +155,12 @@ fn greet(local: &LocalRun, kept: Option<&std::path::Path>) -> anyhow::Result<()>
             out,
             "  curl -X POST {origin}/v1/invoices/{}/sync/xero -H \"Authorization: Bearer $(curl -s {origin}/__local/demo/token)\"\n",
             demo.invoice_id
+        )?;
+    }
+    if local.demo.is_some() {
+        writeln!(
+            out,
+            "Single sign-on: open {origin}/sign-in, and type any address at {GOOGLE_DOMAIN} (Google) or {SAML_DOMAIN} (SAML).\n"
         )?;
     }
     writeln!(out, "One log line per request follows on standard error. Ctrl-C stops.")?;

@@ -154,6 +154,13 @@ impl CloudConfig {
         crate::queues::Queues::new(aws_sdk_sqs::Client::from_conf(config), self.queues.clone())
     }
 
+    /// The key that signs our own tokens, by its id or ARN.
+    #[must_use]
+    pub fn signer(&self, key_id: &str) -> crate::signing::Signer {
+        let config = sdk_config!(aws_sdk_kms, self, self.endpoints.kms);
+        crate::signing::Signer::new(aws_sdk_kms::Client::from_conf(config), key_id)
+    }
+
     /// The parameters alone.
     #[must_use]
     pub fn parameters(&self) -> crate::parameters::Parameters {

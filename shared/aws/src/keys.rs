@@ -6,7 +6,9 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use coportal_core::connection::Generation;
-use coportal_core::id::{BackfillId, ClientId, ContactPersonId, EventId, InvoiceId, PreviewId, UserId, WorkspaceId};
+use coportal_core::id::{
+    ApprovalId, BackfillId, ClientId, ContactPersonId, EventId, InvoiceId, PreviewId, SsoConnectionId, UserId, WorkspaceId,
+};
 use coportal_core::job::JobId;
 use coportal_core::ledger::Ledger;
 use coportal_core::money::{Currency, Rate};
@@ -136,15 +138,30 @@ pub fn user(user: &UserId) -> Key {
 
 /// A break-glass code of a person.
 #[must_use]
-pub fn break_glass(user: &UserId, number: u32) -> Key {
-    Key::new(format!("USER#{user}"), format!("BREAK#{number}"))
+pub fn break_glass(user: &UserId, number: u8) -> Key {
+    Key::new(format!("USER#{user}"), format!("{BREAK_GLASS_PREFIX}{number}"))
 }
 
-/// An identity at an issuer.
+/// An identity at an issuer, by the SHA-256 of issuer and subject.
 #[must_use]
-pub fn identity(issuer: &str, subject: &str) -> Key {
-    Key::new(format!("IDENT#{}", text::digest([issuer.as_bytes(), subject.as_bytes()])), "USER")
+pub fn identity(hash: &str) -> Key {
+    Key::new(format!("IDENT#{hash}"), "USER")
 }
+
+/// A person's identity at one connection: at most one.
+#[must_use]
+pub fn identity_here(user: &UserId, connection: SsoConnectionId) -> Key {
+    Key::new(format!("USER#{user}"), format!("IDENT#{connection}"))
+}
+
+/// Who has an e-mail address, whatever workspaces they are in.
+#[must_use]
+pub fn address(email: &str) -> Key {
+    Key::new(format!("ADDR#{}", text::digest([b"address".as_slice(), text::email_key(email).as_bytes()])), "USER")
+}
+
+/// Prefix of the sort keys of a person's break-glass codes.
+pub const BREAK_GLASS_PREFIX: &str = "BREAK#";
 
 /// A line of the audit list.
 #[must_use]
@@ -578,6 +595,54 @@ pub fn login(state: &str) -> Key {
 #[must_use]
 pub fn hand_off_code(code: &str) -> Key {
     Key::new(format!("CODE#{}", secret_hash(code)), "CODE")
+}
+
+/// The id of a response or assertion that a connection has used, by its SHA-256.
+#[must_use]
+pub fn assertion_seen(connection: SsoConnectionId, hash: &str) -> Key {
+    Key::new(format!("ASSERT#{connection}#{hash}"), "SEEN")
+}
+
+/// A single sign-on connection.
+#[must_use]
+pub fn sso_connection(id: SsoConnectionId) -> Key {
+    Key::new(format!("SSO#{id}"), "META")
+}
+
+/// What of single sign-on a workspace has: the ids of its connections and domains.
+#[must_use]
+pub fn sso_directory(ws: WorkspaceId) -> Key {
+    Key::new(format!("WS#{ws}"), "SSO")
+}
+
+/// A sign-in that waits for an admin.
+#[must_use]
+pub fn waiting_sign_in(ws: WorkspaceId, id: ApprovalId) -> Key {
+    Key::new(format!("WS#{ws}"), format!("{WAITING_SIGN_IN_PREFIX}{id}"))
+}
+
+/// Prefix of the sort keys of a workspace's waiting sign-ins.
+pub const WAITING_SIGN_IN_PREFIX: &str = "SSOWAIT#";
+
+/// A domain that a workspace has proved; at most one has.
+#[must_use]
+pub fn domain(domain: &str) -> Key {
+    Key::new(format!("DOMAIN#{domain}"), "OWNER")
+}
+
+/// A domain that a workspace has asked for.
+#[must_use]
+pub fn domain_asked(domain: &str, ws: WorkspaceId) -> Key {
+    Key::new(format!("DOMAIN#{domain}"), format!("ASKED#{ws}"))
+}
+
+/// The partition of the `due` index with the proofs and the metadata of single sign-on, by when they are looked at again.
+pub const SSO_DUE_PK: &str = "SSODUE";
+
+/// A limit that strangers of one network share.
+#[must_use]
+pub fn network_bucket(what: &str, network: &str) -> Key {
+    Key::new(format!("RATE#{what}#{network}"), "BUCKET")
 }
 
 /// An API key, by the part of it that is no secret.

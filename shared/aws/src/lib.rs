@@ -8,6 +8,7 @@ pub mod keys;
 pub mod parameters;
 pub mod queues;
 pub mod records;
+pub mod signing;
 pub mod store;
 pub mod vault;
 

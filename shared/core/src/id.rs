@@ -100,6 +100,8 @@ ids! {
     SsoConnectionId = "ssc", "SSO connection";
     /// A claim of an e-mail domain by a workspace.
     DomainId = "dom", "domain";
+    /// A sign-in that waits for an admin's approval.
+    ApprovalId = "apv", "sign-in approval";
     /// An event (timeline, audit).
     EventId = "evt", "event";
     /// A backfill, or another job over many invoices of a connection.

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod contact;
 pub mod ctx;
 pub mod document;
+pub mod door;
 pub mod eligibility;
 pub mod facts;
 pub mod failure;

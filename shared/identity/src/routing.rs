@@ -1,5 +1,6 @@
 //! Where an address signs in: by its domain alone (R103), once that is proved (C23).
 
+pub use coportal_core::door::{Enforcement, SessionMethod, session_may_act};
 use coportal_core::id::{SsoConnectionId, UserId, WorkspaceId};
 use coportal_core::workspace::Plan;
 use jiff::Timestamp;
@@ -7,17 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Domain, Email, ProofState};
 use crate::reason::{Reason, Refusal};
-
-/// How strictly a connection's workspace holds its people to the identity provider (C24).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Enforcement {
-    /// The identity provider is where the domain's addresses are sent; other ways still open the workspace.
-    #[default]
-    Offer,
-    /// No other way opens the workspace but an owner's break-glass code (R102).
-    Require,
-}
 
 /// Who has proved a domain, as the store holds it under the domain's key: at most one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,35 +50,6 @@ pub fn discover(asked: &Domain, owner: Option<&DomainOwner>, now: Timestamp) -> 
         .filter(|owner| owner.domain == *asked && owner.plan >= Plan::Enterprise && owner.proof.standing(now).is_good())
         .and_then(|owner| owner.connection)
         .map_or(Method::Password, Method::Sso)
-}
-
-/// Whether a session may act in a workspace whose connection has this enforcement. Asked on every request: a session outlives the
-/// moment at which `require` was switched on.
-#[must_use]
-pub fn session_may_act(required: Option<SsoConnectionId>, session: SessionMethod) -> bool {
-    match (required, session) {
-        (None, SessionMethod::Other) | (_, SessionMethod::BreakGlass) => true,
-        (None, SessionMethod::Sso { here, .. }) => here,
-        (Some(_), SessionMethod::Other) => false,
-        (Some(required), SessionMethod::Sso { connection, here }) => here && connection == required,
-    }
-}
-
-/// How a session was opened, as far as a workspace's rule looks at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionMethod {
-    /// Password, magic link, another workspace's choice: anything but an identity provider.
-    Other,
-    /// By a connection.
-    Sso {
-        /// Which.
-        connection: SsoConnectionId,
-        /// Whether it is a connection of the workspace that is asked for: such a session reaches no other workspace, whatever else its
-        /// user is a member of.
-        here: bool,
-    },
-    /// By a break-glass code of this workspace's owner.
-    BreakGlass,
 }
 
 /// The last test sign-in that passed on a connection.

@@ -369,7 +369,7 @@ async fn entra_lets_in_the_bound_tenants_own_members_alone() {
 #[tokio::test]
 async fn a_tenant_is_bound_by_a_verified_token_of_its_own_issuer() {
     let world = World::new();
-    let bind = async |change: Value| {
+    let bind_as = async |change: Value, named: &str| {
         let started = world.oidc.start_binding(&ctx(), &Hints::default()).await.unwrap();
         assert_eq!(started.url.path(), "/organizations/oauth2/v2.0/authorize");
         let mut claims = world.claims(&entra(), &started.nonce, now());
@@ -377,9 +377,11 @@ async fn a_tenant_is_bound_by_a_verified_token_of_its_own_issuer() {
         let token = world.key.token(&json!({"alg": "RS256", "kid": "k1"}), &claims);
         world.script(|script| script.token = (200, json!({"access_token": "a", "token_type": "Bearer", "id_token": token})));
         // What the browser says of the tenant is not looked at.
-        let callback = Callback::parse(&format!("state={}&code=code-1&tenant=evil&admin_consent=True", started.state.expose())).unwrap();
+        let query = format!("state={}&code=code-1&tenant=evil&admin_consent=True{named}", started.state.expose());
+        let callback = Callback::parse(&query).unwrap();
         world.oidc.finish_binding(&ctx(), &Pending { nonce: &started.nonce, verifier: &started.verifier }, &callback).await
     };
+    let bind = async |change: Value| bind_as(change, "").await;
     let bound = bind(json!({})).await.unwrap();
     assert_eq!(bound.tenant.as_str(), TENANT);
     assert!(bound.shown.iter().any(|claim| claim.name == "tid"));
@@ -398,6 +400,14 @@ async fn a_tenant_is_bound_by_a_verified_token_of_its_own_issuer() {
         (json!({"exp": 1}), Reason::TimeWindow),
     ] {
         assert_eq!(bind(change.clone()).await.unwrap_err().reason, reason, "{change}");
+    }
+    // RFC 9207: a provider that names itself is the tenant of the token, and no other of the authority.
+    let named = |tenant: &str| format!("&iss={}", of(tenant));
+    assert_eq!(bind_as(json!({}), &named(TENANT)).await.unwrap().tenant.as_str(), TENANT);
+    for other in
+        [named("organizations"), named("22222222-2222-3333-4444-555555555555"), "&iss=https://evil.example".to_owned(), "&iss=x".to_owned()]
+    {
+        assert_eq!(bind_as(json!({}), &other).await.unwrap_err().reason, Reason::IssuerMismatch, "{other}");
     }
     let consent = world.oidc.admin_consent_url(&bound.tenant).unwrap();
     assert!(

@@ -141,7 +141,7 @@ impl Boot {
             clock,
             random,
             store: cloud.store(),
-            verifier: Verifier::new(&door.issuers, &door.audience, keys),
+            verifier: Verifier::new(&door.issuers, &door.audience, keys).with_own(&door.public_url),
             public_url: door.public_url,
             telemetry: Telemetry::new(self.function, &settings, sink),
         }))

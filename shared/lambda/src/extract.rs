@@ -1,6 +1,7 @@
 //! Reading requests: JSON bodies, forms, path ids, paging. What is wrong becomes a problem that names the place.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -9,6 +10,8 @@ use coportal_core::problem::{Issue, Problem, ProblemKind};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
+use lambda_http::RequestExt as _;
+use lambda_http::request::RequestContext;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -141,6 +144,36 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         text.extend(part.chars().filter(|c| !c.is_control()).take(100));
     }
     text
+}
+
+/// The network that a request came from: the first three parts of an IPv4 address, the first four of an IPv6 one. What limits strangers
+/// counts networks, since one machine has as many addresses of the latter as it likes.
+#[derive(Debug, Clone)]
+pub struct Network(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Network {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let source = match parts.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref().and_then(|text| text.parse().ok()),
+            Some(_) | None => None,
+        };
+        Ok(Self(source.map_or_else(|| "unknown".to_owned(), network)))
+    }
+}
+
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}")
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+    }
 }
 
 /// The ids in a path. One that cannot be an id answers exactly like one that is missing.

@@ -354,6 +354,8 @@ impl Bench {
             exp: now + 12 * 3600,
             iat: Some(now),
             nbf: None,
+            ssc: None,
+            auth_time: None,
             scope: None,
         }
     }

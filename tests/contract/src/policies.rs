@@ -61,6 +61,9 @@ fn reached(binary: &str) -> BTreeMap<String, BTreeSet<String>> {
         // Linked for the sake of the use cases that call no ledger.
         folders.push("shared/engine/src/auto_sync");
     }
+    if links(binary, "coportal-sign-in") {
+        folders.push("shared/sign-in/src");
+    }
     let shared = bodies(&folders);
     let mut open: Vec<(String, BTreeSet<String>)> = bodies(&[own.as_str()]).into_iter().collect();
     let mut seen = BTreeMap::new();
@@ -88,6 +91,12 @@ fn boots_with(binary: &str, methods: &[&str]) -> bool {
 /// Whether the function has the use cases that call ledgers. Some link them for the sake of one that does not, and boot without.
 fn calls_vendors(binary: &str) -> bool {
     boots_with(binary, &["engine", "sending_engine"])
+}
+
+/// Whether the function signs people in. The one that only looks at proofs and metadata again boots without keys.
+fn signs_in(binary: &str) -> bool {
+    let sources = files(&format!("functions/{binary}/src"), "rs").unwrap();
+    sources.iter().any(|path| code(product_part(&fs::read_to_string(path).unwrap())).any(|(_, line)| line.contains(".signer(")))
 }
 
 /// Whether the function sends to the sync queues.
@@ -125,9 +134,16 @@ fn a_function_without_the_use_cases_reaches_neither_keys_nor_secrets_nor_tokens(
         let calls_vendors = calls_vendors(&function.binary);
         assert!(links(&function.binary, "coportal-ledgers") || !calls_vendors, "{}", function.binary);
         let actions = allowed_actions(function);
-        for service in ["kms:", "ssm:"] {
+        // Sign-in has a key of its own, which signs and opens nothing, and CoPortal's registrations at the identity providers.
+        let signs_in = signs_in(&function.binary);
+        for (service, wanted) in [
+            ("kms:Decrypt", calls_vendors),
+            ("kms:GenerateDataKey", calls_vendors),
+            ("kms:Sign", signs_in),
+            ("ssm:", calls_vendors || signs_in),
+        ] {
             let granted = actions.iter().any(|action| action.starts_with(service));
-            assert_eq!(granted, calls_vendors, "{}: {service}", function.binary);
+            assert_eq!(granted, wanted, "{}: {service}", function.binary);
         }
         let denied = function.statements.iter().filter(|statement| statement.effect == Effect::Deny).any(|statement| {
             let keys = statement.conditions.values().filter_map(|operator| operator.get("dynamodb:LeadingKeys")).flatten();
@@ -265,13 +281,18 @@ fn the_template_grants_the_operations_that_are_sent_and_no_other() {
     let template = template();
     for function in template.functions.values() {
         let (calls_vendors, sends) = (calls_vendors(&function.binary), sends(&function.binary));
+        let signs_in = signs_in(&function.binary);
         for variable in ["COPORTAL_SYNC_NOW_URL", "COPORTAL_SYNC_BULK_URL"] {
             assert_eq!(function.environment.contains_key(variable), sends, "{} {variable}", function.binary);
         }
-        let used = |action: &str| match action.split(':').next() {
-            Some("dynamodb") => true,
-            Some("sqs") => sends,
-            Some(_) | None => calls_vendors,
+        let used = |action: &str| match action {
+            "kms:Sign" | "kms:GetPublicKey" => signs_in,
+            "ssm:GetParameters" => calls_vendors || signs_in,
+            other => match other.split(':').next() {
+                Some("dynamodb") => true,
+                Some("sqs") => sends,
+                Some(_) | None => calls_vendors,
+            },
         };
         let mut wanted: BTreeSet<String> = sent.iter().filter(|action| used(action)).cloned().collect();
         wanted.extend(polled(&template, function));

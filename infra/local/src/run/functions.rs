@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use coportal_lambda::boot::{Boot, BootError, Machine};
 use coportal_lambda::config::{Environment, table};
 
-use super::RunError;
+use simulators::identity_provider::served::IdentityProviders;
+
 use super::ledgers::SimulatedLedger;
+use super::{OtherProviders, RunError};
 use crate::assembly::LocalCloud;
 use crate::aws_json::REGION;
 use crate::pumps::Handler;
@@ -15,7 +19,8 @@ use crate::pumps::Handler;
 type Mount = fn(&Boot) -> Result<Router, BootError>;
 
 /// The functions of this build by their one name. The gateway refuses a list that is not exactly the template's.
-const FUNCTIONS: [(&str, Mount); 6] = [
+const FUNCTIONS: [(&str, Mount); 7] = [
+    ("sso-routing", |boot| Ok(sso_routing::router(sso_routing::state(boot)?))),
     ("oauth-callback", |boot| boot.engine().map(|(shell, engine)| oauth_callback::router(oauth_callback::AppState { shell, engine }))),
     ("import-preview", |boot| {
         boot.sending_engine().map(|(shell, engine)| import_preview::router(import_preview::AppState { shell, engine }))
@@ -29,7 +34,7 @@ const FUNCTIONS: [(&str, Mount); 6] = [
 type Listen = fn(&Boot) -> Result<Handler, coportal_lambda::boot::Error>;
 
 /// The functions of this build that run without a request. The pumps refuse a list that is not exactly the template's.
-const LISTENING: [(&str, Listen); 4] = [
+const LISTENING: [(&str, Listen); 5] = [
     (auto_sync_fanout::NAME, |boot| {
         let state = auto_sync_fanout::State::of(boot)?;
         Ok(Handler::of(move |event| auto_sync_fanout::handle(state.clone(), event)))
@@ -37,6 +42,10 @@ const LISTENING: [(&str, Listen); 4] = [
     (auto_sync_worker::NAME, |boot| {
         let state = auto_sync_worker::State::of(boot)?;
         Ok(Handler::of(move |event| auto_sync_worker::handle(state.clone(), event)))
+    }),
+    (sign_in_keeper::NAME, |boot| {
+        let state = sign_in_keeper::State::of(boot)?;
+        Ok(Handler::of(move |event| sign_in_keeper::handle(state.clone(), event)))
     }),
     (sweep::NAME, |boot| {
         let state = sweep::State::of(boot)?;
@@ -54,6 +63,14 @@ pub(super) struct Addresses<'a> {
     pub(super) aws: &'a str,
     /// The simulators.
     pub(super) ledgers: &'a [SimulatedLedger],
+    /// Customers' identity providers.
+    pub(super) providers: &'a IdentityProviders,
+    /// Their origin.
+    pub(super) providers_origin: &'a str,
+    /// In place of the simulated Google and Microsoft.
+    pub(super) other_providers: Option<&'a OtherProviders>,
+    /// The name server.
+    pub(super) dns: SocketAddr,
     /// QuickBooks is the vendor's own, with a sandbox company.
     pub(super) quickbooks_sandbox: bool,
 }
@@ -107,6 +124,18 @@ pub(super) fn environment(local: &LocalCloud, at: &Addresses<'_>, binary: &str) 
         (table::AWS_ENDPOINT, at.aws),
     ];
     variables.extend(added.map(|(variable, value)| (variable.name.to_owned(), value.to_owned())));
+    let providers = [
+        (table::GOOGLE_ISSUER, at.providers.google_issuer()),
+        (table::MICROSOFT_AUTHORITY, at.providers.microsoft_authority()),
+        (table::PROVIDER_ORIGINS, at.providers_origin.to_owned()),
+        (table::DNS_SERVERS, at.dns.to_string()),
+    ];
+    variables.extend(providers.map(|(variable, value)| (variable.name.to_owned(), value)));
+    if let Some(other) = at.other_providers {
+        variables.insert(table::GOOGLE_ISSUER.name.to_owned(), other.google_issuer.clone());
+        variables.insert(table::MICROSOFT_AUTHORITY.name.to_owned(), other.microsoft_authority.clone());
+        variables.insert(table::PROVIDER_ORIGINS.name.to_owned(), format!("{},{}", at.providers_origin, other.origins));
+    }
     if at.quickbooks_sandbox {
         variables.insert(table::QUICKBOOKS_ENVIRONMENT.name.to_owned(), "sandbox".to_owned());
     }

@@ -8,6 +8,7 @@ mod machine;
 mod people;
 mod routes;
 mod seed;
+mod seed_sign_in;
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -25,13 +26,15 @@ use coportal_lambda::config::table;
 use coportal_lambda::system::SystemRandom;
 use coportal_lambda::telemetry::Sink;
 use jiff::SignedDuration;
-use tokio::net::TcpListener;
+use simulators::identity_provider::served::{IdentityProviders, Setup};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::assembly::{AssemblyError, LocalCloud};
 use crate::clock::Clock;
+use crate::dns::Dns;
 use crate::gateway::{Gateway, GatewayError};
 use crate::pumps::{PumpError, Pumps, Work};
 use crate::template::TemplateError;
@@ -46,7 +49,10 @@ pub(crate) use machine::is_info;
 pub use machine::{KeptLines, Stderr};
 pub use people::{NewWorkspace, OpenedWorkspace};
 pub use seed::DemoWorkspace;
+pub use seed_sign_in::{GOOGLE_DOMAIN, SAML_DOMAIN};
 
+/// Where the identity providers send browsers back to.
+const CALLBACK_PATH: &str = "/v1/sso/oidc/callback";
 /// How long requests under way are waited for when the process is to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -145,6 +151,8 @@ pub struct RunOptions {
     pub live: Vec<LiveApp>,
     /// Whether live ledgers hold real companies (QuickBooks: else sandbox companies).
     pub production: bool,
+    /// Identity providers in place of the simulated Google and Microsoft.
+    pub providers: Option<OtherProviders>,
     /// Whether a demo workspace with a client and a sent invoice is there from the beginning.
     pub demo_workspace: bool,
 }
@@ -160,9 +168,23 @@ impl Default for RunOptions {
             sink: Arc::new(KeptLines::default()),
             live: Vec::new(),
             production: false,
+            providers: None,
             demo_workspace: false,
         }
     }
+}
+
+/// Identity providers of somebody else on this machine, at which the application is registered under the id `coportal-local`.
+#[derive(Clone)]
+pub struct OtherProviders {
+    /// In place of Google's issuer.
+    pub google_issuer: String,
+    /// In place of Microsoft's authority.
+    pub microsoft_authority: String,
+    /// Their origins, and those of SAML providers, as a comma list.
+    pub origins: String,
+    /// The client secret.
+    pub client_secret: String,
 }
 
 /// A local cloud that runs. It is stopped with [`LocalRun::shutdown`].
@@ -173,6 +195,12 @@ pub struct LocalRun {
     pub aws_endpoint: String,
     /// The simulated ledgers.
     pub ledgers: Vec<SimulatedLedger>,
+    /// Customers' identity providers.
+    pub providers: IdentityProviders,
+    /// Their address, `http://127.0.0.1:8793`.
+    pub providers_origin: String,
+    /// The name server.
+    pub dns: Dns,
     /// Table, doubles, issuer, mailbox.
     pub cloud: LocalCloud,
     /// The gateway, for its access log.
@@ -196,7 +224,7 @@ impl LocalRun {
     /// # Errors
     /// When the port is taken, what is kept cannot be read, or the template and the functions do not fit together.
     pub async fn start(options: RunOptions) -> Result<Self, RunError> {
-        let RunOptions { port, data, clock, random, sink, live, production, demo_workspace } = options;
+        let RunOptions { port, data, clock, random, sink, live, production, providers: other_providers, demo_workspace } = options;
         let front = listen(port).await.map_err(|error| {
             if error.kind() == std::io::ErrorKind::AddrInUse { RunError::PortTaken(port) } else { RunError::Listen(error) }
         })?;
@@ -212,13 +240,45 @@ impl LocalRun {
         let opened = ledgers::open(port, &origin, &clock, random.as_ref(), keeper.as_ref(), &live).await?;
         let (ledgers, listeners): (Vec<SimulatedLedger>, Vec<TcpListener>) = opened.into_iter().unzip();
         let quickbooks_sandbox = !production && live.iter().any(|app| app.ledger == Ledger::Quickbooks);
-        let at = Addresses { aws: &aws_endpoint, ledgers: &ledgers, quickbooks_sandbox };
+        let dns_socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let providers_listener = listen_near(port, 6).await?;
+        let providers_origin = self::origin(&providers_listener)?;
+        let provider_secret = other_providers.as_ref().map_or_else(|| hex(random.as_ref()), |other| other.client_secret.clone());
+        let providers = IdentityProviders::new(Setup {
+            clock: clock.clone(),
+            origin: providers_origin.clone(),
+            client_id: ledgers::CLIENT_ID.to_owned(),
+            client_secret: provider_secret.clone(),
+            redirect_uris: vec![format!("{origin}{CALLBACK_PATH}")],
+            seed: seed_of(random.as_ref()),
+        })
+        .map_err(|error| RunError::Stop(error.to_string()))?;
+        let dns = Dns::default();
+        let at = Addresses {
+            aws: &aws_endpoint,
+            ledgers: &ledgers,
+            providers: &providers,
+            providers_origin: &providers_origin,
+            other_providers: other_providers.as_ref(),
+            dns: dns_socket.local_addr()?,
+            quickbooks_sandbox,
+        };
         let environment = functions::environment(&cloud, &at, "oauth-callback")?;
         let named = |variable: table::Variable| environment.get(variable.name).map(String::as_str).or(variable.default).unwrap_or_default();
         for ledger in &ledgers {
             cloud.cloud.ssm().put_text(named(ledger.variables.client_id), ledgers::CLIENT_ID);
             cloud.cloud.ssm().put_secure(named(ledger.variables.client_secret), &ledger.client_secret);
         }
+
+        let sso = functions::environment(&cloud, &at, "sso-routing")?;
+        let named = |variable: table::Variable| sso.get(variable.name).map(String::as_str).or(variable.default).unwrap_or_default();
+        for variable in [table::GOOGLE_CLIENT_ID, table::MICROSOFT_CLIENT_ID] {
+            cloud.cloud.ssm().put_text(named(variable), ledgers::CLIENT_ID);
+        }
+        for variable in [table::GOOGLE_CLIENT_SECRET, table::MICROSOFT_CLIENT_SECRET] {
+            cloud.cloud.ssm().put_secure(named(variable), &provider_secret);
+        }
+        let named = |variable: table::Variable| environment.get(variable.name).map(String::as_str).or(variable.default).unwrap_or_default();
 
         for app in &live {
             if let Some(variables) = table::LEDGERS.iter().find(|variables| variables.ledger == app.ledger) {
@@ -243,11 +303,15 @@ impl LocalRun {
             gateway: gateway.clone(),
             keeper: keeper.clone(),
             pumps: Arc::clone(&pumps),
+            providers_origin: providers_origin.clone(),
+            dns: dns.clone(),
             shell,
             keys: machine.keys,
         })?;
 
         let mut back = vec![Server::start(|stop| cloud.cloud.clone().serve(aws, stop))];
+        back.push(Server::start(|stop| dns.clone().serve(dns_socket, stop)));
+        back.push(Server::start(|stop| simulators::skeleton::serve::serve(providers.clone(), providers_listener, stop)));
         for (SimulatedLedger { ledger, simulator, .. }, listener) in ledgers.iter().zip(listeners) {
             let vendor = Kept { ledger: *ledger, simulator: simulator.clone(), keeper: keeper.clone() };
             back.push(Server::start(|stop| simulators::skeleton::serve::serve(vendor, listener, stop)));
@@ -258,11 +322,20 @@ impl LocalRun {
             axum::serve(front, service).with_graceful_shutdown(stop).await
         });
         let demo = if demo_workspace { Some(seed::plant(&local).await?) } else { None };
+        if let Some(demo) = &demo
+            && let Err(error) = seed_sign_in::plant(&local, &providers, demo.workspace_id).await
+        {
+            // What was kept may have been changed so that nobody may do this: another plan, or sign-in that is required.
+            tracing::warn!(%error, "single sign-on of the demo workspace is as it was left");
+        }
         local.set_demo(demo.clone());
         Ok(Self {
             origin,
             aws_endpoint,
             ledgers,
+            providers,
+            providers_origin,
+            dns,
             cloud,
             gateway,
             demo,
@@ -282,6 +355,14 @@ impl LocalRun {
     /// When the API refuses it.
     pub async fn open_workspace(&self, new: &NewWorkspace) -> Result<OpenedWorkspace, RunError> {
         self.local.open_workspace(new).await?.into_result("open a workspace")
+    }
+
+    /// Makes a user a member of a workspace, through the service route of the API.
+    ///
+    /// # Errors
+    /// When the API refuses it.
+    pub async fn join(&self, workspace: &str, user: &str) -> Result<(), RunError> {
+        self.local.join(workspace, user).await
     }
 
     /// One of the simulated ledgers; `None` when this build has none of it.

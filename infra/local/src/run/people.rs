@@ -145,6 +145,13 @@ impl Local {
         }))
     }
 
+    /// Makes a user a member.
+    pub(super) async fn join(&self, workspace: &str, user: &str) -> Result<(), RunError> {
+        let path = format!("/v1/workspaces/{workspace}/members/{user}");
+        let answer = self.call(Method::PUT, &path, &self.service_token()?, Some(&json!({"role": "member"}))).await;
+        if answer.status().is_success() { Ok(()) } else { Err(refused("make a member", &answer)) }
+    }
+
     /// A bearer token of one of the three people.
     pub(super) fn member_token(&self, workspace: WorkspaceId, role: &str) -> Result<String, RunError> {
         let parts = self.parts();

@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use coportal_aws::keys::{self, Index};
 use coportal_aws::store::{Item, Kind, Range};
 use coportal_core::id::{UserId, WorkspaceId};
-use coportal_core::problem::{Fix, Issue, Problem, ProblemKind};
+use coportal_core::problem::{Issue, Problem, ProblemKind};
 use coportal_core::workspace::Plan;
 use coportal_lambda::authn::token::{KeySource, Verifier};
 use coportal_lambda::authn::{Invocation, SESSION_COOKIE, new_session};
@@ -21,7 +21,7 @@ use coportal_lambda::extract::{JsonBody, PathIds, QueryOf};
 use coportal_lambda::problem::{Answer, Refusal};
 use coportal_lambda::shell::Shell;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION, SET_COOKIE};
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ use super::ledgers::SimulatedLedger;
 use super::people::{NewWorkspace, OpenedWorkspace, Stated, user_id};
 use super::seed::DemoWorkspace;
 use crate::assembly::LocalCloud;
+use crate::dns::Dns;
 use crate::gateway::Gateway;
 use crate::issuer::JWKS_PATH;
 use crate::mailbox::Mail;
@@ -68,6 +69,10 @@ pub(super) struct Parts {
     pub(super) gateway: Gateway,
     pub(super) keeper: Option<Keeper>,
     pub(super) pumps: Arc<Pumps>,
+    /// Customers' identity providers.
+    pub(super) providers_origin: String,
+    /// The name server.
+    pub(super) dns: Dns,
     pub(super) shell: Shell,
     pub(super) keys: Arc<dyn KeySource>,
 }
@@ -143,6 +148,7 @@ struct Overview<'a> {
     api: &'a str,
     aws_endpoint: &'a str,
     simulators: BTreeMap<String, String>,
+    identity_providers: &'a str,
     mailbox: String,
     now: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +164,7 @@ async fn overview(State(local): State<Local>) -> Response {
         api: &parts.origin,
         aws_endpoint: &parts.aws_endpoint,
         simulators: parts.ledgers.iter().map(|ledger| (ledger.ledger.slug().replace('-', "_"), ledger.origin.clone())).collect(),
+        identity_providers: &parts.providers_origin,
         mailbox: format!("{}/__local/mailbox", parts.origin),
         now: parts.cloud.clock.now(),
         demo,
@@ -265,31 +272,6 @@ async fn advance(State(local): State<Local>, body: JsonBody<Advance>) -> Answer<
     Ok(Json(Now { now: parts.cloud.clock.now() }))
 }
 
-#[derive(Serialize)]
-struct NotInThisBuild {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    code: &'static str,
-    fix: Fix,
-}
-
-/// A route of the contract whose machinery this build does not have: it says so, rather than answer as if it had.
-fn not_in_this_build(what: &str) -> Response {
-    let problem = NotInThisBuild {
-        r#type: "urn:coportal:problem:not_in_this_build",
-        title: "Not in this build",
-        status: StatusCode::NOT_IMPLEMENTED.as_u16(),
-        detail: format!("This build has no {what}."),
-        code: "not_in_this_build",
-        fix: Fix::new("Nothing is to be done: a sync is finished when its request is answered.", "the request", false),
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    (StatusCode::NOT_IMPLEMENTED, headers, serde_json::to_vec(&problem).unwrap_or_default()).into_response()
-}
-
 async fn queue(State(local): State<Local>) -> Json<Work> {
     Json(local.parts().pumps.work())
 }
@@ -318,6 +300,21 @@ async fn idle(State(local): State<Local>) -> Answer<Json<IdleView>> {
     Ok(Json(IdleView { work: parts.pumps.work(), parked }))
 }
 
-async fn dns() -> Response {
-    not_in_this_build("DNS stub, for nothing in it looks up a TXT record")
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DnsRecord {
+    name: String,
+    txt: Vec<String>,
+}
+
+/// Puts the TXT records of a name into the name server; an empty list takes them away.
+async fn dns(State(local): State<Local>, body: JsonBody<DnsRecord>) -> Answer<Response> {
+    let DnsRecord { name, txt } = body.value;
+    // One answer fits one packet.
+    if txt.iter().map(String::len).sum::<usize>() > 900 || txt.len() > 20 {
+        let issue = Issue::new("/txt", "length", "A name has at most 20 records of together 900 bytes here.");
+        return Err(Problem::invalid(vec![issue]).into());
+    }
+    local.parts().dns.put(&name, txt);
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -25,7 +25,7 @@ fn named(name: &'static str) -> Router {
 }
 
 fn all_functions() -> HashMap<String, Router> {
-    ["oauth-callback", "import-preview", "clients", "invoices", "invoice-sync", "settings-page"]
+    ["oauth-callback", "import-preview", "clients", "invoices", "invoice-sync", "settings-page", "sso-routing"]
         .into_iter()
         .map(|name| (name.to_owned(), named(name)))
         .collect()

@@ -13,6 +13,8 @@ mod pumps;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod single_sign_on;
+#[cfg(test)]
 mod sqs;
 #[cfg(test)]
 mod support;

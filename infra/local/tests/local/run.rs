@@ -122,12 +122,14 @@ async fn one_clock_moves_product_doubles_and_simulator() {
 }
 
 #[tokio::test]
-async fn what_this_build_does_not_have_says_so() {
+async fn what_has_nothing_to_do_says_so() {
     let local = start().await;
     let anybody = Caller::new(&local.origin).unwrap();
-    let answer = anybody.send(Method::PUT, "/__local/dns", None, &[]).await.unwrap();
-    assert_eq!(code(&answer), (501, "not_in_this_build".to_owned()));
-    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let record = json!({"name": "_coportal-challenge.acme.test", "txt": ["one", "two"]});
+    let put = anybody.send(Method::PUT, "/__local/dns", Some(&record), &[]).await.unwrap();
+    assert_eq!(put.status.as_u16(), 204);
+    let long = json!({"name": "acme.test", "txt": ["x".repeat(901)]});
+    assert_eq!(anybody.send(Method::PUT, "/__local/dns", Some(&long), &[]).await.unwrap().status.as_u16(), 422);
     let queue = anybody.send(Method::GET, "/__local/queue", None, &[]).await.unwrap();
     assert_eq!(queue.json(), json!({"queued": 0, "in_flight": 0, "dead_lettered": 0, "delayed": 0}));
     let idle = anybody.send(Method::POST, "/__local/idle", None, &[]).await.unwrap();

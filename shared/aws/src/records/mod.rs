@@ -20,6 +20,7 @@ pub mod oauth;
 pub mod people;
 pub mod previews;
 pub mod sessions;
+pub mod sign_in;
 pub mod sync;
 pub mod timeline;
 pub mod tokens;

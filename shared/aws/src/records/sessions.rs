@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::keys;
-use crate::store::{Change, Fields, Kind, Store, Write, from_item};
+use crate::store::{Change, Condition, Fields, Kind, Store, Write, from_item};
 
 /// A session, kept under the SHA-256 of its cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,18 @@ impl Store {
     pub async fn put_session(&self, ctx: &Ctx, cookie: &str, session: &Session) -> Result<(), StoreError> {
         let fields = Fields::of(Kind::Session, session)?.expires(session.absolute_until);
         match self.write(ctx, Change::put(keys::session(cookie), fields)).await? {
+            Write::Done { .. } | Write::Refused { .. } => Ok(()),
+        }
+    }
+
+    /// Moves the end that comes without use. A session that is gone stays gone. No other attribute is written: functions that may not
+    /// open sessions may do this.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn extend_session(&self, ctx: &Ctx, cookie: &str, idle_until: Timestamp) -> Result<(), StoreError> {
+        let fields = Fields::empty(Kind::Session).value("idle_until", &idle_until)?;
+        match self.write(ctx, Change::update(keys::session(cookie), fields).when(Condition::present())).await? {
             Write::Done { .. } | Write::Refused { .. } => Ok(()),
         }
     }

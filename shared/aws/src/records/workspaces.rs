@@ -1,7 +1,8 @@
 //! Workspaces, their members, and what a request needs to know of both.
 
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{UserId, WorkspaceId};
+use coportal_core::door::SsoRequired;
+use coportal_core::id::{SsoConnectionId, UserId, WorkspaceId};
 use coportal_core::workspace::{Member, Workspace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,13 +20,30 @@ pub struct Access {
     pub member: Option<Member>,
     /// Sign-ins of this user from before then no longer count.
     pub not_before: Option<Timestamp>,
+    /// The connection that the workspace requires, if it requires one.
+    pub sso_required: Option<SsoRequired>,
+    /// Whether the connection that was asked about is one of this workspace.
+    pub connection_here: bool,
 }
 
-/// What is kept of a person.
+/// What is kept of a person, as far as every request needs it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct User {
     #[serde(default)]
     not_before: Option<Timestamp>,
+}
+
+/// What a workspace's item holds for the door alone; whoever states the workspace leaves it alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct DoorOf {
+    #[serde(default)]
+    sso_required: Option<SsoRequired>,
+}
+
+/// Whose a connection is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ConnectionOf {
+    ws: WorkspaceId,
 }
 
 /// What was written, or why not.
@@ -41,20 +59,26 @@ pub enum Put {
 }
 
 impl Store {
-    /// User, workspace and member in one batch read (docs/records.md, section 3, "authenticate a request").
+    /// User, workspace and member in one batch read, and the single sign-on connection that somebody came by (docs/records.md, section 3,
+    /// "authenticate a request").
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn access(&self, ctx: &Ctx, ws: WorkspaceId, user: &UserId) -> Result<Access, StoreError> {
-        let wanted = [keys::user(user), keys::workspace(ws), keys::member(ws, user)];
+    pub async fn access(&self, ctx: &Ctx, ws: WorkspaceId, user: &UserId, came_by: Option<SsoConnectionId>) -> Result<Access, StoreError> {
+        let mut wanted = vec![keys::user(user), keys::workspace(ws), keys::member(ws, user)];
+        wanted.extend(came_by.map(keys::sso_connection));
         let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
         let mut next = || found.next().flatten();
-        let (person, workspace, member) = (next(), next(), next());
+        let (person, workspace, member, connection) = (next(), next(), next(), next());
+        let door: Option<DoorOf> = workspace.clone().map(|item| from_item(Kind::Workspace, item)).transpose()?;
+        let connection: Option<ConnectionOf> = connection.map(|item| from_item(Kind::SsoConnection, item)).transpose()?;
         let person: Option<User> = person.map(|item| from_item(Kind::User, item)).transpose()?;
         Ok(Access {
             workspace: workspace.map(|item| from_item(Kind::Workspace, item)).transpose()?,
             member: member.map(|item| from_item(Kind::Member, item)).transpose()?,
             not_before: person.and_then(|person| person.not_before),
+            sso_required: door.and_then(|door| door.sso_required),
+            connection_here: connection.is_some_and(|connection| connection.ws == ws),
         })
     }
 

@@ -68,6 +68,30 @@ pub enum Kind {
     Session,
     /// A hand-off code.
     HandOffCode,
+    /// A sign-in at an identity provider.
+    Login,
+    /// The id of a response or assertion that was used.
+    AssertionSeen,
+    /// A single sign-on connection.
+    SsoConnection,
+    /// What of single sign-on a workspace has.
+    SsoDirectory,
+    /// A proved domain.
+    Domain,
+    /// A domain that a workspace has asked for.
+    DomainAsked,
+    /// An identity at an issuer.
+    Identity,
+    /// A person's identity at a connection.
+    IdentityHere,
+    /// Who has an e-mail address.
+    Address,
+    /// A sign-in that waits for an admin.
+    WaitingSignIn,
+    /// A break-glass code.
+    BreakGlass,
+    /// How much of a limit is used.
+    Bucket,
     /// An idempotency record.
     Idempotency,
     /// The calls of an organisation.
@@ -114,6 +138,18 @@ impl Kind {
             Self::OauthState => "oauth_state",
             Self::Session => "session",
             Self::HandOffCode => "hand_off_code",
+            Self::Login => "login",
+            Self::AssertionSeen => "assertion_seen",
+            Self::SsoConnection => "sso_connection",
+            Self::SsoDirectory => "sso_directory",
+            Self::Domain => "domain",
+            Self::DomainAsked => "domain_asked",
+            Self::Identity => "identity",
+            Self::IdentityHere => "identity_here",
+            Self::Address => "address",
+            Self::WaitingSignIn => "waiting_sign_in",
+            Self::BreakGlass => "break_glass",
+            Self::Bucket => "bucket",
             Self::Idempotency => "idempotency",
             Self::CallBucket => "call_bucket",
             Self::AppBucket => "app_bucket",

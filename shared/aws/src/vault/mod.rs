@@ -8,6 +8,7 @@
 //! [`Vault::seal`] needs nothing else.
 
 mod envelope;
+pub mod under_state;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

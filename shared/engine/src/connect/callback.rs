@@ -137,7 +137,7 @@ impl Engine {
             Said::Error(error) => return Ok(failed(refusal(&error))),
         };
         // Ten minutes are long enough to lose a role or a plan (C21, R146).
-        let access = self.store.access(ctx, sign_in.ws, &sign_in.user).await?;
+        let access = self.store.access(ctx, sign_in.ws, &sign_in.user, None).await?;
         let (Some(workspace), Some(member)) = (access.workspace, access.member) else {
             return Ok(failed(ConnectError::InvalidState));
         };

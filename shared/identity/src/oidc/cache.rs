@@ -42,6 +42,12 @@ impl Issuer {
         self.name.parse().map_err(|_| Refusal::because(Reason::RegistrationWrong, "the issuer is not a web address"))
     }
 
+    /// Whether an issuer is named that the same authority speaks for: a tenant of it.
+    pub(super) fn is_of_its_authority(&self, named: &str) -> bool {
+        let origin = |text: &str| text.parse::<Url>().ok().map(|url| url.origin());
+        origin(named).is_some_and(|named| Some(named) == origin(&self.name))
+    }
+
     /// An endpoint of the document must be on the issuer's origin or on a listed host: the document decides where the client secret is sent.
     fn admits(&self, endpoint: &Url) -> bool {
         let same = self.base().is_ok_and(|base| base.origin() == endpoint.origin());

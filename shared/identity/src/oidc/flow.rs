@@ -128,8 +128,13 @@ impl Callback {
 
     /// The code, if the callback brings one from the issuer that was asked.
     fn code_from(&self, issuer: &Issuer) -> Result<&Secret, Refusal> {
-        // RFC 9207: where a provider names itself, it must be the one that this sign-in was sent to.
-        if self.issuer.as_ref().is_some_and(|named| *named != issuer.name) {
+        // RFC 9207: where a provider names itself, it must be the one that this sign-in was sent to. Who answers for `organizations` is
+        // the tenant of whoever signed in: the token says which, and is compared with this afterwards.
+        let is_other = |named: &String| match &issuer.fixed {
+            None => *named != issuer.name,
+            Some(_) => !issuer.is_of_its_authority(named),
+        };
+        if self.issuer.as_ref().is_some_and(is_other) {
             return Err(Refusal::because(Reason::IssuerMismatch, "the callback names another issuer"));
         }
         if let Some(error) = &self.error {
@@ -354,6 +359,9 @@ impl Oidc {
         let tenant = own.tid.as_deref().and_then(TenantId::parse).ok_or(Refusal::because(Reason::TenantMismatch, "no tid claim"))?;
         if claims.issuer().as_str() != format!("{}/{tenant}/v2.0", self.authority()) {
             return Err(Refusal::because(Reason::IssuerMismatch, "issuer and tid disagree"));
+        }
+        if callback.issuer.as_ref().is_some_and(|named| named != claims.issuer().as_str()) {
+            return Err(Refusal::because(Reason::IssuerMismatch, "the callback names another tenant than the token"));
         }
         if tenant.is_personal() {
             return Err(Reason::PersonalAccount.into());

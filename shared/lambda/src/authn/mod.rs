@@ -7,17 +7,21 @@ mod extract;
 mod session;
 pub mod token;
 
+use coportal_aws::records::sessions::SignIn;
+use coportal_aws::records::workspaces::Access;
 use coportal_core::ctx::Ctx;
+use coportal_core::door::{SessionMethod, session_may_act};
 use coportal_core::id::{UserId, WorkspaceId};
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::timeline::Actor;
-use coportal_core::workspace::{Role, Workspace};
+use coportal_core::workspace::{Plan, Role, Workspace};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jiff::Timestamp;
 
 pub use extract::{Admin, AdminForm, Invocation, Member, MemberForm, Service};
-pub use session::{SESSION_COOKIE, csrf_token, new_session};
+pub use session::{SESSION_COOKIE, csrf_token, new_session, new_session_by, presented_cookie};
+use token::Door;
 
 use crate::extract::header;
 use crate::shell::Shell;
@@ -49,6 +53,12 @@ pub enum Auth {
     Session {
         /// What a form of a page must carry in `_csrf`.
         csrf: String,
+        /// The session's name where it is spoken of: no secret, and not what the browser carries.
+        reference: String,
+        /// How and when the person signed in.
+        sign_in: SignIn,
+        /// When it ends at the latest.
+        until: Timestamp,
     },
 }
 
@@ -57,7 +67,9 @@ impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Bearer { session } => f.debug_struct("Bearer").field("session", session).finish(),
-            Self::Session { .. } => f.debug_struct("Session").finish_non_exhaustive(),
+            Self::Session { reference, sign_in, .. } => {
+                f.debug_struct("Session").field("reference", reference).field("sign_in", sign_in).finish_non_exhaustive()
+            }
         }
     }
 }
@@ -100,7 +112,7 @@ impl Principal {
     #[must_use]
     pub fn csrf(&self) -> &str {
         match &self.auth {
-            Auth::Session { csrf } => csrf,
+            Auth::Session { csrf, .. } => csrf,
             Auth::Bearer { .. } => "",
         }
     }
@@ -126,6 +138,7 @@ struct Proven {
     workspace: WorkspaceId,
     user: UserId,
     since: Option<Timestamp>,
+    door: Door,
     auth: Auth,
 }
 
@@ -133,20 +146,28 @@ async fn authenticate(shell: &Shell, ctx: &Ctx, parts: &Parts, csrf: Csrf<'_>) -
     let proven = match bearer(parts) {
         Some(token) => {
             let token = shell.verifier().member(token, ctx.now()).await?;
-            Proven { workspace: token.workspace, user: token.user, since: token.issued_at, auth: Auth::Bearer { session: token.session } }
+            Proven {
+                workspace: token.workspace,
+                user: token.user,
+                since: token.issued_at,
+                door: token.door,
+                auth: Auth::Bearer { session: token.session },
+            }
         }
         None => session::prove(shell, ctx, parts, &csrf).await?,
     };
     admit(shell, ctx, proven).await
 }
 
-/// The one batch read: user, workspace, member.
+/// The one batch read: user, workspace, member, and the connection of a single sign-on.
 async fn admit(shell: &Shell, ctx: &Ctx, proven: Proven) -> Outcome<Principal> {
-    let access = shell.store().access(ctx, proven.workspace, &proven.user).await?;
+    let came_by = if let Door::Sso(connection) = proven.door { Some(connection) } else { None };
+    let access = shell.store().access(ctx, proven.workspace, &proven.user, came_by).await?;
     // A token that does not say when it was made cannot show that it is newer than the moment all older ones were ended.
     if access.not_before.is_some_and(|moment| proven.since.is_none_or(|since| since < moment)) {
         return Err(unauthenticated("session_ended", "This sign-in was ended.").because("made before the user's not_before"));
     }
+    through_the_right_door(&access, proven.door, proven.since)?;
     let member = access.member.filter(|member| member.active);
     let (Some(workspace), Some(member)) = (access.workspace, member) else {
         return Err(Problem::new(ProblemKind::Forbidden, "not_a_member", "You are not a member of this workspace.").fix(
@@ -156,6 +177,28 @@ async fn admit(shell: &Shell, ctx: &Ctx, proven: Proven) -> Outcome<Principal> {
         ));
     };
     Ok(Principal { workspace, user: proven.user, role: member.role, teams: member.teams, auth: proven.auth })
+}
+
+/// A session of single sign-on reaches its connection's workspace and no other, and where one connection is required no other way counts
+/// but a break-glass code (R102, C24). A workspace that has left the plan requires nothing (R8): its people must get in to mend that.
+fn through_the_right_door(access: &Access, door: Door, since: Option<Timestamp>) -> Outcome<()> {
+    let method = match door {
+        Door::Other => SessionMethod::Other,
+        Door::BreakGlass => SessionMethod::BreakGlass,
+        Door::Sso(connection) => SessionMethod::Sso { connection, here: access.connection_here },
+    };
+    if matches!(method, SessionMethod::Sso { here: false, .. }) {
+        return Err(unauthenticated("session_ended", "This sign-in was ended.").because("its connection is not one of this workspace"));
+    }
+    let on_plan = access.workspace.as_ref().is_some_and(|workspace| workspace.plan >= Plan::Enterprise);
+    let required = access.sso_required.filter(|_| on_plan);
+    let too_old = required.is_some_and(|required| matches!(door, Door::Sso(_)) && since.is_none_or(|since| since < required.since));
+    if session_may_act(required.map(|required| required.connection), method) && !too_old {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemKind::Forbidden, "sso_required", "This workspace requires sign-in through its identity provider.")
+        .fix("Sign in through the identity provider.", "the sign-in page", false)
+        .because(format_args!("came by {door:?}, too old: {too_old}")))
 }
 
 async fn authenticate_service(shell: &Shell, ctx: &Ctx, parts: &Parts) -> Outcome<ServicePrincipal> {

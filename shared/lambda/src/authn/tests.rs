@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::Router;
 use axum::routing::{get, post};
+use coportal_aws::records::sessions::SignIn;
 use coportal_core::workspace::{Member as MemberRecord, Plan, Role};
 use http::{Method, Request};
 use jiff::SignedDuration;
@@ -294,13 +295,27 @@ async fn a_session_ends_idle_or_absolutely() {
     };
     let idle = store(minutes(5), minutes(60)).await;
     let absolute = store(minutes(60), minutes(5)).await;
-    for cookie in [&idle, &absolute] {
-        assert_eq!(case.with_cookie(Method::GET, "/me", cookie, &[], "").await.status, 200);
-    }
+    assert_eq!(case.with_cookie(Method::GET, "/me", &absolute, &[], "").await.status, 200);
     case.bench.clock.advance(SignedDuration::from_mins(5));
     for cookie in [&idle, &absolute] {
         refused(&case.with_cookie(Method::GET, "/me", cookie, &[], "").await, 401, "session_ended");
     }
+}
+
+/// Each use begins the idle time anew; the absolute end stays where it is.
+#[tokio::test]
+async fn a_session_in_use_goes_on_until_its_absolute_end() {
+    let case = case().await;
+    let cookie = case.session().await;
+    for _ in 0..7 {
+        case.bench.clock.advance(SignedDuration::from_mins(100));
+        assert_eq!(case.with_cookie(Method::GET, "/me", &cookie, &[], "").await.status, 200);
+    }
+    case.bench.clock.advance(SignedDuration::from_mins(20));
+    refused(&case.with_cookie(Method::GET, "/me", &cookie, &[], "").await, 401, "session_ended");
+    let unused = case.session().await;
+    case.bench.clock.advance(SignedDuration::from_mins(120));
+    refused(&case.with_cookie(Method::GET, "/me", &unused, &[], "").await, 401, "session_ended");
 }
 
 #[tokio::test]
@@ -331,6 +346,8 @@ async fn a_cookie_is_stored_by_its_hash_alone() {
 #[test]
 fn a_principal_is_printed_without_what_protects_its_forms() {
     let csrf = csrf_token("cookie");
-    let printed = format!("{:?}", super::Auth::Session { csrf: csrf.clone() });
+    let sign_in = SignIn { method: "local".to_owned(), connection: None, at: jiff::Timestamp::UNIX_EPOCH };
+    let auth = super::Auth::Session { csrf: csrf.clone(), reference: "r".to_owned(), sign_in, until: jiff::Timestamp::UNIX_EPOCH };
+    let printed = format!("{auth:?}");
     assert!(printed.contains("Session") && !printed.contains(&csrf), "{printed}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use coportal_core::id::{UserId, WorkspaceId};
+use coportal_core::id::{SsoConnectionId, UserId, WorkspaceId};
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::JwkSet;
@@ -74,6 +74,12 @@ pub struct Claims {
     /// From when it counts, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
+    /// The single sign-on connection that the person came by; counts in our own tokens alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssc: Option<SsoConnectionId>,
+    /// When the person signed in, in seconds since 1970 (OpenID Connect Core, section 2); counts in our own tokens alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// Scopes, separated by blanks (services).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -90,8 +96,35 @@ pub struct MemberToken {
     pub session: Option<String>,
     /// How the person signed in.
     pub methods: Vec<String>,
-    /// When it was made.
+    /// When it was made; of our own tokens, when the session behind it was opened.
     pub issued_at: Option<Timestamp>,
+    /// Through which door the person came. Only our own issuer's word counts for another than the ordinary one.
+    pub door: Door,
+}
+
+/// Through which door somebody came in, as their credential shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// A password, a magic link, another issuer: anything but the two below.
+    Other,
+    /// A single sign-on connection.
+    Sso(SsoConnectionId),
+    /// A break-glass code.
+    BreakGlass,
+}
+
+/// The method of a session that a single sign-on connection opened, and the value in `amr`.
+pub const SSO_METHOD: &str = "sso";
+/// The method of a session that a break-glass code opened, and the value in `amr`.
+pub const BREAK_GLASS_METHOD: &str = "break_glass";
+
+/// Where this deployment publishes the keys of the tokens that it makes of sessions, below its own origin.
+pub const OWN_JWKS_PATH: &str = "/.well-known/jwks.json";
+
+/// The issuer of the tokens that this deployment makes of sessions: its own origin, without a final slash.
+#[must_use]
+pub fn own_issuer(public_url: &Url) -> String {
+    public_url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// Where an issuer's keys are read from.
@@ -156,6 +189,7 @@ pub struct Verifier {
     issuers: BTreeMap<String, (Url, Mutex<CachedKeys>)>,
     audience: String,
     source: Arc<dyn KeySource>,
+    own: Option<String>,
 }
 
 impl Verifier {
@@ -163,7 +197,18 @@ impl Verifier {
     #[must_use]
     pub fn new(issuers: &[Issuer], audience: &str, source: Arc<dyn KeySource>) -> Self {
         let issuers = issuers.iter().map(|known| (known.issuer.clone(), (known.jwks.clone(), Mutex::default()))).collect();
-        Self { issuers, audience: audience.to_owned(), source }
+        Self { issuers, audience: audience.to_owned(), source, own: None }
+    }
+
+    /// Accepts our own tokens too: those that this deployment makes of sessions, published under its own origin.
+    #[must_use]
+    pub fn with_own(mut self, public_url: &Url) -> Self {
+        let own = own_issuer(public_url);
+        if let Ok(jwks) = public_url.join(OWN_JWKS_PATH) {
+            self.issuers.insert(own.clone(), (jwks, Mutex::default()));
+            self.own = Some(own);
+        }
+        self
     }
 
     /// Verifies a member's token.
@@ -174,8 +219,15 @@ impl Verifier {
         let claims = self.claims(token, MEMBER_TYP, &self.audience, now).await?;
         let workspace = claims.ws.ok_or_else(|| refused("the token names no workspace"))?;
         let user = claims.sub.parse().map_err(|_| refused("the token's subject is no user id"))?;
-        let issued_at = claims.iat.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        Ok(MemberToken { user, workspace, session: claims.sid, methods: claims.amr, issued_at })
+        let ours = self.own.as_ref().is_some_and(|own| *own == claims.iss);
+        let since = if ours { claims.auth_time.or(claims.iat) } else { claims.iat };
+        let issued_at = since.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let door = match claims.ssc.filter(|_| ours) {
+            Some(connection) => Door::Sso(connection),
+            None if ours && claims.amr.iter().any(|method| method == BREAK_GLASS_METHOD) => Door::BreakGlass,
+            None => Door::Other,
+        };
+        Ok(MemberToken { user, workspace, session: claims.sid, methods: claims.amr, issued_at, door })
     }
 
     /// Verifies a service's token for a scope; answers the service's name.

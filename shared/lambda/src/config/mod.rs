@@ -7,6 +7,7 @@ pub mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use coportal_core::ledger::Ledger;
 use coportal_core::secret::Secret;
@@ -399,6 +400,67 @@ impl LedgerApp {
             simulator: simulator?,
         })
     }
+}
+
+/// Sign-in through customers' identity providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// ARN or id of the KMS key that signs tokens made of sessions.
+    pub signing_key: String,
+    /// SSM parameters of the client id and client secret at Google.
+    pub google: [String; 2],
+    /// SSM parameters of the client id and client secret at Microsoft.
+    pub microsoft: [String; 2],
+    /// Another issuer than Google's, for local running.
+    pub google_issuer: Option<String>,
+    /// Another authority than Microsoft's, for local running.
+    pub microsoft_authority: Option<String>,
+}
+
+impl SignIn {
+    /// Reads it.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut text = |variable| reader.text(variable).map(str::to_owned);
+        let signing_key = text(&table::SIGNING_KEY);
+        let [google_id, google_secret] = [&table::GOOGLE_CLIENT_ID, &table::GOOGLE_CLIENT_SECRET].map(&mut text);
+        let [microsoft_id, microsoft_secret] = [&table::MICROSOFT_CLIENT_ID, &table::MICROSOFT_CLIENT_SECRET].map(&mut text);
+        Some(Self {
+            signing_key: signing_key?,
+            google: [google_id?, google_secret?],
+            microsoft: [microsoft_id?, microsoft_secret?],
+            google_issuer: local(reader, &table::GOOGLE_ISSUER),
+            microsoft_authority: local(reader, &table::MICROSOFT_AUTHORITY),
+        })
+    }
+}
+
+/// How customers' identity providers and domains are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Providers {
+    /// Resolvers; the machine's own when empty.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Origins of this machine that may be fetched from, for local running: a comma list.
+    pub origins: String,
+}
+
+impl Providers {
+    /// Reads it.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let dns_servers = match reader.text(&table::DNS_SERVERS) {
+            Some("system") => Some(Vec::new()),
+            Some(list) => list.split(',').map(|server| server.trim().parse().ok()).collect(),
+            None => None,
+        };
+        if dns_servers.is_none() {
+            reader.wrong(&table::DNS_SERVERS, "`system` or a comma list of address:port");
+        }
+        Some(Self { dns_servers: dns_servers?, origins: local(reader, &table::PROVIDER_ORIGINS).unwrap_or_default() })
+    }
+}
+
+/// A setting of local running; absent anywhere else.
+fn local(reader: &Reader<'_>, variable: &Variable) -> Option<String> {
+    reader.optional(variable).filter(|_| reader.local).map(str::to_owned)
 }
 
 /// What is logged and measured.

@@ -157,6 +157,59 @@ pub const QUICKBOOKS_ENVIRONMENT: Variable = deployed(
     Some("production"),
     "sandbox",
 );
+/// The key that signs tokens.
+pub const SIGNING_KEY: Variable = deployed(
+    "COPORTAL_SIGNING_KEY",
+    "ARN or id of the KMS key (ECC, P-256) that signs the tokens which are made of sessions; needed by sign-in alone.",
+    None,
+    "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000001",
+);
+/// Google's client id.
+pub const GOOGLE_CLIENT_ID: Variable = deployed(
+    "COPORTAL_GOOGLE_CLIENT_ID_PARAMETER",
+    "SSM parameter that holds the OAuth client id of CoPortal's registration at Google, for single sign-on.",
+    Some("/coportal/google/client-id"),
+    "/coportal/google/client-id",
+);
+/// Google's client secret.
+pub const GOOGLE_CLIENT_SECRET: Variable = deployed(
+    "COPORTAL_GOOGLE_CLIENT_SECRET_PARAMETER",
+    "SSM SecureString parameter that holds the OAuth client secret of CoPortal's registration at Google.",
+    Some("/coportal/google/client-secret"),
+    "/coportal/google/client-secret",
+);
+/// Microsoft's client id.
+pub const MICROSOFT_CLIENT_ID: Variable = deployed(
+    "COPORTAL_MICROSOFT_CLIENT_ID_PARAMETER",
+    "SSM parameter that holds the application id of CoPortal's registration at Microsoft, for single sign-on.",
+    Some("/coportal/microsoft/client-id"),
+    "/coportal/microsoft/client-id",
+);
+/// Microsoft's client secret.
+pub const MICROSOFT_CLIENT_SECRET: Variable = deployed(
+    "COPORTAL_MICROSOFT_CLIENT_SECRET_PARAMETER",
+    "SSM SecureString parameter that holds the client secret of CoPortal's registration at Microsoft.",
+    Some("/coportal/microsoft/client-secret"),
+    "/coportal/microsoft/client-secret",
+);
+/// The resolvers of the DNS.
+pub const DNS_SERVERS: Variable = deployed(
+    "COPORTAL_DNS_SERVERS",
+    "Resolvers that are asked for domain proofs and for the addresses of metadata URLs: a comma list of `address:port`, or `system` for those of the machine.",
+    Some("system"),
+    "1.1.1.1:53,9.9.9.9:53",
+);
+/// Google's issuer, for local running.
+pub const GOOGLE_ISSUER: Variable = local("COPORTAL_GOOGLE_ISSUER", "Issuer in place of Google's.", "http://127.0.0.1:8793/google");
+/// Microsoft's authority, for local running.
+pub const MICROSOFT_AUTHORITY: Variable =
+    local("COPORTAL_MICROSOFT_AUTHORITY", "Authority in place of Microsoft's.", "http://127.0.0.1:8793/microsoft");
+/// Identity providers of this machine.
+pub const PROVIDER_ORIGINS: Variable = local(
+    "COPORTAL_PROVIDER_ORIGINS",
+    "Origins of identity providers on this machine, which the guarded fetch may call: a comma list.",
+    "http://127.0.0.1:8793",
+);
 /// The service name in logs.
 pub const SERVICE_NAME: Variable =
     deployed("POWERTOOLS_SERVICE_NAME", "`service` of every log line; the function's own name when absent.", Some(""), "coportal");
@@ -206,6 +259,12 @@ pub const TABLE: &[Variable] = &[
     BUSINESS_CENTRAL.client_id,
     BUSINESS_CENTRAL.client_secret,
     BUSINESS_CENTRAL.availability,
+    SIGNING_KEY,
+    GOOGLE_CLIENT_ID,
+    GOOGLE_CLIENT_SECRET,
+    MICROSOFT_CLIENT_ID,
+    MICROSOFT_CLIENT_SECRET,
+    DNS_SERVERS,
     SERVICE_NAME,
     METRICS_NAMESPACE,
     LOG_LEVEL,
@@ -219,6 +278,9 @@ pub const TABLE: &[Variable] = &[
     QUICKBOOKS.url,
     SAGE.url,
     BUSINESS_CENTRAL.url,
+    GOOGLE_ISSUER,
+    MICROSOFT_AUTHORITY,
+    PROVIDER_ORIGINS,
 ];
 
 /// The table as Markdown, for the README; a test compares the two.

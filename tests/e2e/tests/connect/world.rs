@@ -256,6 +256,8 @@ impl World {
             exp: now + 3600,
             iat: Some(now),
             nbf: None,
+            ssc: None,
+            auth_time: None,
             scope: None,
         };
         self.issuer.sign(&self.issuer.header(MEMBER_TYP), &serde_json::to_value(claims).unwrap())
@@ -273,6 +275,8 @@ impl World {
             exp: now + 60,
             iat: Some(now),
             nbf: None,
+            ssc: None,
+            auth_time: None,
             scope: Some(WORKSPACES_SCOPE.to_owned()),
         };
         self.issuer.sign(&self.issuer.header(SERVICE_TYP), &serde_json::to_value(claims).unwrap())

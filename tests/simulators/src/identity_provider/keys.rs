@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -89,6 +90,20 @@ impl Key {
         STANDARD.encode(&self.certificate)
     }
 
+    /// An RSA key as PEM (PKCS #8), for a process that signs with it; `None` for another key.
+    #[must_use]
+    pub fn private_pem(&self) -> Option<String> {
+        let Private::Rsa(pair) = &self.private else { return None };
+        let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+        Some(pem("PRIVATE KEY", der.as_ref()))
+    }
+
+    /// The certificate as PEM.
+    #[must_use]
+    pub fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
     /// The certificate's `SubjectPublicKeyInfo`, DER.
     #[must_use]
     pub fn spki(&self) -> &[u8] {
@@ -115,6 +130,13 @@ impl Key {
             Private::Ec(pair) => Ok(pair.sign_digest(&digest(&SHA256, octets))?.as_ref().to_vec()),
         }
     }
+}
+
+/// RFC 7468.
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
