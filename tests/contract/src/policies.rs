@@ -66,7 +66,7 @@ fn reached(binary: &str) -> BTreeMap<String, BTreeSet<String>> {
     }
     let shared = bodies(&folders);
     let mut open: Vec<(String, BTreeSet<String>)> = bodies(&[own.as_str()]).into_iter().collect();
-    let mut seen = BTreeMap::new();
+    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     while let Some((name, body)) = open.pop() {
         for word in &body {
             if let Some(called) = shared.get(word).filter(|_| !seen.contains_key(word)) {

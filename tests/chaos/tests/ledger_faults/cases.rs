@@ -176,7 +176,7 @@ fn asked_for() -> Option<String> {
 /// Whether a case is run: the `count`-th of its scenario.
 fn is_run(asked: Option<&str>, wrong: Wrong, count: usize) -> bool {
     match asked {
-        None => count % SAMPLED == 0,
+        None => count.is_multiple_of(SAMPLED),
         Some("all") => true,
         Some(name) => format!("{wrong:?}").contains(name),
     }
