@@ -116,7 +116,14 @@ const saml = await reserved();
     getUserFromRequest: () => ({ id: person.subject, emails: [{ value: person.email }], displayName: person.name, name: {} }),
   };
   app.get('/samlp/metadata', samlp.metadata({ ...options, redirectEndpointPath: '/samlp/sso', postEndpointPath: '/samlp/sso' }));
-  app.get('/samlp/sso', samlp.auth(options));
+  // Destination and recipient are settings of an application there, made from its audience otherwise.
+  app.get('/samlp/sso', (request, response, next) =>
+    samlp.parseRequest(request, options, (error, asked) => {
+      if (error) return next(error);
+      const acs = asked.assertionConsumerServiceURL;
+      return samlp.auth({ ...options, destination: acs, recipient: acs })(request, response, next);
+    }),
+  );
 
   const certificate = setup.certificate.replace(/-----[A-Z ]+-----|\s/g, '');
   const redirect = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
@@ -171,11 +178,11 @@ const saml = await reserved();
           NameIDFormat: 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
           NameID: person.subject,
           InResponseTo: extract.request.id,
-          AuthnStatement:
-            `<saml:AuthnStatement AuthnInstant="${stamp(0)}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`,
           attrUserEmail: person.email,
         };
-        return { id, context: samlify.SamlLib.replaceTagsByValue(template, values) };
+        // A value is text and is escaped; this one is markup.
+        const statement = `<saml:AuthnStatement AuthnInstant="${stamp(0)}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`;
+        return { id, context: samlify.SamlLib.replaceTagsByValue(template.replace('{AuthnStatement}', statement), values) };
       };
       const made = await idp.createLoginResponse(sp, extract, 'post', { email: person.email }, fill, false, asked.RelayState);
       response.send(

@@ -77,6 +77,10 @@ impl Ids {
 
 /// Whether a route's answer depends on somebody's ids at all.
 fn names_a_record(route: &Route) -> bool {
+    // Sign-in has connections, domains and approvals of its own: tests/sign_in asks those routes.
+    if route.path.starts_with("/v1/sso/") {
+        return false;
+    }
     route.path.contains("{id}") || route.key == "POST /v1/invoices" || route.key == "POST /v1/integrations/{ledger}/import"
 }
 
@@ -165,7 +169,7 @@ async fn every_route_with_the_other_workspaces_ids_answers_as_for_a_missing_id()
     ];
     let mut read = 0;
     for route in local.cloud.template.routes.iter().filter(|route| route.method == "GET" && !route.path.contains("{id}")) {
-        if route.path.contains("callback") {
+        if route.path.contains("callback") || route.path.starts_with("/v1/sso/saml/") {
             continue;
         }
         let reply = ask(&ours, route, &nobodys).await;
