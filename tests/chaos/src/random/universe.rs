@@ -151,13 +151,15 @@ impl Universe {
         for (_, ledger, _) in &history.connections {
             cloud.cloud.ssm().put_text(&client_id(*ledger), CLIENT_ID);
             cloud.cloud.ssm().put_secure(&client_secret(*ledger), CLIENT_SECRET);
+            // A seed of its own for each vendor: of one seed, the one's id would be the other's token.
+            let place = u64::try_from(ledgers.len())?;
             ledgers.entry(*ledger).or_insert_with(|| {
                 let config = Config {
                     clock: clock.clone(),
                     client_id: CLIENT_ID.to_owned(),
                     client_secret: CLIENT_SECRET.to_owned(),
                     redirect_uris: vec![format!("{ORIGIN}/v1/oauth/{ledger}/callback")],
-                    seed: history.seed,
+                    seed: history.seed ^ (place << 56),
                 };
                 simulator(*ledger, config)
             });

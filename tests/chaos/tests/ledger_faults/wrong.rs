@@ -37,8 +37,8 @@ pub(crate) enum Wrong {
     UnknownEnum,
     /// The answer is about another object.
     AnotherObject,
-    /// Ten megabytes where a few kilobytes are expected.
-    TenMegabytes,
+    /// More than is ever read where a few kilobytes are expected.
+    Oversized,
 }
 
 /// An instant an hour after the beginning of the world.
@@ -80,7 +80,7 @@ pub(crate) const WRONGS: [Wrong; 35] = [
     Wrong::DuplicateKeys,
     Wrong::UnknownEnum,
     Wrong::AnotherObject,
-    Wrong::TenMegabytes,
+    Wrong::Oversized,
 ];
 
 /// How far a struck call gets.
@@ -132,7 +132,7 @@ impl Wrong {
             | Self::DuplicateKeys
             | Self::UnknownEnum
             | Self::AnotherObject
-            | Self::TenMegabytes => Reach::After,
+            | Self::Oversized => Reach::After,
         }
     }
 
@@ -184,10 +184,10 @@ impl Wrong {
                 renamed(ledger, &mut value);
                 Bytes::from(strange(&value.to_string()))
             }
-            Self::TenMegabytes => {
-                let mut text = String::with_capacity(10 * 1024 * 1024 + 16);
+            Self::Oversized => {
+                let mut text = String::with_capacity(coportal_ledgers::exec::ANSWER_MAX + 16);
                 text.push_str("{\"Id\":\"");
-                text.extend(std::iter::repeat_n('x', 10 * 1024 * 1024));
+                text.extend(std::iter::repeat_n('x', coportal_ledgers::exec::ANSWER_MAX));
                 text.push_str("\"}");
                 Bytes::from(text)
             }
