@@ -1,12 +1,15 @@
 //! Long lists: a vendor call for each page of the vendor's largest size, and bounded memory.
 
 use chaos::world::World;
+use coportal_core::id::RunId;
+use coportal_core::job::{JobId, NextStep};
 use coportal_core::ledger::Ledger;
 use coportal_engine::import::PreviewState;
+use coportal_engine::jobs::JobEnd;
 use simulators::skeleton::calls::Kind;
 use simulators::skeleton::limits::LimitsChange;
 
-use crate::scene::{all_new, calls, clients, imported, plant, previewed, rows};
+use crate::scene::{actor, all_new, calls, clients, imported, plant, previewed, rows, shown, work, workspace};
 
 /// The most memory that this process has had, in kB (Linux).
 fn peak() -> Option<u64> {
@@ -62,6 +65,36 @@ async fn pages_in_flight_stay_within_the_vendors_concurrency_limit() {
             assert_eq!(usize::try_from(preview.vendor_calls).unwrap(), pages, "{ledger}");
             assert!(refused || statuses.len() == pages, "{ledger}: {statuses:?}");
         }
+    }
+}
+
+/// C20: a page is a call like any other: without a permit it is not made, and the preview goes on when there is one.
+#[tokio::test(start_paused = true)]
+async fn c20_a_page_without_a_permit_is_not_asked_for() {
+    for ledger in Ledger::ALL {
+        let world = World::of(ledger, 15).await.unwrap();
+        plant(&world, 0, 3);
+        let engine = world.metered_process().unwrap();
+        let organisation = world.connection().await.unwrap().value.organisation.unwrap().id;
+        let api = engine.ledgers.get(ledger).unwrap();
+        let begun = engine.begin_preview(&world.ctx(), &workspace(&world).await, actor(&world), ledger, false).await.unwrap();
+        // Others take everything that may be called for some time.
+        let mut taken = 0;
+        let until = loop {
+            let others = engine.permits(&world.ctx(), api, &organisation, RunId::new(world.ctx().uuid()));
+            match others.reserve(1, 0).await.unwrap() {
+                Ok(()) => taken += 1,
+                Err(no) => break no.until,
+            }
+        };
+        assert!(taken > 0 && until > world.clock.now(), "{ledger}");
+        let before = calls(&world).len();
+        let end = engine.run_job(&world.ctx(), world.workspace, JobId::Preview(begun.id)).await.unwrap();
+        assert!(matches!(end, JobEnd::Advanced(NextStep::At(at)) if at > world.clock.now()), "{ledger}: {end:?}");
+        assert_eq!(calls(&world).len(), before, "{ledger}: no call without a permit");
+        work(&world, &engine, begun.id).await;
+        let preview = shown(&world, &engine, begun.id).await;
+        assert_eq!((preview.state, calls(&world).len() - before), (PreviewState::Ready, 1), "{ledger}");
     }
 }
 
