@@ -5,19 +5,10 @@ use coportal_core::connection::{
 };
 use coportal_core::ledger::{DraftMeaning, Ledger};
 use coportal_engine::connect::{Availability, ConnectionView, HealthLevel, IntegrationView, OrganisationsView};
+use coportal_pages::components::{csrf, instant};
+use coportal_pages::layout::Viewer;
 use jiff::Timestamp;
 use maud::{Markup, html};
-
-/// Who looks at the page. No `Debug`: it carries what protects the forms.
-#[derive(Clone, Copy)]
-pub(crate) struct Viewer<'a> {
-    /// What each form carries against forged requests.
-    pub(crate) csrf: &'a str,
-    /// Whether they may change anything here (C21).
-    pub(crate) admin: bool,
-    /// The workspace's plan, as people read it.
-    pub(crate) plan: &'a str,
-}
 
 /// One card. `organisations` is there while one is to be chosen.
 pub(crate) fn card(view: &IntegrationView, organisations: Option<&OrganisationsView>, viewer: Viewer<'_>) -> Markup {
@@ -78,7 +69,7 @@ fn state(connection: &ConnectionView) -> Markup {
     html! {
         p { (connection.health.text) @if let Some(fix) = &connection.health.fix { " " (fix) } }
         @if connection.status != ConnectionStatus::Disconnected {
-            dl {
+            dl.facts {
                 @if let Some(organisation) = &connection.organisation {
                     dt { "Organisation" }
                     dd {
@@ -96,15 +87,6 @@ fn state(connection: &ConnectionView) -> Markup {
             }
         }
     }
-}
-
-/// `1 Mar 2026, 09:00 UTC`, readable by machines too.
-fn instant(at: Timestamp) -> Markup {
-    html! { time datetime=(format!("{at:.0}")) { (at.strftime("%-d %b %Y, %H:%M UTC")) } }
-}
-
-fn csrf(viewer: Viewer<'_>) -> Markup {
-    html! { input type="hidden" name="_csrf" value=(viewer.csrf); }
 }
 
 fn action(ledger: Ledger, what: &str) -> String {
@@ -143,7 +125,7 @@ pub(crate) fn changeable(view: &IntegrationView, live: Option<&ConnectionView>) 
 
 fn confirmation(view: &IntegrationView, began_at: Timestamp, viewer: Viewer<'_>) -> Markup {
     html! {
-        div.banner.attention role="alert" {
+        div.notice.attention role="alert" {
             p.title { "Did you just sign in at " (view.label) "?" }
             p { "The sign-in that you started at " (instant(began_at)) " came back in another browser. If it was you, confirm; if not, do nothing, and it is thrown away within 30 minutes." }
             @if viewer.admin {
@@ -166,7 +148,7 @@ fn choice(view: &IntegrationView, organisations: &OrganisationsView, viewer: Vie
                 fieldset {
                     legend { "Which organisation do invoices go to?" }
                     @for organisation in &organisations.items {
-                        label {
+                        label.tick {
                             input type="radio" name="organisation_id" value=(organisation.organisation.id) checked[organisation.chosen] required;
                             span {
                                 (organisation.organisation.name)
@@ -209,7 +191,7 @@ fn options(view: &IntegrationView, options: &Options) -> Markup {
     html! {
         details {
             summary { "Options" }
-            dl {
+            dl.facts {
                 dt { "Auto-sync" }
                 dd { @match (auto_sync, sync_on) { (false, _) => "off: invoices sync when somebody presses Sync", (true, SyncOn::Sent) => "on, when an invoice is sent or changes status", (true, SyncOn::Created) => "on, from the moment an invoice is created" } }
                 dt { "Sync as draft" }
@@ -246,10 +228,10 @@ fn disconnect(view: &IntegrationView, connection: &ConnectionView, viewer: Viewe
                 p { "Waiting invoices stop, and the tokens are erased. Documents in " (name) " stay as they are." }
                 fieldset {
                     legend { "Links between invoices and documents" }
-                    label { input type="radio" name="links" value="keep" checked; span { "Keep them" small { "Connecting " (name) " again goes on where you left off." } } }
-                    label { input type="radio" name="links" value="erase"; span { "Erase them" small { "Connecting again starts anew and may create documents a second time." } } }
+                    label.tick { input type="radio" name="links" value="keep" checked; span { "Keep them" small { "Connecting " (name) " again goes on where you left off." } } }
+                    label.tick { input type="radio" name="links" value="erase"; span { "Erase them" small { "Connecting again starts anew and may create documents a second time." } } }
                 }
-                label { input type="checkbox" name="confirm" value="yes" required; span { "Yes, disconnect " (view.label) } }
+                label.tick { input type="checkbox" name="confirm" value="yes" required; span { "Yes, disconnect " (view.label) } }
                 button.danger type="submit" { "Disconnect" }
             }
         }

@@ -7,20 +7,20 @@ use coportal_core::problem::{Issue, Outcome, Problem};
 use coportal_engine::connect::{CallbackEnd, Links, ReturnPath};
 use coportal_lambda::authn::{AdminForm, Invocation};
 use coportal_lambda::extract::PathIds;
-use coportal_lambda::problem::{Refusal, status};
+use coportal_lambda::problem::Refusal;
+use coportal_pages::layout::Section;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use serde::Deserialize;
 
 use crate::{AppState, layout};
 
-/// Turns a refusal into a page, so that a person never meets JSON.
 fn paged(answer: Result<Response, Refusal>) -> Response {
-    answer.unwrap_or_else(|refusal| layout::problem(status(refusal.problem().kind), refusal.problem()))
+    layout::paged(answer, Section::Integrations)
 }
 
 /// 303 to an address that was built here.
-fn see_other(location: &str) -> Outcome<Response> {
+pub(crate) fn see_other(location: &str) -> Outcome<Response> {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
     headers.insert(LOCATION, HeaderValue::from_str(location).map_err(Problem::internal_error)?);

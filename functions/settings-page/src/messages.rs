@@ -1,32 +1,7 @@
 //! What happened, said in words: the outcome codes that a redirect carries.
 
 use coportal_core::ledger::Ledger;
-
-/// How a message is coloured and announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
-    Good,
-    Attention,
-    Stopped,
-}
-
-impl Tone {
-    pub(crate) fn class(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Attention => "attention",
-            Self::Stopped => "stopped",
-        }
-    }
-
-    /// The ARIA role: what failed is announced at once.
-    pub(crate) fn role(self) -> &'static str {
-        match self {
-            Self::Good => "status",
-            Self::Attention | Self::Stopped => "alert",
-        }
-    }
-}
+use coportal_pages::components::Tone;
 
 /// A message above the cards.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,17 +6,19 @@ use coportal_core::connection::ConnectionStatus;
 use coportal_core::ctx::Ctx;
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::Outcome;
-use coportal_core::workspace::Role;
 use coportal_engine::connect::{IntegrationView, OrganisationsView};
 use coportal_lambda::authn::{Invocation, Member, Principal};
-use coportal_lambda::problem::{Refusal, status};
+use coportal_lambda::problem::Refusal;
+use coportal_pages::components::heading;
+use coportal_pages::layout::{self, Section};
 use http::StatusCode;
 use maud::html;
 use serde::Deserialize;
 
-use crate::cards::{Viewer, card, changeable};
+use crate::AppState;
+use crate::cards::{card, changeable};
+use crate::layout::{banner, viewer};
 use crate::messages::{self, Message};
-use crate::{AppState, layout};
 
 /// What a redirect tells the page. Whatever else stands in the query is ignored: links from elsewhere may carry their own.
 #[derive(Debug, Default, Deserialize)]
@@ -47,12 +49,12 @@ pub(crate) async fn integrations(
         Ok(Member(principal)) => show(&state, &ctx, &principal, &outcomes).await.map_err(Refusal::from),
         Err(refusal) => Err(refusal),
     };
-    shown.unwrap_or_else(|refusal| layout::problem(status(refusal.problem().kind), refusal.problem()))
+    crate::layout::paged(shown, Section::Integrations)
 }
 
 async fn show(state: &AppState, ctx: &Ctx, principal: &Principal, outcomes: &Outcomes) -> Outcome<Response> {
     let workspace = &principal.workspace;
-    let admin = principal.require(Role::Admin).is_ok();
+    let viewer = viewer(principal);
     let views = state.engine.integrations(ctx, workspace, &principal.user).await?;
     let mut cards = Vec::new();
     for view in views {
@@ -61,18 +63,16 @@ async fn show(state: &AppState, ctx: &Ctx, principal: &Principal, outcomes: &Out
         // Read from the ledger only where somebody asked to change the company (R17).
         let asked = outcomes.choose.as_deref() == Some(view.ledger.slug()) && changeable(&view, live);
         let organisations: Option<OrganisationsView> =
-            if admin && (waits || asked) { Some(state.engine.organisations(ctx, workspace, view.ledger).await?) } else { None };
+            if viewer.admin && (waits || asked) { Some(state.engine.organisations(ctx, workspace, view.ledger).await?) } else { None };
         cards.push((view, organisations));
     }
     let message = message(outcomes, cards.iter().map(|(view, _)| view));
-    let viewer = Viewer { csrf: principal.csrf(), admin, plan: workspace.plan.label() };
     let main = html! {
-        h1 { "Integrations" }
-        p.lead { "Connect the accounting system that your invoices belong in. CoPortal pushes to it; what is there already stays yours." }
-        @if let Some(message) = &message { (layout::banner(message)) }
+        (heading("Integrations", "Connect the accounting system that your invoices belong in. CoPortal pushes to it; what is there already stays yours."))
+        @if let Some(message) = &message { (banner(message)) }
         div.cards { @for (view, organisations) in &cards { (card(view, organisations.as_ref(), viewer)) } }
     };
-    let page = layout::settings("Integrations", &workspace.name, &main);
+    let page = layout::page("Integrations", Section::Integrations, viewer, &main);
     Ok(layout::answer(StatusCode::OK, page, &state.engine.consent_origins()))
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn links(package: &str, other: &str) -> bool {
 fn may_name(from: &str) -> &'static [&'static str] {
     match from {
         "shared/core" | "tests/simulators" => &[],
-        "shared/ledgers" | "shared/aws" | "shared/identity" => &["shared/core"],
+        "shared/ledgers" | "shared/aws" | "shared/identity" | "shared/pages" => &["shared/core"],
         "shared/engine" => &["shared/core", "shared/ledgers", "shared/aws"],
         "shared/lambda" => &["shared/core", "shared/ledgers", "shared/aws", "shared/engine"],
         // The operator's tool stands on the product's own writes, and is deployed nowhere.
@@ -60,7 +60,13 @@ fn may_name(from: &str) -> &'static [&'static str] {
         "shared/sign-in" => &["shared/core", "shared/aws", "shared/identity"],
         "infra/local" => &["shared/", "functions/", "tests/simulators"],
         // Sign-in at a customer's provider is one function's business.
-        "functions/sso-routing" => &["shared/core", "shared/aws", "shared/engine", "shared/lambda", "shared/identity", "shared/sign-in"],
+        "functions/sso-routing" => {
+            &["shared/core", "shared/aws", "shared/engine", "shared/lambda", "shared/pages", "shared/identity", "shared/sign-in"]
+        }
+        // What a browser is shown of it all.
+        "functions/settings-page" => {
+            &["shared/core", "shared/aws", "shared/engine", "shared/lambda", "shared/pages", "shared/identity", "shared/sign-in"]
+        }
         // What of it is looked at again by a schedule is a use case like any other.
         "functions/sign-in-keeper" => &["shared/lambda", "shared/sign-in"],
         _ if from.starts_with("functions/") => &["shared/core", "shared/aws", "shared/engine", "shared/lambda"],

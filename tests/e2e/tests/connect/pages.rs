@@ -10,15 +10,18 @@ const PAGE: &str = "/settings/integrations";
 
 fn assert_strict(answer: &Answered) {
     let policy = answer.header("content-security-policy");
-    for part in ["default-src 'none'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
+    for part in ["default-src 'none'", "style-src 'self'", "script-src 'self'", "trusted-types 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-    for inline in ["<script", "<style", " style=", " onclick=", "javascript:"] {
+    for inline in ["<style", " style=", " onclick=", "javascript:", "http://", "https://"] {
         assert!(!answer.text.contains(inline), "{inline}");
     }
+    let scripts: Vec<&str> = answer.text.split("<script").skip(1).collect();
+    assert!(scripts.iter().all(|script| script.starts_with(r#" type="module" src="/settings/assets/pages-"#)), "{scripts:?}");
+    assert!(scripts.iter().all(|script| script.split_once('>').is_some_and(|(_, rest)| rest.starts_with("</script>"))), "{scripts:?}");
     assert!(answer.text.contains(r#"<html lang="en">"#) && answer.text.contains(r#"name="viewport""#));
 }
 
@@ -31,10 +34,15 @@ async fn the_page_and_its_stylesheet() {
     assert_eq!(page.status, StatusCode::OK);
     assert_strict(&page);
     assert!(page.header("content-security-policy").contains("form-action 'self' https://xero.test"), "the consent page is reachable");
-    let href = page.text.split(r#"href="/settings/assets/"#).nth(1).unwrap().split('"').next().unwrap();
-    let style = world.page(&format!("/settings/assets/{href}"), None).await;
-    assert_eq!((style.status, style.header("content-type")), (StatusCode::OK, "text/css; charset=utf-8"));
-    assert!(style.header("cache-control").contains("immutable"));
+    let named: Vec<&str> = page.text.split(r#"="/settings/assets/"#).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let mut kinds = Vec::new();
+    for name in named {
+        let file = world.page(&format!("/settings/assets/{name}"), None).await;
+        assert_eq!(file.status, StatusCode::OK, "{name}");
+        assert!(file.header("cache-control").contains("immutable"), "{name}");
+        kinds.push(file.header("content-type").to_owned());
+    }
+    assert_eq!(kinds, ["image/svg+xml", "text/css; charset=utf-8", "text/javascript; charset=utf-8"]);
     assert_eq!(world.page("/settings/assets/other.css", None).await.status, StatusCode::NOT_FOUND);
     assert_eq!(world.page("/healthz", None).await.text, "ok\n");
     for text in ["Xero", "QuickBooks Online", "Sage Business Cloud Accounting", "Microsoft Business Central", "Connect Xero"] {

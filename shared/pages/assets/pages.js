@@ -1,0 +1,62 @@
+// What makes the pages nicer where scripts run. Each behaviour is asked for by an attribute, and the page works without it.
+
+// [data-copy="#id"]: copies the text of that element.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const label = button.textContent;
+    try {
+      await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent.trim());
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Select it and copy";
+    }
+    setTimeout(() => { button.textContent = label; }, 2000);
+  });
+}
+
+// input[data-autosubmit]: sends its form when it changes; the form's own button is not needed then.
+for (const input of document.querySelectorAll("[data-autosubmit]")) {
+  for (const button of input.form.querySelectorAll("button")) button.hidden = true;
+  input.addEventListener("change", () => input.form.requestSubmit());
+}
+
+// input[data-filter="#table"]: hides the rows that do not hold every word.
+for (const input of document.querySelectorAll("[data-filter]")) {
+  const rows = [...document.querySelector(input.dataset.filter).tBodies[0].rows];
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  input.closest("[hidden]")?.removeAttribute("hidden");
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    rows.forEach((row, index) => { row.hidden = !words.every((word) => texts[index].includes(word)); });
+  });
+}
+
+// [data-poll="/address"][data-while="a b"]: asks that address for JSON every two seconds. While its `state` is one of those words, each
+// [data-value="field"] inside shows that field (a progress bar fills); after that the page is looked at anew.
+for (const region of document.querySelectorAll("[data-poll]")) {
+  const going = region.dataset.while.split(" ");
+  const show = (answer) => {
+    for (const place of region.querySelectorAll("[data-value]")) {
+      const value = answer[place.dataset.value];
+      if (value === undefined || value === null) continue;
+      if (place instanceof HTMLProgressElement) {
+        const total = answer[place.dataset.of];
+        if (total) { place.max = total; place.value = value; }
+      } else {
+        place.textContent = String(value);
+      }
+    }
+  };
+  const look = async () => {
+    try {
+      const response = await fetch(region.dataset.poll, { headers: { accept: "application/json" } });
+      if (!response.ok) { location.reload(); return; }
+      const answer = await response.json();
+      if (!going.includes(answer.state)) { location.reload(); return; }
+      show(answer);
+    } catch { /* out of reach for a moment: the next look tells */ }
+    setTimeout(look, 2000);
+  };
+  setTimeout(look, 1000);
+}
