@@ -9,13 +9,12 @@ use coportal_core::ctx::Ctx;
 use coportal_core::id::{ClientId, ContactPersonId};
 use coportal_core::problem::{Outcome, Problem};
 use coportal_lambda::authn::{Invocation, Member, Principal};
+use coportal_lambda::clients::AddContactRequest;
 use coportal_lambda::extract::{JsonBody, PageQuery, PageView, PathIds, QueryOf, cursor, page_limit};
 use coportal_lambda::idempotency::{self, Attempt, Begun, Done, IdempotencyKey, Reply, Request, in_progress};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::shell::Shell;
 use coportal_lambda::telemetry::Note;
-
-use crate::request::AddContactRequest;
 
 /// `POST /v1/clients/{id}/contacts`.
 pub(crate) async fn create(

@@ -6,19 +6,17 @@ use axum::response::Response;
 use coportal_aws::records::clients::ClientSaved;
 use coportal_core::client::Client;
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{ClientId, WorkspaceId};
-use coportal_core::problem::{Outcome, Problem, ProblemKind};
+use coportal_core::id::ClientId;
+use coportal_core::problem::{Outcome, Problem};
 use coportal_lambda::authn::{Invocation, Member, Principal};
+use coportal_lambda::clients::{ChangeClientRequest, CreateClientRequest, change_client, check_client};
 use coportal_lambda::extract::{JsonBody, PageView, PathIds, QueryOf, cursor, page_limit};
 use coportal_lambda::idempotency::{self, Attempt, Begun, Done, IdempotencyKey, Reply, Request, in_progress};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::shell::Shell;
 use coportal_lambda::telemetry::Note;
 
-use crate::request::{ChangeClientRequest, CreateClientRequest, ListQuery};
-
-/// How often a change is applied anew to what somebody else has just stored.
-const ROUNDS: usize = 5;
+use crate::request::ListQuery;
 
 pub(crate) async fn create(
     State(shell): State<Shell>,
@@ -41,7 +39,7 @@ pub(crate) async fn create(
 
 async fn create_client(shell: &Shell, ctx: &Ctx, principal: &Principal, attempt: &Attempt, request: CreateClientRequest) -> Outcome<Done> {
     let client = request.into_client(ClientId::new(ctx.uuid()));
-    check(&client)?;
+    check_client(&client)?;
     let reply = Reply::created(format!("/v1/clients/{}", client.id), &client)?;
     let companion = attempt.companion(&reply)?;
     match shell.store().create_client(ctx, principal.workspace.id, &client, companion).await? {
@@ -75,7 +73,7 @@ pub(crate) async fn change(
     PathIds(id): PathIds<ClientId>,
     body: JsonBody<ChangeClientRequest>,
 ) -> Answer<Json<Client>> {
-    Ok(Json(change_client(&shell, &ctx, principal.workspace.id, id, body.value).await?))
+    Ok(Json(change_client(shell.store(), &ctx, principal.workspace.id, id, body.value).await?))
 }
 
 /// `POST /v1/clients/{id}/archive`: hidden from the main list, everything kept (R133). Doing it twice is doing it once.
@@ -110,34 +108,8 @@ async fn set_archived(
 ) -> Answer<Response> {
     let route = format!("POST /v1/clients/{id}/{}", if archived { "archive" } else { "unarchive" });
     let work = async {
-        let client = change_client(shell, ctx, principal.workspace.id, id, ChangeClientRequest::archiving(archived)).await?;
+        let client = change_client(shell.store(), ctx, principal.workspace.id, id, ChangeClientRequest::archiving(archived)).await?;
         Ok(Reply::ok(&client)?)
     };
     idempotency::once(shell.store(), ctx, Request::of(principal, &route, key, &[]), work).await
-}
-
-/// Two people who change different fields at once both get their way: the later change is applied to the result of the earlier.
-async fn change_client(shell: &Shell, ctx: &Ctx, ws: WorkspaceId, id: ClientId, request: ChangeClientRequest) -> Outcome<Client> {
-    for _ in 0..ROUNDS {
-        let before = shell.store().client(ws, id).await?.ok_or_else(|| Problem::not_found("client"))?;
-        let client = request.clone().applied_to(&before.value);
-        if client == before.value {
-            return Ok(client);
-        }
-        check(&client)?;
-        match shell.store().save_client(ctx, ws, &before, &client).await? {
-            ClientSaved::Done => return Ok(client),
-            ClientSaved::Stale | ClientSaved::CompanionRefused => {}
-        }
-    }
-    Err(Problem::new(ProblemKind::Conflict, "changed_meanwhile", "Others keep changing this client.").fix(
-        "Read the client again and repeat your change.",
-        "the client",
-        true,
-    ))
-}
-
-fn check(client: &Client) -> Outcome<()> {
-    let issues = client.issues();
-    if issues.is_empty() { Ok(()) } else { Err(Problem::invalid(issues)) }
 }

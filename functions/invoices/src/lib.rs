@@ -2,7 +2,6 @@
 
 mod actions;
 mod decimal;
-mod ledgers;
 mod request;
 mod routes;
 mod view;

@@ -15,11 +15,11 @@ use coportal_lambda::extract::{JsonBody, PageQuery, PageView, PathIds, QueryOf, 
 use coportal_lambda::idempotency::{self, Attempt, Begun, Done, IdempotencyKey, Reply, Request, in_progress};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::shell::Shell;
+use coportal_lambda::standings;
 use coportal_lambda::telemetry::Note;
 use http::HeaderMap;
 use http::header::{ETAG, HeaderValue};
 
-use crate::ledgers;
 use crate::request::{InvoiceRequest, Surroundings};
 use crate::view::InvoiceView;
 
@@ -124,7 +124,8 @@ pub(crate) async fn read(
     note.invoice(id);
     let workspace = &principal.workspace;
     let invoice = read_invoice(&shell, workspace.id, id).await?;
-    let ledgers = ledgers::of_one(&shell, &ctx, workspace, &invoice).await?;
+    let standings = standings::of_invoice(shell.store(), &ctx, workspace.id, &invoice).await?;
+    let ledgers = standings.iter().map(|standing| standing.view(workspace, &invoice)).collect();
     let view = InvoiceView::of(&invoice, workspace.tax_rounding).with_ledgers(ledgers);
     Ok((etag(&invoice), Json(view)).into_response())
 }
@@ -138,9 +139,12 @@ pub(crate) async fn list(
     let workspace = &principal.workspace;
     let after: Option<InvoiceId> = cursor(query.cursor.as_deref())?;
     let page = shell.store().invoices(workspace.id, after, page_limit(query.limit)?).await.map_err(Problem::from)?;
-    let ledgers = ledgers::of_page(&shell, &ctx, workspace, &page.items).await?;
-    let views = page.items.iter().zip(ledgers);
-    let items: Vec<_> = views.map(|(invoice, ledgers)| InvoiceView::of(invoice, workspace.tax_rounding).with_ledgers(ledgers)).collect();
+    let standings = standings::of_invoices(shell.store(), &ctx, workspace.id, &page.items).await?;
+    let views = page.items.iter().zip(standings).map(|(invoice, standings)| {
+        let ledgers = standings.iter().map(|standing| standing.view(workspace, invoice)).collect();
+        InvoiceView::of(invoice, workspace.tax_rounding).with_ledgers(ledgers)
+    });
+    let items: Vec<_> = views.collect();
     Ok(Json(PageView { items, next_cursor: page.next }).into_response())
 }
 

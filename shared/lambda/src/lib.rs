@@ -14,10 +14,12 @@
 //! }
 //! ```
 
+pub mod attention;
 pub mod authn;
 #[cfg(any(test, feature = "events"))]
 pub mod batch;
 pub mod boot;
+pub mod clients;
 pub mod config;
 #[cfg(any(test, feature = "events"))]
 pub mod events;
@@ -25,6 +27,7 @@ pub mod extract;
 pub mod idempotency;
 pub mod problem;
 pub mod shell;
+pub mod standings;
 pub mod system;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

@@ -1,5 +1,7 @@
 //! Clients, and who owns which e-mail address.
 
+use std::collections::BTreeMap;
+
 use coportal_core::client::Client;
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{ClientId, ContactPersonId, WorkspaceId};
@@ -49,6 +51,25 @@ impl Store {
     /// When the table does not answer.
     pub async fn client(&self, ws: WorkspaceId, cl: ClientId) -> Result<Option<Versioned<Client>>, StoreError> {
         self.get_record(Kind::Client, &keys::client(ws, cl)).await
+    }
+
+    /// Several clients by their ids; one that is not there is not in the answer.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn clients_by_id(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        ids: impl IntoIterator<Item = ClientId>,
+    ) -> Result<BTreeMap<ClientId, Client>, StoreError> {
+        let wanted: Vec<Key> = ids.into_iter().map(|cl| keys::client(ws, cl)).collect();
+        let mut clients = BTreeMap::new();
+        for item in self.batch_get(ctx, &wanted).await?.into_iter().flatten() {
+            let client: Client = from_item(Kind::Client, item)?;
+            clients.insert(client.id, client);
+        }
+        Ok(clients)
     }
 
     /// A page of clients, newest first; archived ones only where asked for (R133).

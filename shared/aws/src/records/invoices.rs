@@ -1,5 +1,7 @@
 //! Invoices, and the claims of their numbers.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
@@ -41,6 +43,25 @@ impl Store {
     pub async fn invoice(&self, ws: WorkspaceId, inv: InvoiceId) -> Result<Option<Invoice>, StoreError> {
         let item = self.get(&keys::invoice(ws, inv)).await?;
         item.map(|item| from_item(Kind::Invoice, item)).transpose()
+    }
+
+    /// Several invoices by their ids; one that is not there is not in the answer.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn invoices_by_id(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        ids: impl IntoIterator<Item = InvoiceId>,
+    ) -> Result<BTreeMap<InvoiceId, Invoice>, StoreError> {
+        let wanted: Vec<Key> = ids.into_iter().map(|inv| keys::invoice(ws, inv)).collect();
+        let mut invoices = BTreeMap::new();
+        for item in self.batch_get(ctx, &wanted).await?.into_iter().flatten() {
+            let invoice: Invoice = from_item(Kind::Invoice, item)?;
+            invoices.insert(invoice.id, invoice);
+        }
+        Ok(invoices)
     }
 
     /// A page of invoices, newest first.
