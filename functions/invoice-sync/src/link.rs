@@ -10,6 +10,7 @@ use coportal_lambda::extract::{JsonBody, PathIds};
 use coportal_lambda::idempotency::{IdempotencyKey, Request, once};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::telemetry::Note;
+use coportal_lambda::views::is_document_id;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -34,7 +35,7 @@ pub(crate) async fn link(
     body: JsonBody<LinkRequest>,
 ) -> Answer<Response> {
     let external_id = body.value.external_id.trim().to_owned();
-    if external_id.is_empty() || external_id.len() > 100 || !external_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+    if !is_document_id(&external_id) {
         return Err(Problem::invalid(vec![Issue::new(
             "/external_id",
             "invalid",

@@ -527,6 +527,18 @@ pub fn backfill_chunk(ws: WorkspaceId, backfill: BackfillId, number: u32) -> Key
     Key::new(job_pk(ws, JobId::Backfill(backfill)), format!("{CHUNK_PREFIX}{number:06}"))
 }
 
+/// The partition of the `list` index with a workspace's backfills, by when they were asked for.
+#[must_use]
+pub fn backfills_pk(ws: WorkspaceId) -> String {
+    format!("BKFS#{ws}")
+}
+
+/// Sort key there.
+#[must_use]
+pub fn backfills_sk(at: Timestamp, backfill: BackfillId) -> String {
+    format!("{}#{backfill}", instant(at))
+}
+
 /// Prefix of the sort keys of chunks.
 pub const CHUNK_PREFIX: &str = "CHUNK#";
 

@@ -41,6 +41,12 @@ pub struct LedgerView {
     pub reason: Option<Reason>,
 }
 
+/// Whether a text can be a document's id in a ledger: up to 100 letters, digits and hyphens.
+#[must_use]
+pub fn is_document_id(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Why an invoice cannot be synced now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use coportal_core::backfill::Chunk;
+use coportal_core::backfill::{Backfill, Chunk};
 use coportal_core::connection::Generation;
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{BackfillId, ClientId, InvoiceId, WorkspaceId};
@@ -11,9 +11,10 @@ use coportal_core::job::JobId;
 use coportal_core::ledger::Ledger;
 
 use super::contacts;
+use super::jobs::Job;
 use crate::error::StoreError;
-use crate::keys;
-use crate::store::{Change, Condition, Fields, Kind, Page, Range, Store, Versioned, Write, from_item, key_of};
+use crate::keys::{self, Index, Key};
+use crate::store::{Change, Condition, Fields, Kind, Page, Range, Store, Versioned, Write, from_item, is_live, key_of};
 
 /// The attributes of a chunk.
 fn fields(ws: WorkspaceId, chunk: &Chunk) -> Result<Fields, StoreError> {
@@ -21,6 +22,25 @@ fn fields(ws: WorkspaceId, chunk: &Chunk) -> Result<Fields, StoreError> {
 }
 
 impl Store {
+    /// The newest backfills, and approvals of many drafts, of a workspace. The index names them (it lags a moment), the table answers.
+    ///
+    /// # Errors
+    /// When the table does not answer or a head cannot be read.
+    pub async fn recent_backfills(&self, ctx: &Ctx, ws: WorkspaceId, limit: i32) -> Result<Vec<(BackfillId, Backfill)>, StoreError> {
+        let range = Range { newest_first: true, limit: Some(limit), ..Range::default() };
+        let page = self.query_index(Index::List, &keys::backfills_pk(ws), &range).await?;
+        let named = page.items.iter().filter_map(|item| item.get(Index::List.sk())?.as_s().ok()?.split('#').next_back()?.parse().ok());
+        let ids: Vec<BackfillId> = named.collect();
+        let heads: Vec<Key> = ids.iter().map(|id| keys::job(ws, JobId::Backfill(*id))).collect();
+        let mut found = Vec::new();
+        for (id, item) in ids.into_iter().zip(self.batch_get(ctx, &heads).await?) {
+            if let Some(item) = item.filter(|item| is_live(item, ctx.now())) {
+                found.push((id, from_item::<Job<Backfill>>(Kind::Job, item)?.body));
+            }
+        }
+        Ok(found)
+    }
+
     /// Writes a chunk down while invoices are listed, by the step whose claim was `fence`. A later step's chunk of this number stays.
     ///
     /// # Errors

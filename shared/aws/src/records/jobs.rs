@@ -87,6 +87,10 @@ impl Store {
             .number("failures", 0)
             .value("body", body)?
             .due(Some(keys::due_job(at, ws, job)));
+        let fields = match job {
+            JobId::Backfill(id) => fields.listed(Some((keys::backfills_pk(ws), keys::backfills_sk(at, id)))),
+            JobId::Preview(_) | JobId::Drift { .. } => fields,
+        };
         let fields = match ends {
             Some(at) => fields.expires(at),
             None => fields,
