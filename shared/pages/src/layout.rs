@@ -44,7 +44,8 @@ pub enum Section {
 
 impl Section {
     /// The places that have a page.
-    const SHOWN: [Self; 1] = [Self::Integrations];
+    const SHOWN: [Self; 7] =
+        [Self::Integrations, Self::Clients, Self::Invoices, Self::Attention, Self::Backfill, Self::Drift, Self::Audit];
 
     /// Where it is.
     #[must_use]

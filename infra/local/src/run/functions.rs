@@ -28,7 +28,7 @@ const FUNCTIONS: [(&str, Mount); 7] = [
     ("clients", |boot| Ok(clients::router(boot.records_only()?))),
     ("invoices", |boot| Ok(invoices::router(boot.records_only()?))),
     ("invoice-sync", |boot| boot.sending_engine().map(|(shell, engine)| invoice_sync::router(invoice_sync::AppState { shell, engine }))),
-    ("settings-page", |boot| boot.engine().map(|(shell, engine)| settings_page::router(settings_page::AppState { shell, engine }))),
+    ("settings-page", |boot| boot.sending_engine().map(|(shell, engine)| settings_page::router(settings_page::AppState { shell, engine }))),
 ];
 
 type Listen = fn(&Boot) -> Result<Handler, coportal_lambda::boot::Error>;

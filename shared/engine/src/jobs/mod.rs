@@ -31,7 +31,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use backfill::{BackfillPlan, BackfillRequest, BackfillView, DraftsForecast};
+pub use backfill::{BackfillPlan, BackfillRequest, BackfillView, DraftsForecast, Statuses};
 pub use drift::{DriftPage, DriftState};
 
 use crate::Engine;

@@ -10,8 +10,14 @@ mod disconnect;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod invoice_page;
+#[cfg(test)]
 mod organisations;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod record_pages;
+#[cfg(test)]
+mod records;
 #[cfg(test)]
 mod world;

@@ -8,7 +8,7 @@ use crate::world::{Answered, ORIGIN, Started, UK, World};
 
 const PAGE: &str = "/settings/integrations";
 
-fn assert_strict(answer: &Answered) {
+pub(crate) fn assert_strict(answer: &Answered) {
     let policy = answer.header("content-security-policy");
     for part in ["default-src 'none'", "style-src 'self'", "script-src 'self'", "trusted-types 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
         assert!(policy.contains(part), "{policy}");
