@@ -152,8 +152,11 @@ fn ask(connection: &Connection, fields: &Fields, planned: &Planned) -> Markup {
     let issues = Issues(refused.map(|problem| problem.issues.as_slice()).unwrap_or_default());
     let connected = connection.connected_at.map(|at| at.to_zoned(TimeZone::UTC).date().to_string()).unwrap_or_default();
     let from = if fields.from.is_empty() { connected.as_str() } else { fields.from.as_str() };
-    let mut states =
-        vec![Choice { value: "", label: "Sent and paid" }, Choice { value: "sent", label: "Sent" }, Choice { value: "paid", label: "Paid" }];
+    let mut states = vec![
+        Choice { value: "", label: "Sent and paid" },
+        Choice { value: "sent", label: "Sent" },
+        Choice { value: "paid", label: "Paid" },
+    ];
     if connection.options.also_draft_source && connection.options.sync_as_draft {
         states.push(Choice { value: "draft", label: "Draft" });
     }

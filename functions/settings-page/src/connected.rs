@@ -14,8 +14,7 @@ use crate::AppState;
 /// The connections with an organisation; one whose grant is dead is among them, since what it did can still be read.
 pub(crate) async fn connected(state: &AppState, ctx: &Ctx, ws: WorkspaceId) -> Outcome<Vec<Connection>> {
     let found = state.shell.store().connections(ctx, ws).await?.into_iter().map(|connection| connection.value);
-    let usable =
-        |connection: &Connection| matches!(connection.status, ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired);
+    let usable = |connection: &Connection| matches!(connection.status, ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired);
     Ok(found.filter(usable).collect())
 }
 

@@ -87,7 +87,11 @@ pub(crate) async fn drift(
 fn told(query: &DriftQuery, ledger: Ledger) -> Option<Markup> {
     let name = ledger.label();
     if query.asked.is_some() {
-        return Some(notice(Tone::Neutral, "The books are being compared", &html! { p { "Reload this page in a moment to see what was found." } }));
+        return Some(notice(
+            Tone::Neutral,
+            "The books are being compared",
+            &html! { p { "Reload this page in a moment to see what was found." } },
+        ));
     }
     let (title, text) = match query.kept.as_deref()? {
         "ours" => ("Put back as it is here", format!("{name} has CoPortal's values again.")),
@@ -122,7 +126,10 @@ fn checks(connection: &Connection, state: &DriftState, now: Timestamp, viewer: V
 fn nothing(connection: &Connection, state: &DriftState) -> Markup {
     let label = connection.ledger.label();
     if state.checked_at.is_none() {
-        return empty("Not compared yet", &html! { p { "Press Compare now. CoPortal reads what changed in " (label) " and lists what it did not write itself." } });
+        return empty(
+            "Not compared yet",
+            &html! { p { "Press Compare now. CoPortal reads what changed in " (label) " and lists what it did not write itself." } },
+        );
     }
     empty("Nothing was changed there", &html! { p { "Every document that CoPortal sent to " (label) " stands there as it was sent." } })
 }

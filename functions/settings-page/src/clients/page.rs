@@ -47,7 +47,7 @@ struct Seen {
 
 /// A form that came back.
 enum Refused {
-    Change(Fields, Problem),
+    Change(Box<Fields>, Problem),
     Contact(ContactFields, Problem),
 }
 
@@ -91,7 +91,7 @@ fn render(principal: &Principal, seen: &Seen, refused: Option<&Refused>) -> Resp
     let action = |what: &str| format!("/settings/clients/{}{what}", client.id);
     let (change, contact) = match refused {
         None => (None, None),
-        Some(Refused::Change(fields, problem)) => (Some((fields.clone(), problem)), None),
+        Some(Refused::Change(fields, problem)) => (Some((fields.as_ref().clone(), problem)), None),
         Some(Refused::Contact(fields, problem)) => (None, Some((fields, problem))),
     };
     let fields = change.as_ref().map_or_else(|| Fields::of(client), |(fields, _)| fields.clone());
@@ -168,7 +168,10 @@ fn money(billed: &Billed) -> Markup {
 
 fn invoices(seen: &Seen, principal: &Principal) -> Markup {
     if seen.invoices.is_empty() {
-        return empty("No invoices yet", &html! { p { "An invoice that is addressed to this client is listed here as soon as it is written." } });
+        return empty(
+            "No invoices yet",
+            &html! { p { "An invoice that is addressed to this client is listed here as soon as it is written." } },
+        );
     }
     let clients = BTreeMap::from([(seen.client.id, seen.client.clone())]);
     html! {
@@ -263,7 +266,7 @@ pub(crate) async fn change(
         let (PathIds(id), MemberForm { principal, form }) = (path?, form?);
         let changed = change_client(state.shell.store(), &ctx, principal.workspace.id, id, form.changing()).await.map(|_| ());
         note.outcome(if changed.is_ok() { "updated" } else { "refused" });
-        or_again(&state, &ctx, &principal, id, changed, |problem| Refused::Change(form.clone(), problem)).await
+        or_again(&state, &ctx, &principal, id, changed, |problem| Refused::Change(Box::new(form.clone()), problem)).await
     };
     shown(run.await, (&back(at), "Back to the client"))
 }

@@ -75,20 +75,28 @@ impl Did {
                 &format!("The invoice is in {name}"),
                 &html! { @if let Some(number) = number { p { "It has the number " strong { (number) } " there." } } @else { p { "It has no number there yet." } } },
             ),
-            Self::Updated => notice(Tone::Good, &format!("{name} is up to date"), &html! { p { "What had changed here stands there now." } }),
-            Self::Nothing => notice(Tone::Good, "Nothing had to be sent", &html! { p { (name) " has this version of the invoice already." } }),
-            Self::Waiting => {
-                notice(Tone::Neutral, "It goes on by itself", &html! { p { "The card of " (name) " says what it waits for. You can close this page." } })
+            Self::Updated => {
+                notice(Tone::Good, &format!("{name} is up to date"), &html! { p { "What had changed here stands there now." } })
             }
+            Self::Nothing => {
+                notice(Tone::Good, "Nothing had to be sent", &html! { p { (name) " has this version of the invoice already." } })
+            }
+            Self::Waiting => notice(
+                Tone::Neutral,
+                "It goes on by itself",
+                &html! { p { "The card of " (name) " says what it waits for. You can close this page." } },
+            ),
             Self::Busy => notice(Tone::Neutral, "It is being synced already", &html! { p { "Look again in a few seconds." } }),
             Self::Held => notice(
                 Tone::Attention,
                 "One question first",
                 &html! { p { "Answer it on the card of " (name) ", and the invoice is synced at once." } },
             ),
-            Self::Failed => {
-                notice(Tone::Stopped, &format!("{name} did not accept it"), &html! { p { "What is wrong, and what to do, stands on its card." } })
-            }
+            Self::Failed => notice(
+                Tone::Stopped,
+                &format!("{name} did not accept it"),
+                &html! { p { "What is wrong, and what to do, stands on its card." } },
+            ),
             Self::Unlinked => notice(
                 Tone::Good,
                 &format!("Unlinked from {name}"),

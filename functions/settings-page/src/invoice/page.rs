@@ -195,7 +195,10 @@ pub(crate) fn actor(actor: &Actor) -> Markup {
 
 fn timeline(seen: &Seen) -> Markup {
     if seen.events.is_empty() {
-        return empty("Nothing has happened yet", &html! { p { "Every sync, question and answer of this invoice is told here, and why nothing happened." } });
+        return empty(
+            "Nothing has happened yet",
+            &html! { p { "Every sync, question and answer of this invoice is told here, and why nothing happened." } },
+        );
     }
     let older = seen.older.as_ref().and_then(|cursor| serde_urlencoded::to_string([("timeline", cursor)]).ok());
     let older = older.map(|query| format!("/invoices/{}?{query}#timeline", seen.invoice.id));

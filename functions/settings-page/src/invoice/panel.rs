@@ -8,7 +8,9 @@ use coportal_core::sync::row::{Hold, RowProblem, SyncState};
 use coportal_core::workspace::Workspace;
 use coportal_lambda::standings::Standing;
 use coportal_lambda::views::LedgerView;
-use coportal_pages::components::{Choice, Issues, Look, Tone, button, card, csrf, facts, fix, fold, form, instant, notice, pill, press, select};
+use coportal_pages::components::{
+    Choice, Issues, Look, Tone, button, card, csrf, facts, fix, fold, form, instant, notice, pill, press, select,
+};
 use coportal_pages::layout::Viewer;
 use maud::{Markup, html};
 

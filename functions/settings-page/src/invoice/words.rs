@@ -79,14 +79,17 @@ fn waiting(name: &str, waiting: Option<Waiting>) -> Markup {
     let Some(Waiting { reason, until }) = waiting else {
         return html! { "It waits for its next try." };
     };
-    let resumes = html! { @if let Some(until) = until { " It goes on by itself at " (instant(until)) "." } @else { " It goes on by itself." } };
+    let resumes =
+        html! { @if let Some(until) = until { " It goes on by itself at " (instant(until)) "." } @else { " It goes on by itself." } };
     match reason {
         WaitingFor::Limit => html! { (name) " takes no more calls for the moment." (resumes) },
         WaitingFor::DayBudget => html! { "Today's calls to " (name) " are used up." (resumes) },
         WaitingFor::Ledger => html! { (name) " is not answering properly." (resumes) },
         WaitingFor::Outcome => html! { "An answer of " (name) " was lost, and CoPortal looks what became of it." (resumes) },
         WaitingFor::OtherRun => html! { "Another sync is at the same client." (resumes) },
-        WaitingFor::Reconnect => html! { (name) " signed us out. Once an admin has reconnected it in Settings, Integrations, this invoice goes on by itself." },
+        WaitingFor::Reconnect => {
+            html! { (name) " signed us out. Once an admin has reconnected it in Settings, Integrations, this invoice goes on by itself." }
+        }
         WaitingFor::Plan => html! { "The workspace's plan does not include " (name) ". Once it does, this invoice goes on by itself." },
         WaitingFor::Retry => html! { "The last try went wrong at our end." (resumes) },
     }
@@ -152,7 +155,8 @@ mod tests {
     #[test]
     fn c20_what_waits_says_until_when() {
         let until = "2026-03-02T09:30:00Z".parse().ok();
-        let shown = |reason, until| sentence(Ledger::Xero, Some(&row(SyncState::Waiting, Some(Waiting { reason, until }))), 1).into_string();
+        let shown =
+            |reason, until| sentence(Ledger::Xero, Some(&row(SyncState::Waiting, Some(Waiting { reason, until }))), 1).into_string();
         assert!(shown(WaitingFor::DayBudget, until).contains("Today's calls to Xero are used up. It goes on by itself at <time"));
         assert!(shown(WaitingFor::Limit, until).contains("2 Mar 2026, 09:30 UTC"));
         assert!(shown(WaitingFor::Reconnect, None).contains("reconnected it in Settings, Integrations"));

@@ -1,7 +1,6 @@
 //! The list of invoices and an invoice's page, as a person meets them.
 
 use coportal_core::invoice::InvoiceStatus;
-use coportal_core::ledger::Ledger;
 use coportal_core::sync::row::SyncState;
 use http::StatusCode;
 use serde_json::json;
@@ -48,7 +47,7 @@ async fn r38_r63_a_click_syncs_and_the_page_tells_it() {
     let answer = world.submit(&format!("/settings/invoices/{id}/sync/xero"), &session, &csrf, &[]).await;
     let page = follow(&world, &answer, &session).await;
     assert!(page.text.contains("The invoice is in Xero") && page.text.contains("Last synced"), "{}", page.text);
-    assert!(page.text.contains(r#"<a href="https://go.xero.com"#) || page.text.contains("https://"), "the document can be opened");
+    assert!(page.text.contains(r#"rel="noreferrer noopener""#), "the document can be opened: {}", page.text);
     assert!(page.text.contains("Draft"), "R36: drafts are the default");
     assert_eq!(world.simulator.state().documents.len(), 1);
 
@@ -66,10 +65,11 @@ async fn r38_r63_a_click_syncs_and_the_page_tells_it() {
 #[tokio::test]
 async fn a_hold_is_answered_with_one_click_by_an_admin() {
     let (world, id) = ready().await;
-    for name in ["Archer & Sons", "Archer & Daughters"] {
-        let seed = json!({"contacts": [{"name": name, "email": "ann@example.com"}]});
-        world.seed_contacts(&seed);
-    }
+    let twins = json!({"contacts": [
+        {"organisation": UK, "name": "Archer & Sons", "email": "ann@example.com"},
+        {"organisation": UK, "name": "Archer & Daughters", "email": "ann@example.com"},
+    ]});
+    world.simulator.seed(&serde_json::from_value(twins).unwrap()).unwrap();
     let (member, member_csrf) = world.session(world.one, "member").await;
     let answer = world.submit(&format!("/settings/invoices/{id}/sync/xero"), &member, &member_csrf, &[]).await;
     let page = follow(&world, &answer, &member).await;
@@ -79,7 +79,7 @@ async fn a_hold_is_answered_with_one_click_by_an_admin() {
 
     let (admin, csrf) = world.session(world.one, "admin").await;
     let page = world.page(&format!("/invoices/{id}"), Some(&admin)).await;
-    assert!(page.text.contains("Archer &amp; Sons") || page.text.contains("Archer"), "{}", page.text);
+    assert!(page.text.contains("Archer &amp; Sons") && page.text.contains("Which of these contacts is the client?"), "{}", page.text);
     let hold = page.text.split(r#"name="hold_id" value=""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
     let choice = page.text.split(r#"name="choice" value=""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
     let fields = [("hold_id", hold.as_str()), ("choice", choice.as_str())];
@@ -87,8 +87,8 @@ async fn a_hold_is_answered_with_one_click_by_an_admin() {
     let refused = world.submit(&path, &member, &member_csrf, &fields).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.text.contains("Back to the invoice"), "a refusal leads back");
-    for (csrf, status) in [("", StatusCode::FORBIDDEN), (member_csrf.as_str(), StatusCode::FORBIDDEN)] {
-        assert_eq!(world.submit(&path, &admin, csrf, &fields).await.status, status);
+    for forged in ["", member_csrf.as_str()] {
+        assert_eq!(world.submit(&path, &admin, forged, &fields).await.status, StatusCode::FORBIDDEN);
     }
     assert_eq!(state(&world, world.one, &id).await, Some(SyncState::Held), "nothing was answered");
     let answer = world.submit(&path, &admin, &csrf, &fields).await;
@@ -152,7 +152,8 @@ async fn an_error_is_told_with_its_fix_and_tried_again() {
     let (session, csrf) = world.session(world.one, "admin").await;
     let body = r#"{"ErrorNumber":10,"Type":"ValidationException","Message":"A validation exception occurred","Elements":[{"ValidationErrors":[{"Message":"The description is not allowed"}]}]}"#;
     let fault = Fault { status: Some(400), body: Some(body.to_owned()), ..Fault::on("/Invoices", FaultKind::Status) };
-    let fault = Fault { headers: [("content-type".to_owned(), "application/json".to_owned())].into(), method: Some("PUT".to_owned()), ..fault };
+    let fault =
+        Fault { headers: [("content-type".to_owned(), "application/json".to_owned())].into(), method: Some("PUT".to_owned()), ..fault };
     world.simulator.post_faults(vec![fault.clone(), Fault { method: Some("POST".to_owned()), ..fault }]);
     let path = format!("/settings/invoices/{id}/sync/xero");
     let answer = world.submit(&path, &session, &csrf, &[]).await;
@@ -231,5 +232,4 @@ async fn hostile_text_stays_text() {
         }
         assert!(page.text.contains("&lt;script&gt;alert(1)") || page.text.contains("&lt;b&gt;INV"), "{path}");
     }
-    assert_eq!(Ledger::Xero.slug(), "xero");
 }

@@ -10,7 +10,15 @@ const PAGE: &str = "/settings/integrations";
 
 pub(crate) fn assert_strict(answer: &Answered) {
     let policy = answer.header("content-security-policy");
-    for part in ["default-src 'none'", "style-src 'self'", "script-src 'self'", "trusted-types 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
+    for part in [
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "trusted-types 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+    ] {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");

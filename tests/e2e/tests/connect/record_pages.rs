@@ -25,7 +25,11 @@ async fn r110_r133_a_client_by_forms() {
     let refused = world.submit("/settings/clients", &session, &csrf, &[("name", " "), ("email", "ann")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_strict(&refused);
-    assert!(refused.text.contains(r#"aria-invalid="true""#) && refused.text.contains(r#"value="ann""#), "what was typed comes back: {}", refused.text);
+    assert!(
+        refused.text.contains(r#"aria-invalid="true""#) && refused.text.contains(r#"value="ann""#),
+        "what was typed comes back: {}",
+        refused.text
+    );
     let fields = [("name", "Ann Archer"), ("email", "ann@example.com"), ("city", "Leeds"), ("notes", "pays late")];
     let made = world.submit("/settings/clients", &session, &csrf, &fields).await;
     let page = follow(&world, &made, &session).await;
@@ -43,7 +47,8 @@ async fn r110_r133_a_client_by_forms() {
     let added = world.submit(&at("/contacts"), &session, &csrf, &[("name", "Fay Finance"), ("email", "fay@example.com")]).await;
     let page = follow(&world, &added, &session).await;
     assert!(page.text.contains("Fay Finance"));
-    let remove = page.text.split(r#"action=""#).map(|rest| rest.split('"').next().unwrap()).find(|action| action.ends_with("/remove")).unwrap();
+    let remove =
+        page.text.split(r#"action=""#).map(|rest| rest.split('"').next().unwrap()).find(|action| action.ends_with("/remove")).unwrap();
     let removed = world.submit(remove, &session, &csrf, &[]).await;
     assert!(!follow(&world, &removed, &session).await.text.contains("Fay Finance"));
 
@@ -94,11 +99,9 @@ async fn c21_what_is_for_admins_is_refused_to_members() {
         assert_eq!(signed_out.status, StatusCode::UNAUTHORIZED, "{path}");
     }
     let key = world.ctx().uuid().to_string();
-    for (path, fields) in [
-        ("/settings/attention/retry", vec![]),
-        ("/settings/backfill/xero", vec![("key", key.as_str())]),
-        ("/settings/drift/xero", vec![]),
-    ] {
+    for (path, fields) in
+        [("/settings/attention/retry", vec![]), ("/settings/backfill/xero", vec![("key", key.as_str())]), ("/settings/drift/xero", vec![])]
+    {
         assert_eq!(world.submit(path, &session, &csrf, &fields).await.status, StatusCode::FORBIDDEN, "{path}");
     }
     let invoices = world.page("/invoices", Some(&session)).await;
@@ -123,7 +126,7 @@ async fn empty_states_say_what_to_do_next() {
     }
     world.connected(world.one, UK).await;
     let page = world.page("/settings/audit", Some(&session)).await;
-    assert!(page.text.contains("Consent given") && page.text.contains("admin") && page.text.contains("Xero"), "{}", page.text);
+    assert!(page.text.contains("Connect started") && page.text.contains("admin") && page.text.contains("Xero"), "{}", page.text);
     let page = world.page("/settings/drift", Some(&session)).await;
     assert!(page.text.contains("Not compared yet") && page.text.contains("Compare now"));
 }
