@@ -148,8 +148,9 @@ async fn every_route_is_mounted_and_asks_who_is_there() {
             Some("clients") => "cl_0123456789ab7cde8f00112233445566",
             Some("integrations") => "prv_0123456789ab7cde8f00112233445566",
             Some("workspaces") => "ws_0123456789ab7cde8f00112233445566",
-            Some("sso") if path.starts_with("/v1/sso/domains") => "dom_0123456789ab7cde8f00112233445566",
-            Some("sso") if path.starts_with("/v1/sso/approvals") => "apv_0123456789ab7cde8f00112233445566",
+            Some("backfill") => "bkf_0123456789ab7cde8f00112233445566",
+            Some("sso") if path.contains("/sso/domains/") => "dom_0123456789ab7cde8f00112233445566",
+            Some("sso") if path.contains("/sso/approvals/") => "apv_0123456789ab7cde8f00112233445566",
             Some("sso") => "ssc_0123456789ab7cde8f00112233445566",
             _ => "inv_0123456789ab7cde8f00112233445566",
         };
@@ -170,7 +171,7 @@ async fn every_route_is_mounted_and_asks_who_is_there() {
                 assert_eq!(reply.status.as_u16(), 401, "{key}: {}", reply.text());
                 closed += 1;
             }
-            "member, by session" | "admin, by form" => {
+            "member, by session" | "admin, by session" | "member, by form" | "admin, by form" => {
                 assert!([401, 403].contains(&reply.status.as_u16()), "{key}: {} {}", reply.status, reply.text());
                 assert!(reply.header("content-type").starts_with("text/html"), "{key}: a person meets a page");
                 closed += 1;
