@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, Result, anyhow};
 use coportal_aws::records::connections::Links;
-use coportal_core::connection::{ConnectionStatus, OnVoid, Payments};
+use coportal_aws::records::sync::SyncKey;
+use coportal_core::connection::{Connection, ConnectionStatus, OnVoid, Payments};
 use coportal_core::ctx::Ctx;
 use coportal_core::invoice::{InvoiceStatus, Payment};
 use coportal_core::problem::{Outcome, ProblemKind};
@@ -34,6 +35,13 @@ pub(super) struct Aim {
     pub(super) request: SyncRequest,
 }
 
+impl Aim {
+    /// The row of this invoice at this connection, as the connection stands.
+    pub(super) fn key(&self, connection: &Connection) -> SyncKey {
+        SyncKey { ws: self.request.workspace, inv: self.known.id, ledger: self.request.ledger, generation: connection.generation }
+    }
+}
+
 impl Universe {
     /// The invoice and connection that a click means.
     pub(super) fn aim(&self, click: Click) -> Result<Aim> {
@@ -52,12 +60,8 @@ impl Universe {
 
     /// The sync row of an invoice in its connection's present generation.
     pub(super) async fn row(&self, aim: &Aim) -> Result<Option<SyncRow>> {
-        let generation = self.connection(aim.link).await?.generation;
-        let rows = self.quiet.store.sync_rows(aim.request.workspace, aim.known.id).await?;
-        let mine = |row: &(coportal_core::ledger::Ledger, coportal_core::connection::Generation, SyncRow)| {
-            row.0 == aim.request.ledger && row.1 == generation
-        };
-        Ok(rows.into_iter().find(mine).map(|(_, _, row)| row))
+        let key = aim.key(&self.connection(aim.link).await?);
+        Ok(self.quiet.store.sync_rows_of(&self.ctx(), &[key]).await?.pop().map(|(_, row)| row))
     }
 
     /// Does a step; answers what is wrong about it.

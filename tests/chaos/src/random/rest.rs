@@ -1,12 +1,11 @@
 //! Everything comes to rest: nothing goes wrong any more, sweep and workers go on by themselves, and then people click once more.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
-use coportal_core::connection::{Connection, ConnectionStatus, Generation};
-use coportal_core::id::InvoiceId;
+use coportal_aws::records::sync::SyncKey;
+use coportal_core::connection::{Connection, ConnectionStatus};
 use coportal_core::invoice::InvoiceStatus;
-use coportal_core::ledger::Ledger;
 use coportal_core::sync::row::{SyncRow, SyncState};
 use coportal_engine::Engine;
 use jiff::{SignedDuration, Timestamp};
@@ -18,10 +17,10 @@ use super::universe::{BULK, NOW, Universe, first};
 /// Rounds of waiting after which an invoice that is not at rest never will be.
 const ROUNDS: usize = 60;
 
-/// Connections and rows as they are stored, read once for a look at all of them.
+/// Connections, and the rows of their present generations, as they are stored: read once for a look at all of them.
 pub(super) struct Seen {
     connections: Vec<Connection>,
-    rows: BTreeMap<InvoiceId, Vec<(Ledger, Generation, SyncRow)>>,
+    rows: HashMap<SyncKey, SyncRow>,
 }
 
 impl Seen {
@@ -35,9 +34,13 @@ impl Seen {
 
     /// The row of an invoice in its connection's present generation.
     pub(super) fn row(&self, aim: &Aim) -> Option<&SyncRow> {
-        let generation = self.connections.get(aim.link)?.generation;
-        let mine = |row: &&(Ledger, Generation, SyncRow)| row.0 == aim.request.ledger && row.1 == generation;
-        self.rows.get(&aim.known.id)?.iter().find(mine).map(|(_, _, row)| row)
+        self.rows.get(&aim.key(self.connections.get(aim.link)?))
+    }
+
+    /// Connections whose consent has to be given anew.
+    fn lost(&self) -> impl Iterator<Item = usize> {
+        let lost = |connection: &Connection| connection.status == ConnectionStatus::ReconnectRequired;
+        self.connections.iter().enumerate().filter(move |(_, connection)| lost(connection)).map(|(place, _)| place)
     }
 }
 
@@ -51,10 +54,11 @@ impl Universe {
         for link in 0..self.links.len() {
             connections.push(self.connection(link).await?);
         }
-        let mut rows = BTreeMap::new();
-        for known in &self.invoices {
-            rows.insert(known.id, self.quiet.store.sync_rows(self.space(known.space)?.id, known.id).await?);
+        let mut keys = Vec::new();
+        for aim in self.aims()? {
+            keys.push(aim.key(connections.get(aim.link).context("a connection")?));
         }
+        let rows = self.quiet.store.sync_rows_of(&self.ctx(), &keys).await?.into_iter().collect();
         Ok(Seen { connections, rows })
     }
 
@@ -69,8 +73,8 @@ impl Universe {
             wrong.extend(self.quiet_click(hands, &aim).await);
         }
         for _ in 0..ROUNDS {
-            wrong.extend(self.lost_grants().await?);
-            let due = self.pending().await?;
+            let seen = self.lost_grants(&mut wrong).await?;
+            let due = self.pending(&seen)?;
             let Some(first) = due.iter().map(|(at, _)| *at).min() else { return Ok(wrong) };
             let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
             self.clock.advance(wait.max(SignedDuration::from_secs(1)));
@@ -97,8 +101,8 @@ impl Universe {
     async fn machines(&mut self, hands: &Engine) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
         for round in 0..ROUNDS {
-            wrong.extend(self.lost_grants().await?);
-            let pending = self.pending().await?;
+            let seen = self.lost_grants(&mut wrong).await?;
+            let pending = self.pending(&seen)?;
             let waits = [NOW, BULK].iter().any(|queue| {
                 let counts = self.queues().counts(queue);
                 counts.visible + counts.in_flight + counts.delayed > 0
@@ -129,8 +133,7 @@ impl Universe {
     }
 
     /// Rows of connections that stand, and are not at rest.
-    async fn pending(&self) -> Result<Vec<(Timestamp, Aim)>> {
-        let seen = self.seen().await?;
+    fn pending(&self, seen: &Seen) -> Result<Vec<(Timestamp, Aim)>> {
         let mut due: Vec<(Timestamp, Aim)> = Vec::new();
         for aim in self.aims()? {
             if seen.connection(aim.link)?.status == ConnectionStatus::Connected
@@ -192,12 +195,14 @@ impl Universe {
     }
 
     /// I11: a grant that nothing happened to is never thrown away; one that was lost in a fault is consented to anew, and all goes on (C19).
-    async fn lost_grants(&mut self) -> Result<Vec<String>> {
-        let mut wrong = Vec::new();
-        for place in 0..self.links.len() {
-            if self.connection(place).await?.status != ConnectionStatus::ReconnectRequired {
-                continue;
-            }
+    /// Answers what is stored then.
+    async fn lost_grants(&mut self, wrong: &mut Vec<String>) -> Result<Seen> {
+        let seen = self.seen().await?;
+        let lost: Vec<usize> = seen.lost().collect();
+        if lost.is_empty() {
+            return Ok(seen);
+        }
+        for place in lost {
             let link = self.link(place)?;
             if !link.token_trouble {
                 wrong.push(format!("I11: the grant of {} is thrown away, and nothing had gone wrong with it", link.ledger));
@@ -205,6 +210,6 @@ impl Universe {
             let organisation = first(self.link(place)?.ledger);
             self.connect(place, organisation).await?;
         }
-        Ok(wrong)
+        self.seen().await
     }
 }

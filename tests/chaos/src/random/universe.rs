@@ -147,6 +147,8 @@ impl Universe {
     pub(super) async fn open(history: &History, heard: Heard) -> Result<Self> {
         let clock = Clock::fixed(BEGINNING.parse().context("the beginning")?);
         let cloud = LocalCloud::open(ORIGIN, None, clock.clone())?;
+        // A history hands on itself what the stream would.
+        cloud.cloud.table().stop_stream()?;
         let mut ledgers: BTreeMap<Ledger, Arc<dyn AnyLedger>> = BTreeMap::new();
         for (_, ledger, _) in &history.connections {
             cloud.cloud.ssm().put_text(&client_id(*ledger), CLIENT_ID);

@@ -8,6 +8,7 @@
 mod backfills;
 mod crashes;
 mod event;
+mod fairness;
 mod grant;
 mod order;
 mod populate;

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use coportal_core::ledger::Ledger;
+use coportal_core::workspace::Plan;
+use coportal_local::caller::Reply;
 use coportal_local::run::{LocalRun, RunOptions};
 use coportal_local::studio::{Studio, text};
 use http::Method;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::{connected, count, lines};
@@ -156,6 +159,35 @@ async fn i13_i15_changed_rows_are_reported_and_foreign_ids_are_not_there() {
     refusals.push(import(&stranger, ledger, &request).await);
     let said: Vec<_> = refusals.iter().map(|(status, body)| (*status, text(body, "/code"), text(body, "/detail"))).collect();
     assert!(said.iter().all(|one| *one == said[0] && one.0 == 404), "{said:?}");
+    local.shutdown().await.unwrap();
+}
+
+/// I13: a preview that has run out is refused as one that never was, also to who made it.
+#[tokio::test(flavor = "multi_thread")]
+async fn i13_an_expired_preview_is_not_there() {
+    let ledger = Ledger::Xero;
+    let (local, mut studio) = connected().await;
+    seed(&studio, ledger, &[json!({"name": "Ola Berg", "email": "ola@berg.example"})]).await;
+    let preview = previewed(&studio, ledger).await;
+    local.advance(SignedDuration::from_hours(25));
+    // Twelve hours after it was signed in, everybody signs in again.
+    let at = format!("/__local/workspaces/{}", studio.workspace_id);
+    let again = studio.owner.send(Method::PUT, &at, Some(&json!({"plan": Plan::Enterprise})), &[]).await.unwrap();
+    assert_eq!(again.status.as_u16(), 200, "{}", again.text());
+    studio.owner = studio.owner.with_token(text(&again.json(), "/owner_token"));
+
+    let shown = studio.owner.get(&format!("{}/previews/{}", path(ledger), text(&preview, "/id"))).await.unwrap();
+    let never = studio.owner.get(&format!("{}/previews/prv_00000000000070008000000000000001", path(ledger))).await.unwrap();
+    let said = |reply: &Reply| (reply.status.as_u16(), text(&reply.json(), "/code").to_owned(), text(&reply.json(), "/detail").to_owned());
+    assert_eq!((said(&shown), shown.status.as_u16()), (said(&never), 404));
+    let ticked = json!([tick(row(&preview, "Ola Berg"), "create")]);
+    let (expired, missing) = (
+        import(&studio, ledger, &json!({"preview_id": preview["id"], "rows": ticked})).await,
+        import(&studio, ledger, &json!({"preview_id": "prv_00000000000070008000000000000001", "rows": ticked})).await,
+    );
+    let said = |(status, body): &(u16, Value)| (*status, text(body, "/code").to_owned(), text(body, "/detail").to_owned());
+    assert_eq!((said(&expired), expired.0), (said(&missing), 404));
+    assert_eq!(clients(&studio).await.len(), 0);
     local.shutdown().await.unwrap();
 }
 
