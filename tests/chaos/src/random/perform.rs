@@ -7,7 +7,7 @@ use coportal_core::connection::{Connection, ConnectionStatus, OnVoid, Payments};
 use coportal_core::ctx::Ctx;
 use coportal_core::invoice::{InvoiceStatus, Payment};
 use coportal_core::problem::{Outcome, ProblemKind};
-use coportal_core::queue::{Message, SyncMessage, SyncQueue};
+use coportal_core::queue::{JobMessage, Message, SyncMessage, SyncQueue};
 use coportal_core::sync::row::SyncRow;
 use coportal_core::timeline::Actor;
 use coportal_engine::Engine;
@@ -227,15 +227,15 @@ impl Universe {
                 self.queues().delete(queue, &message.receipt_handle);
                 continue;
             }
-            let sync = match Message::decode(&message.body) {
-                Ok(Message::Sync(sync)) => sync,
-                Ok(Message::Job(_)) => continue,
+            let ends = match Message::decode(&message.body) {
+                Ok(Message::Sync(sync)) => Box::pin(engine.work(ctx, &sync)).await,
+                Ok(Message::Job(JobMessage { ws, job })) => Box::pin(engine.run_job(ctx, ws, job)).await.map(|_| Vec::new()),
                 Err(undecodable) => {
                     wrong.push(format!("a message of our own cannot be read: {undecodable}"));
                     continue;
                 }
             };
-            match Box::pin(engine.work(ctx, &sync)).await {
+            match ends {
                 Ok(ends) => {
                     wrong.extend(ends.iter().filter_map(|(invoice, end)| odd(end, faulty).map(|why| format!("{invoice}: {why}"))));
                     self.queues().delete(queue, &message.receipt_handle);
