@@ -10,3 +10,7 @@ mod doors;
 mod kills;
 mod lists;
 mod scene;
+
+/// Counts what is allocated here, for the bound on an import's memory.
+#[global_allocator]
+static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
