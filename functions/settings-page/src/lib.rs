@@ -9,10 +9,13 @@ mod attention;
 mod audit;
 mod backfill;
 mod cards;
+mod choices;
 mod clients;
 mod connected;
+mod drafts;
 mod drift;
 mod forms;
+mod import;
 mod invoice;
 mod layout;
 mod messages;
@@ -59,6 +62,13 @@ pub fn router(state: AppState) -> Router {
         .route("/settings/drift", get(drift::drift))
         .route("/settings/drift/{ledger}", post(drift::check))
         .route("/settings/drift/{ledger}/{id}", post(drift::answer))
+        .route("/settings/integrations/{ledger}/options", post(forms::options))
+        .route("/settings/integrations/{ledger}/test", post(forms::test))
+        .route("/settings/integrations/{ledger}/choices", get(choices::show).post(choices::put))
+        .route("/settings/integrations/{ledger}/drafts", get(drafts::forecast).post(drafts::approve))
+        .route("/settings/integrations/{ledger}/drafts/{id}", get(drafts::under_way))
+        .route("/settings/integrations/{ledger}/import", post(import::begin))
+        .route("/settings/integrations/{ledger}/import/{id}", get(import::show).post(import::commit))
         .route("/settings/assets/{name}", get(assets::asset))
         .route("/healthz", get(healthz));
     let shell = state.shell.clone();

@@ -1,6 +1,8 @@
 //! What happened, said in words: the outcome codes that a redirect carries.
 
+use coportal_core::connection::Options;
 use coportal_core::ledger::Ledger;
+use coportal_engine::connect::ConnectionView;
 use coportal_pages::components::Tone;
 
 /// A message above the cards.
@@ -55,6 +57,44 @@ pub(crate) fn disconnected(ledger: Ledger, left: Option<&str>, stopped: u64) -> 
             Message::new(Tone::Attention, title, text)
         }
     }
+}
+
+/// An option was changed; `pressed` is the switch, if it was one. What it means is said of the options as they stand.
+pub(crate) fn saved(ledger: Ledger, pressed: Option<&str>, options: &Options) -> Message {
+    let label = ledger.label();
+    let (title, text) = match (pressed, options.auto_sync, options.sync_as_draft) {
+        (Some("auto_sync"), true, _) => (
+            format!("Auto-sync to {label} is on"),
+            "Invoices go there by themselves from now on. Those that are there already are not touched until they change.".to_owned(),
+        ),
+        (Some("auto_sync"), false, _) => (
+            format!("Auto-sync to {label} is off"),
+            "Invoices are synced when somebody presses Sync. What is queued already is still brought to its end.".to_owned(),
+        ),
+        (Some("sync_as_draft"), _, true) => (
+            format!("Invoices go to {label} as drafts"),
+            "That holds from now on. What is approved there is never taken back to draft.".to_owned(),
+        ),
+        (Some("sync_as_draft"), _, false) => (
+            format!("Invoices go to {label} approved"),
+            "That holds from now on. Drafts that are there already stay drafts: see Approve drafts on the card for what approving them would do.".to_owned(),
+        ),
+        _ => (format!("The options of {label} are saved"), "They hold for invoices synced from now on.".to_owned()),
+    };
+    Message::new(Tone::Good, title, text)
+}
+
+/// The ledger answered a test.
+pub(crate) fn tested(ledger: Ledger, connection: &ConnectionView, ms: Option<u64>) -> Message {
+    let name = connection.organisation.as_ref().map_or(ledger.label(), |organisation| organisation.name.as_str());
+    let time = ms.map(|ms| format!(" It took {ms} ms.")).unwrap_or_default();
+    Message::new(Tone::Good, format!("{} answers", ledger.label()), format!("CoPortal has just read {name}.{time}"))
+}
+
+/// Accounts and tax codes were chosen.
+pub(crate) fn chosen(ledger: Ledger) -> Message {
+    let title = format!("Accounts and tax of {} are saved", ledger.label());
+    Message::new(Tone::Good, title, "They hold for invoices synced from now on.")
 }
 
 /// Why connecting did not work, and what to do. An unknown code gets a plain answer and is never repeated.

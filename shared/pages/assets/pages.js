@@ -23,13 +23,49 @@ for (const input of document.querySelectorAll("[data-autosubmit]")) {
 
 // input[data-filter="#table"]: hides the rows that do not hold every word.
 for (const input of document.querySelectorAll("[data-filter]")) {
-  const rows = [...document.querySelector(input.dataset.filter).tBodies[0].rows];
+  const table = document.querySelector(input.dataset.filter);
+  if (!table) continue;
+  const rows = [...table.tBodies[0].rows];
   const texts = rows.map((row) => row.textContent.toLowerCase());
   input.closest("[hidden]")?.removeAttribute("hidden");
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     rows.forEach((row, index) => { row.hidden = !words.every((word) => texts[index].includes(word)); });
+    document.dispatchEvent(new Event("filtered"));
   });
+}
+
+// dialog[data-modal="/address"]: opens over the page; closing it, by Escape too, goes to that address.
+for (const dialog of document.querySelectorAll("dialog[data-modal]")) {
+  dialog.removeAttribute("open");
+  dialog.showModal();
+  dialog.addEventListener("close", () => location.assign(dialog.dataset.modal));
+}
+
+// form[data-chosen]: says how many rows are chosen, and chooses all that are new and shown, or none.
+for (const form of document.querySelectorAll("form[data-chosen]")) {
+  const selects = [...form.querySelectorAll("tbody select")];
+  const said = form.querySelector("[data-count]");
+  const tell = () => {
+    const chosen = selects.filter((select) => select.value !== "skip");
+    const unseen = chosen.filter((select) => select.closest("tr").hidden).length;
+    said.textContent = `${chosen.length} chosen` + (unseen ? `, ${unseen} of them not shown` : "");
+  };
+  for (const button of form.querySelectorAll("[data-choose]")) {
+    button.hidden = selects.length === 0;
+    button.addEventListener("click", () => {
+      for (const select of selects) {
+        const row = select.closest("tr");
+        if (row.hidden) continue;
+        if (button.dataset.choose === "skip") select.value = "skip";
+        else if (row.dataset.status === "new" && select.querySelector('option[value="create"]')) select.value = "create";
+      }
+      tell();
+    });
+  }
+  form.addEventListener("change", tell);
+  document.addEventListener("filtered", tell);
+  tell();
 }
 
 // [data-poll="/address"][data-while="a b"]: asks that address for JSON every two seconds. While its `state` is one of those words, each

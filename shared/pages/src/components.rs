@@ -226,10 +226,10 @@ pub fn form(viewer: Viewer<'_>, action: &str, body: &Markup) -> Markup {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Issues<'a>(pub &'a [Issue]);
 
-impl Issues<'_> {
+impl<'a> Issues<'a> {
     /// The sentence about one field.
     #[must_use]
-    pub fn about(&self, field: &str) -> Option<&str> {
+    pub fn about(self, field: &str) -> Option<&'a str> {
         self.0.iter().find(|issue| field_of(issue) == field).map(|issue| issue.detail.as_ref())
     }
 

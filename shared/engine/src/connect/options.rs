@@ -68,11 +68,19 @@ impl OptionsPatch {
     /// # Errors
     /// 422 naming each field that contradicts another.
     pub fn apply(&self, before: &Options, ledger: Ledger) -> Outcome<Options> {
+        let after = self.over(before, ledger);
+        let issues = contradictions(&after);
+        if issues.is_empty() { Ok(after) } else { Err(Problem::invalid(issues)) }
+    }
+
+    /// The options after this change, whether a connection may have them or not: what a refused form shows again.
+    #[must_use]
+    pub fn over(&self, before: &Options, ledger: Ledger) -> Options {
         let base = match self.profile {
             Some(profile) => Options { auto_sync: before.auto_sync, ..Options::preset(profile, ledger) },
             None => before.clone(),
         };
-        let after = Options {
+        Options {
             auto_sync: self.auto_sync.unwrap_or(base.auto_sync),
             sync_as_draft: self.sync_as_draft.unwrap_or(base.sync_as_draft),
             profile: base.profile,
@@ -87,9 +95,7 @@ impl OptionsPatch {
             item: self.item.unwrap_or(base.item),
             also_draft_source: self.also_draft_source.unwrap_or(base.also_draft_source),
             sync_on: self.sync_on.unwrap_or(base.sync_on),
-        };
-        let issues = contradictions(&after);
-        if issues.is_empty() { Ok(after) } else { Err(Problem::invalid(issues)) }
+        }
     }
 }
 

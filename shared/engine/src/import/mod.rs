@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use commit::{ImportAnswer, ImportRequest, PickedRow};
-pub use view::{ImportResult, MappedRow, PreviewView, RowNote, RowReport};
+pub use view::{ImportResult, MappedRow, PreviewView, RowNote, RowReport, RowResult};
 
 use crate::Engine;
 use crate::access::AccessProblem;

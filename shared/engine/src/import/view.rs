@@ -18,17 +18,29 @@ use crate::Engine;
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
-pub(crate) enum RowResult {
+pub enum RowResult {
     /// A client was made of it.
-    Created { client_id: ClientId },
+    Created {
+        /// The client.
+        client_id: ClientId,
+    },
     /// A client is linked to it.
-    Linked { client_id: ClientId },
+    Linked {
+        /// The client.
+        client_id: ClientId,
+    },
     /// Nothing, as was ticked.
     Skipped,
     /// It was not what the preview showed.
-    ChangedSincePreview { code: Changed },
+    ChangedSincePreview {
+        /// What had changed.
+        code: Changed,
+    },
     /// It could not be done.
-    Failed { code: Failed },
+    Failed {
+        /// Why not.
+        code: Failed,
+    },
 }
 
 /// The results of a page of rows, by contact.
@@ -79,7 +91,7 @@ pub struct MappedRow {
     pub note: Option<RowNote>,
     /// What became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) outcome: Option<RowResult>,
+    pub outcome: Option<RowResult>,
 }
 
 impl MappedRow {
