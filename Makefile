@@ -84,6 +84,14 @@ plants: ## five bugs planted on the wire, one after the other: each has to be ca
 deploy-test: ## deploys onto an emulator of AWS with the SAM CLI, and walks the main journey there
 	@infra/ci/test.sh tools deployment
 
+.PHONY: screenshots
+screenshots: ## pictures of every page, light and dark, wide and narrow, in target/screenshots; two of them go to docs/images
+	@infra/ci/test.sh tools
+	@rm -rf target/screenshots
+	@.venv/bin/cargo-nextest nextest run --workspace --locked -E 'binary(browser) & test(every_page)'
+	@cp target/screenshots/integrations-1280-light.png docs/images/integrations.png
+	@cp target/screenshots/import-1280-light.png docs/images/import.png
+
 .PHONY: sizes
 sizes: ## the size of each function as it is deployed (optimised build); at most 7 MB each
 	@infra/ci/sizes.sh

@@ -63,6 +63,15 @@ require_node() {
     fi
 }
 
+# The browser of the journeys in tests/browser: CHROMIUM says another one.
+require_chromium() {
+    local path
+    for path in "${CHROMIUM:-}" /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome; do
+        if [ -n "$path" ] && [ -x "$path" ]; then return 0; fi
+    done
+    complain "Chromium" "Debian: apt-get install chromium; elsewhere: set CHROMIUM to the path of a Chromium or Chrome"
+}
+
 stop_if_missing() {
     [ "$missing" -eq 0 ] || exit 1
 }

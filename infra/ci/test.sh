@@ -20,12 +20,21 @@ stage_tools() {
     require_python
     # Node.js runs the browser journeys; a tree without npm packages has none to run.
     if git ls-files --error-unmatch '*package.json' >/dev/null 2>&1; then require_node; fi
+    install_chromium
+    require_chromium
     stop_if_missing
     infra/ci/tools.sh
     local manifest
     git ls-files '*package-lock.json' | while read -r manifest; do
         (cd "$(dirname "$manifest")" && npm ci --no-audit --no-fund)
     done
+}
+
+# Where root may install it from the system's packages, it does; elsewhere it is asked for.
+install_chromium() {
+    if [ -x /usr/bin/chromium ] || [ -n "${CHROMIUM:-}" ] || [ -x /usr/bin/google-chrome ]; then return 0; fi
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then return 0; fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium >/dev/null || true
 }
 
 stage_fmt() { cargo fmt --all --check; }

@@ -10,33 +10,34 @@ use maud::{Markup, html};
 
 use super::action;
 
+/// The button that begins a connection that is not there, or is not whole.
 pub(super) fn connect(view: &IntegrationView, live: Option<&ConnectionView>, viewer: Viewer<'_>) -> Markup {
-    let possible = view.availability == Availability::Available && view.allowed;
     let label = view.label;
-    let (text, look) = match live.map(|connection| connection.status) {
-        None | Some(ConnectionStatus::Disconnected) => (format!("Connect {label}"), Look::Primary),
-        Some(ConnectionStatus::ReconnectRequired) => (format!("Reconnect {label}"), Look::Primary),
-        Some(ConnectionStatus::Connected | ConnectionStatus::ChooseOrganisation) => {
-            ("Reconnect or change organisation".to_owned(), Look::Plain)
-        }
+    let text = match live.map(|connection| connection.status) {
+        Some(ConnectionStatus::ReconnectRequired) => format!("Reconnect {label}"),
+        Some(ConnectionStatus::ChooseOrganisation) => return again(view, viewer),
+        None | Some(ConnectionStatus::Disconnected | ConnectionStatus::Connected) => format!("Connect {label}"),
     };
     html! {
-        @if possible {
-            // R17. The list is read from the ledger when it is asked for, never for the page itself.
-            @if changeable(view, live) {
-                p { a href=(format!("/settings/integrations?choose={}#{}", view.ledger, view.ledger)) { "Change company" } }
+        @if possible(view) { (press(viewer, &action(view.ledger, "connect"), &text, Look::Primary)) }
+        @else if live.is_none() { p { button type="button" disabled { (text) } } }
+    }
+}
+
+/// Connecting once more, where there is no need to.
+pub(super) fn again(view: &IntegrationView, viewer: Viewer<'_>) -> Markup {
+    html! {
+        @if possible(view) {
+            form method="post" action=(action(view.ledger, "connect")) {
+                (csrf(viewer))
+                button.link type="submit" { "Reconnect or change organisation" }
             }
-            @if look == Look::Primary { (press(viewer, &action(view.ledger, "connect"), &text, look)) }
-            @else {
-                form method="post" action=(action(view.ledger, "connect")) {
-                    (csrf(viewer))
-                    button.link type="submit" { (text) }
-                }
-            }
-        } @else if live.is_none() {
-            p { button type="button" disabled { (text) } }
         }
     }
+}
+
+fn possible(view: &IntegrationView) -> bool {
+    view.availability == Availability::Available && view.allowed
 }
 
 /// Whether another organisation of the same consent can be chosen.

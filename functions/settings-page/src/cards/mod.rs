@@ -55,9 +55,12 @@ impl Card<'_> {
             }
             @if let Some(connection) = live { (self.switches(connection)) }
             @if viewer.admin {
-                (connect::connect(view, live, viewer))
+                @if let Some(connection) = live.filter(|connection| connection.status == ConnectionStatus::Connected && view.allowed) {
+                    (self.tools(connection))
+                } @else {
+                    (connect::connect(view, live, viewer))
+                }
                 @if let Some(connection) = live {
-                    @if connection.organisation.is_some() && view.allowed { (self.tools(connection)) }
                     (self.more_options(connection))
                     (connect::disconnect(view, connection, viewer))
                 }
@@ -113,7 +116,7 @@ impl Card<'_> {
     }
 
     /// What an admin does with a connection: look at its choices, import, test.
-    fn tools(self, connection: &ConnectionView) -> Markup {
+    fn tools(self, live: &ConnectionView) -> Markup {
         let Self { view, viewer, .. } = self;
         let ledger = view.ledger;
         let import = match ledger {
@@ -123,13 +126,18 @@ impl Card<'_> {
             Ledger::Xero | Ledger::Quickbooks => "Import contacts",
         };
         html! {
-            @if connection.status == ConnectionStatus::Connected {
-                div.row {
-                    (press(viewer, &action(ledger, "import"), import, Look::Plain))
-                    (press(viewer, &action(ledger, "test"), "Test", Look::Plain))
+            div.row {
+                (press(viewer, &action(ledger, "import"), import, Look::Plain))
+                (press(viewer, &action(ledger, "test"), "Test", Look::Plain))
+            }
+            ul.links {
+                li { a href=(action(ledger, "choices")) { "Accounts and tax" } }
+                li { a href=(action(ledger, "drafts")) { "Approve drafts" } }
+                // R17. The list is read from the ledger when it is asked for, never for the page itself.
+                @if changeable(view, Some(live)) {
+                    li { a href=(format!("/settings/integrations?choose={ledger}#{ledger}")) { "Change company" } }
                 }
-                p { a href=(action(ledger, "choices")) { "Accounts and tax" } }
-                p { a href=(action(ledger, "drafts")) { "Approve drafts" } }
+                li { (connect::again(view, viewer)) }
             }
         }
     }
