@@ -18,6 +18,10 @@ export async function journey(world) {
     await owner.connect(ledger);
   }
   await owner.inspect("/settings/integrations?connected=xero", "integrations");
+  const calls = async () => (await Promise.all(Object.keys(LEDGERS).map((ledger) => world.control(ledger, "calls")))).map((list) => (list.calls ?? list).length);
+  const before = await calls();
+  await owner.go("/settings/integrations");
+  world.same(await calls(), before, "the settings page calls no ledger");
   const size = (await owner.page.content()).length;
   world.claim(size < 60_000, `the settings page is ${size} bytes`);
   await owner.inspect("/settings/integrations?choose=business-central", "change-company");

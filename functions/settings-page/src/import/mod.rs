@@ -202,6 +202,7 @@ fn failed(ledger: Ledger, view: &PreviewView, viewer: Viewer<'_>) -> Markup {
 
 fn ready(ledger: Ledger, view: &PreviewView, shown: &Shown, viewer: Viewer<'_>) -> Markup {
     let counts = view.counts.unwrap_or_default();
+    let made = view.result.as_ref().map_or(0, |result| result.created);
     let to = action(ledger, &format!("import/{}", view.id));
     let all = view.rows.as_deref().unwrap_or_default();
     let rows = Rows::of(all, shown.q.as_deref().unwrap_or_default(), shown.show.as_deref().unwrap_or_default());
@@ -219,11 +220,13 @@ fn ready(ledger: Ledger, view: &PreviewView, shown: &Shown, viewer: Viewer<'_>) 
         @if all.is_empty() {
             (coportal_pages::components::empty(&format!("{} has no contacts", ledger.label()), &html! { p { "Nothing is to be imported. Clients that you add here are made there with their first invoice." } }))
         } @else {
-            @if counts.new > 0 {
+            @if made < counts.new {
                 form method="post" action=(to) {
                     (csrf(viewer))
                     input type="hidden" name="all_new" value="yes";
-                    button.primary type="submit" { "Import all " (count(u64::from(counts.new), "new contact", "new contacts")) }
+                    button.primary type="submit" {
+                        @if made == 0 { "Import all " (count(u64::from(counts.new), "new contact", "new contacts")) } @else { "Import the other new contacts" }
+                    }
                 }
                 p.quiet { "Or choose for each contact what becomes of it." }
             }
