@@ -33,7 +33,7 @@ pub(crate) async fn show(
     admin: Result<Admin, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, Admin(principal)) = (ledger(path)?, admin?);
+        let (Admin(principal), ledger) = (admin?, ledger(path)?);
         Ok(answer(&state, &ctx, &principal, ledger, None).await?)
     };
     layout::paged(run.await, Section::Integrations)
@@ -47,7 +47,7 @@ pub(crate) async fn put(
     form: Result<AdminForm<Vec<(String, String)>>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, form }) = (ledger(path)?, form?);
+        let (AdminForm { principal, form }, ledger) = (form?, ledger(path)?);
         let stored = match request(form) {
             Ok(request) => state.engine.put_choices(&ctx, &principal.workspace, principal.actor(), ledger, &request).await,
             Err(problem) => Err(problem),

@@ -27,7 +27,7 @@ pub(crate) async fn forecast(
     admin: Result<Admin, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, Admin(principal)) = (ledger(path)?, admin?);
+        let (Admin(principal), ledger) = (admin?, ledger(path)?);
         let found = state.engine.forecast_approving(&ctx, principal.workspace.id, ledger).await?;
         let viewer = layout::viewer(&principal);
         let label = ledger.label();
@@ -62,7 +62,7 @@ pub(crate) async fn approve(
     form: Result<AdminForm<Press>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, .. }) = (ledger(path)?, form?);
+        let (AdminForm { principal, .. }, ledger) = (form?, ledger(path)?);
         let id = state.engine.begin_approving(&ctx, principal.workspace.id, ledger, principal.actor()).await?;
         Ok(see_other(&action(ledger, &format!("drafts/{id}")))?)
     };
@@ -77,7 +77,7 @@ pub(crate) async fn under_way(
     admin: Result<Admin, Refusal>,
 ) -> Response {
     let run = async {
-        let (PathIds((ledger, id)), Admin(principal)) = (path?, admin?);
+        let (Admin(principal), PathIds((ledger, id))) = (admin?, path?);
         let view = state.engine.backfill(&ctx, principal.workspace.id, ledger, id).await?;
         if !matches!(view.purpose, Purpose::ApproveDrafts) {
             return Err(Problem::not_found("record").into());

@@ -48,7 +48,7 @@ pub(crate) async fn connect(
     form: Result<AdminForm<Press>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, .. }) = (ledger(path)?, form?);
+        let (AdminForm { principal, .. }, ledger) = (form?, ledger(path)?);
         let start = state.engine.begin_connect(&ctx, &principal.workspace, &principal.user, ledger, ReturnPath::settings()).await?;
         let mut response = see_other(start.authorize_url.as_str())?;
         let cookie = HeaderValue::from_str(&start.cookie()).map_err(Problem::internal_error)?;
@@ -72,7 +72,7 @@ pub(crate) async fn organisation(
     form: Result<AdminForm<Pick>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, form }) = (ledger(path)?, form?);
+        let (AdminForm { principal, form }, ledger) = (form?, ledger(path)?);
         state.engine.choose_organisation(&ctx, &principal.workspace, &principal.user, ledger, &form.organisation_id).await?;
         Ok(see_other(&ReturnPath::settings().with("connected", ledger.slug()))?)
     };
@@ -86,7 +86,7 @@ pub(crate) async fn confirm(
     form: Result<AdminForm<Press>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, .. }) = (ledger(path)?, form?);
+        let (AdminForm { principal, .. }, ledger) = (form?, ledger(path)?);
         let location = match state.engine.confirm(&ctx, &principal.workspace, &principal.user, ledger).await? {
             CallbackEnd::Failed { error, .. } => ReturnPath::settings().with("connect_error", error.code()),
             CallbackEnd::Connected { .. } | CallbackEnd::ChooseOrganisation { .. } | CallbackEnd::Parked => {
@@ -114,7 +114,7 @@ pub(crate) async fn disconnect(
     form: Result<AdminForm<Leave>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, form }) = (ledger(path)?, form?);
+        let (AdminForm { principal, form }, ledger) = (form?, ledger(path)?);
         if form.confirm.as_deref() != Some("yes") {
             let issue = Issue::new("/confirm", "required", format!("Tick \"Yes, disconnect {}\" first.", ledger.label()));
             return Err(Problem::invalid(vec![issue]).into());
@@ -226,7 +226,7 @@ pub(crate) async fn options(
     form: Result<AdminForm<OptionFields>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, form }) = (ledger(path)?, form?);
+        let (AdminForm { principal, form }, ledger) = (form?, ledger(path)?);
         let pressed = form.pressed();
         let patch = form.patch();
         match state.engine.patch_options(&ctx, &principal.workspace, principal.actor(), ledger, &patch, false).await {
@@ -250,7 +250,7 @@ pub(crate) async fn test(
     form: Result<AdminForm<Press>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, .. }) = (ledger(path)?, form?);
+        let (AdminForm { principal, .. }, ledger) = (form?, ledger(path)?);
         let found = state.engine.test_connection(&ctx, &principal.workspace, principal.actor(), ledger).await?;
         let Some(problem) = &found.problem else {
             let mut location = ReturnPath::settings().with("tested", ledger.slug());

@@ -45,7 +45,7 @@ pub(crate) async fn begin(
     form: Result<AdminForm<Press>, Refusal>,
 ) -> Response {
     let run = async {
-        let (ledger, AdminForm { principal, .. }) = (ledger(path)?, form?);
+        let (AdminForm { principal, .. }, ledger) = (form?, ledger(path)?);
         let view = state.engine.begin_preview(&ctx, &principal.workspace, principal.actor(), ledger, false).await?;
         Ok(see_other(&action(ledger, &format!("import/{}", view.id)))?)
     };
@@ -61,7 +61,7 @@ pub(crate) async fn show(
     admin: Result<Admin, Refusal>,
 ) -> Response {
     let run = async {
-        let (PathIds((ledger, id)), Admin(principal)) = (path?, admin?);
+        let (Admin(principal), PathIds((ledger, id))) = (admin?, path?);
         let shown = shown.map(|Query(shown)| shown).unwrap_or_default();
         let view = state.engine.preview(&ctx, &principal.workspace, ledger, id, shown.cursor.as_deref()).await?;
         Ok(page(ledger, &view, &shown, layout::viewer(&principal)))
@@ -77,7 +77,7 @@ pub(crate) async fn commit(
     form: Result<AdminForm<Vec<(String, String)>>, Refusal>,
 ) -> Response {
     let run = async {
-        let (PathIds((ledger, id)), AdminForm { principal, form }) = (path?, form?);
+        let (AdminForm { principal, form }, PathIds((ledger, id))) = (form?, path?);
         let request = request(id, form)?;
         match state.engine.import(&ctx, &principal.workspace, principal.actor(), ledger, request).await? {
             // Either way the preview shows it.
