@@ -1,6 +1,8 @@
-//! Amounts as people read them.
+//! Amounts and days as people read them.
 
 use coportal_core::money::{Currency, Money};
+use jiff::civil::Date;
+use maud::{Markup, html};
 use rust_decimal::Decimal;
 
 /// `GBP 1,250.00`: the currency's own decimals, thousands apart.
@@ -26,6 +28,11 @@ pub(crate) fn unit_price(amount: Decimal, currency: Currency) -> String {
 /// A quantity or a rate, without closing zeros.
 pub(crate) fn plain(number: Decimal) -> String {
     number.normalize().to_string()
+}
+
+/// `20 Nov 2026`, readable by machines too.
+pub(crate) fn day(date: Date) -> Markup {
+    html! { time datetime=(date) { (date.strftime("%-d %b %Y")) } }
 }
 
 /// Commas between thousands, in what stands before the decimal point.

@@ -284,7 +284,7 @@ pub(crate) async fn begin(
     form: Result<AdminForm<Begin>, Refusal>,
 ) -> Response {
     let run = async {
-        let (PathIds(ledger), AdminForm { principal, form }) = (path?, form?);
+        let (AdminForm { principal, form }, PathIds(ledger)) = (form?, path?);
         note.ledger(ledger);
         let request = form.fields.request()?;
         let key = IdempotencyKey(form.key.parse::<uuid::Uuid>().ok().map(|key| key.to_string()));
@@ -333,7 +333,7 @@ fn progress_of(ledger: Ledger, view: &BackfillView, now: Timestamp, viewer: View
         p.crumb { a href="/settings/backfill" { "Backfill" } }
         header.page-head { h1 { @match view.purpose { Purpose::Backfill { .. } => { "Backfill of " (label) } Purpose::ApproveDrafts => { "Approving drafts in " (label) } } } (pill(tone, word)) }
         p.lead { (what(&view.purpose)) "." }
-        div #progress data-poll[running] {
+        div #progress data-reload=[running.then_some(EVERY)] {
             (progress("Invoices that have come to an end", u64::from(ended), if listing { 0 } else { u64::from(total) }))
             p {
                 @if listing { "The invoices are being listed: " (count(u64::from(total), "invoice", "invoices")) " so far." }
@@ -398,7 +398,7 @@ pub(crate) async fn cancel(
     form: Result<AdminForm<Press>, Refusal>,
 ) -> Response {
     let run = async {
-        let (PathIds((ledger, id)), AdminForm { principal, .. }) = (path?, form?);
+        let (AdminForm { principal, .. }, PathIds((ledger, id))) = (form?, path?);
         note.ledger(ledger);
         state.engine.cancel_backfill(&ctx, principal.workspace.id, ledger, id, principal.actor()).await?;
         Ok(see_other(&format!("/settings/backfill/{ledger}/{id}"))?)

@@ -202,7 +202,7 @@ pub(crate) async fn check(
 ) -> Response {
     let place = path.as_ref().ok().map(|PathIds(ledger)| *ledger);
     let run = async {
-        let (PathIds(ledger), AdminForm { principal, .. }) = (path?, form?);
+        let (AdminForm { principal, .. }, PathIds(ledger)) = (form?, path?);
         note.ledger(ledger);
         state.engine.check_drift(&ctx, principal.workspace.id, ledger).await?;
         Ok(see_other(&format!("/settings/drift?ledger={ledger}&asked=yes"))?)
@@ -227,7 +227,7 @@ pub(crate) async fn answer(
 ) -> Response {
     let place = path.as_ref().ok().map(|PathIds((ledger, _))| *ledger);
     let run = async {
-        let (PathIds((ledger, invoice)), AdminForm { principal, form }) = (path?, form?);
+        let (AdminForm { principal, form }, PathIds((ledger, invoice))) = (form?, path?);
         note.invoice(invoice);
         note.ledger(ledger);
         let end = state.engine.keep_drift(&ctx, request(&principal, invoice, ledger), form.keep).await?;

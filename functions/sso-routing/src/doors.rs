@@ -13,7 +13,7 @@ use coportal_lambda::authn::{Invocation, csrf_token, new_session_by};
 use coportal_lambda::extract::{JsonBody, Network};
 use coportal_lambda::problem::{Answer, Refusal};
 use coportal_lambda::telemetry::Note;
-use coportal_sign_in::{Discovered, Redeemed};
+use coportal_sign_in::{BreakGlassEntry, Discovered, Redeemed};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
@@ -131,9 +131,14 @@ pub(crate) async fn break_glass(
     let BreakGlassRequest { email, code } = body.value;
     let entry = state.sign_in.break_glass(&ctx, &network, &email, &code).await?;
     note.outcome("break_glass_used");
-    let how = How { method: BREAK_GLASS_METHOD.to_owned(), connection: None, at: ctx.now() };
-    let (cookie, view) = open(&state, &ctx, (entry.user, entry.workspace), how, None).await?;
+    let (cookie, view) = open_by_break_glass(&state, &ctx, entry).await?;
     let mut response = Json(view).into_response();
     cookies::session(response.headers_mut(), &cookie)?;
     Ok(response)
+}
+
+/// The session of an owner who came in by a code.
+pub(crate) async fn open_by_break_glass(state: &AppState, ctx: &Ctx, entry: BreakGlassEntry) -> Answer<(Secret, SessionView)> {
+    let how = How { method: BREAK_GLASS_METHOD.to_owned(), connection: None, at: ctx.now() };
+    open(state, ctx, (entry.user, entry.workspace), how, None).await
 }

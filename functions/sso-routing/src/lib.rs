@@ -1,14 +1,16 @@
 //! The sso-routing function: from an e-mail domain to an identity provider, and from its answer to a session (R102-R108).
 //!
-//! What happens is decided in `coportal-sign-in`; here are the routes, the cookies and the one plain page between them.
+//! What happens is decided in `coportal-sign-in`; here are the routes, the cookies, the sign-in page and the settings of single sign-on.
 
 mod admin;
 mod boot;
 mod browser;
 mod cookies;
 mod doors;
+mod glass;
 mod page;
 mod session;
+mod settings;
 
 use axum::Router;
 use axum::extract::FromRef;
@@ -63,7 +65,19 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/session", get(session::read).delete(session::end))
         .route("/v1/session/token", post(session::token))
         .route("/.well-known/jwks.json", get(session::jwks))
-        .route("/sign-in", get(page::show).post(page::submit));
+        .route("/settings/sso", get(settings::settings))
+        .route("/settings/sso/domains", post(settings::ask_domain))
+        .route("/settings/sso/domains/{id}/verify", post(settings::verify_domain))
+        .route("/settings/sso/domains/{id}/release", post(settings::release_domain))
+        .route("/settings/sso/connections", post(settings::connect))
+        .route("/settings/sso/connections/{id}/test", post(settings::test))
+        .route("/settings/sso/connections/{id}/enforce", post(settings::enforce))
+        .route("/settings/sso/connections/{id}/remove", post(settings::remove))
+        .route("/settings/sso/connections/{id}/metadata", post(settings::metadata))
+        .route("/settings/sso/approvals/{id}", post(settings::approve))
+        .route("/settings/sso/break-glass", post(settings::issue_codes))
+        .route("/sign-in", get(page::show).post(page::submit))
+        .route("/sign-in/break-glass", get(glass::show).post(glass::submit));
     let shell = state.shell.clone();
     shell.serve(routes.with_state(state))
 }

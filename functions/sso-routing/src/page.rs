@@ -1,23 +1,20 @@
-//! The plain page at the two ends of a sign-in: it asks for an address, hands a code on, or says what went wrong.
+//! The page at the two ends of a sign-in: it asks for an address, hands a code on, or says what went wrong.
 
 use axum::extract::{FromRequest, Request, State};
-use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::response::Response;
 use coportal_identity::Reason;
 use coportal_lambda::authn::Invocation;
 use coportal_lambda::extract::{Network, QueryOf};
 use coportal_lambda::problem::{Answer, Refusal};
+use coportal_pages::components::{Look, Tone, button, notice};
+use coportal_pages::layout;
 use coportal_sign_in::Discovered;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_FRAME_OPTIONS};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use http::header::{HeaderValue, REFERRER_POLICY};
+use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::{AppState, browser};
-
-/// Sends the one form of the page, so that nobody has to; without scripts there is a button.
-const SUBMIT: &str = "document.forms[0].submit()";
 
 #[derive(Deserialize)]
 pub(crate) struct PageQuery {
@@ -33,48 +30,12 @@ pub(crate) struct PageQuery {
     return_to: Option<String>,
 }
 
-/// Where the page's forms may lead.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Forms {
-    /// To us.
-    Own,
-    /// To us, and by our redirects to a provider: Chromium holds the directive against every redirect that follows a form.
-    Onward,
-}
-
-fn answer(status: StatusCode, title: &str, body: &Markup) -> Response {
-    answer_with(status, title, body, Forms::Own)
-}
-
-fn answer_with(status: StatusCode, title: &str, body: &Markup, forms: Forms) -> Response {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, SUBMIT.as_bytes());
-    let script = STANDARD.encode(digest.as_ref());
-    let forms = match forms {
-        Forms::Own => " form-action 'self';",
-        Forms::Onward => "",
-    };
-    let policy = format!("default-src 'none'; script-src 'sha256-{script}';{forms} base-uri 'none'; frame-ancestors 'none'");
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex";
-                title { (title) " · CoPortal" }
-            }
-            body { main { h1 { (title) } (body) } }
-        }
-    };
-    let mut response = (status, page.into_string()).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-    }
+/// A page without the sidebar. Its address may hold a code: no other request of the browser names it. A form may lead on to a provider, and
+/// from there to wherever that sends the browser: Chromium holds `form-action` against every redirect that follows a form.
+fn answer(status: StatusCode, title: &str, body: &Markup, origins: &[String]) -> Response {
+    let main = html! { p.brand { "CoPortal" } h1 { (title) } (body) };
+    let mut response = layout::answer(status, layout::alone(title, &main), origins);
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
@@ -92,41 +53,59 @@ fn explained(reason: Option<Reason>) -> Markup {
 }
 
 /// `GET /sign-in`.
-pub(crate) async fn show(QueryOf(query): QueryOf<PageQuery>) -> Response {
+pub(crate) async fn show(State(state): State<AppState>, QueryOf(query): QueryOf<PageQuery>) -> Response {
     if let Some(code) = &query.code {
+        // Where scripts run, the form sends itself.
         let body = html! {
-            form method="post" action="/v1/sso/exchange" {
+            p { "You are signed in at your identity provider." }
+            form method="post" action="/v1/sso/exchange" data-send {
                 input type="hidden" name="code" value=(code);
-                noscript { p { "You are signed in at your identity provider." } }
-                button { "Continue to CoPortal" }
+                (button("Continue to CoPortal", Look::Primary))
             }
-            script { (PreEscaped(SUBMIT)) }
         };
-        return answer(StatusCode::OK, "Signing in", &body);
+        return answer(StatusCode::OK, "Signing in", &body, &[]);
     }
     if query.error.is_some() {
-        let body = html! { (explained(reason(query.error.as_deref()))) p { a href="/sign-in" { "Sign in again" } } };
-        return answer(StatusCode::OK, "You are not signed in", &body);
+        let body = html! { (explained(reason(query.error.as_deref()))) p { a.button.primary href="/sign-in" { "Sign in again" } } };
+        return answer(StatusCode::OK, "You are not signed in", &body, &[]);
     }
     if let Some(test) = &query.test {
         let (title, body) = match test.as_str() {
-            "passed" => ("The test passed", html! { p { "The identity provider's answer is shown at the connection." } }),
+            "passed" => {
+                ("The test passed", html! { p { "What the identity provider said is shown at the connection. Nothing was switched on." } })
+            }
             _ => ("The test did not pass", explained(reason(query.reason.as_deref()))),
         };
-        return answer(StatusCode::OK, title, &html! { (body) p { "You can close this page." } });
+        let on = html! { (body) p { a.button.primary href="/settings/sso#provider" { "Back to single sign-on" } } };
+        return answer(StatusCode::OK, title, &on, &[]);
     }
-    answer_with(StatusCode::OK, "Sign in", &ask(None, query.return_to.as_deref()), Forms::Onward)
+    let body = ask(None, "", query.return_to.as_deref());
+    answer(StatusCode::OK, "Sign in", &body, &onward(&state))
 }
 
-fn ask(message: Option<&str>, return_to: Option<&str>) -> Markup {
+/// Where a form that leads on to a provider may end.
+pub(crate) fn onward(state: &AppState) -> Vec<String> {
+    let mut origins = vec!["https:".to_owned()];
+    if state.shell.public_url().scheme() == "http" {
+        origins.push("http:".to_owned());
+    }
+    origins
+}
+
+/// The address is asked for first: what comes next depends on its domain.
+fn ask(message: Option<&Markup>, email: &str, return_to: Option<&str>) -> Markup {
     html! {
-        @if let Some(message) = message { p role="alert" { (message) } }
+        @if let Some(message) = message { (message) }
         form method="post" action="/sign-in" {
-            label for="email" { "Your e-mail address at work" }
-            input #email type="email" name="email" autocomplete="username" required;
+            div.field {
+                label for="email" { "Your e-mail address at work" }
+                input #email type="email" name="email" value=(email) autocomplete="username" required autofocus;
+            }
             @if let Some(return_to) = return_to { input type="hidden" name="return_to" value=(return_to); }
-            button { "Continue" }
+            (button("Continue", Look::Primary))
         }
+        p.quiet { "If your organisation signs in through its identity provider, you are sent there." }
+        p.quiet { a href="/sign-in/break-glass" { "An owner with a break-glass code" } }
     }
 }
 
@@ -168,8 +147,13 @@ pub(crate) async fn submit(
             browser::redirect(StatusCode::SEE_OTHER, &location)
         }
         Discovered::Password => {
-            let message = "This address does not sign in through an identity provider. Use CoPortal's ordinary sign-in.";
-            Ok(answer_with(StatusCode::OK, "Sign in", &ask(Some(message), fields.return_to.as_deref()), Forms::Onward))
+            let message = notice(
+                Tone::Attention,
+                "This address has no identity provider",
+                &html! { p { "Use CoPortal's ordinary sign-in. If you expected your organisation's, check the address, or ask an admin of your workspace." } },
+            );
+            let body = ask(Some(&message), &fields.email, fields.return_to.as_deref());
+            Ok(answer(StatusCode::OK, "Sign in", &body, &onward(&state)))
         }
     }
 }

@@ -78,7 +78,9 @@ impl Shell {
         &self.0.verifier
     }
 
-    pub(crate) fn is_own_origin(&self, origin: &str) -> bool {
+    /// Whether an `Origin` is that of our own pages.
+    #[must_use]
+    pub fn is_own_origin(&self, origin: &str) -> bool {
         let own = self.0.public_url.origin();
         // A browser writes an origin in one way only (HTML, "ASCII serialisation of an origin"); what reads alike is no browser's.
         matches!(own, Origin::Tuple(..)) && own.ascii_serialization() == origin

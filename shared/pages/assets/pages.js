@@ -96,3 +96,16 @@ for (const region of document.querySelectorAll("[data-poll]")) {
   };
   setTimeout(look, 1000);
 }
+
+// form[data-send]: sends itself at once; its button is for where no script runs.
+document.querySelector("form[data-send]")?.requestSubmit();
+
+// [data-reload="seconds"]: something is under way; the page is looked at anew, unless a person is at one of its forms.
+for (const region of document.querySelectorAll("[data-reload]")) {
+  const look = () => {
+    const busy = document.querySelector("details[open]") || document.activeElement?.closest("form");
+    if (busy || document.hidden) setTimeout(look, 2000);
+    else location.reload();
+  };
+  setTimeout(look, Number(region.dataset.reload) * 1000);
+}

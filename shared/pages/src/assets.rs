@@ -9,8 +9,13 @@ use coportal_core::text;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
 /// Every part of the stylesheet, in the order in which they count.
-const STYLESHEET: &str =
-    concat!(include_str!("../assets/base.css"), include_str!("../assets/components.css"), include_str!("../assets/integrations.css"),);
+const STYLESHEET: &str = concat!(
+    include_str!("../assets/base.css"),
+    include_str!("../assets/components.css"),
+    include_str!("../assets/integrations.css"),
+    include_str!("../assets/records.css"),
+    include_str!("../assets/sign_in.css"),
+);
 
 /// What makes the pages nicer where scripts run; none needs it.
 const SCRIPT: &str = include_str!("../assets/pages.js");
@@ -92,5 +97,20 @@ mod tests {
         for word in ["http:", "https:", "import ", "eval(", "innerHTML", "document.write"] {
             assert!(!SCRIPT.contains(word), "{word}");
         }
+    }
+
+    /// A part that stands in the folder and not in the list would never reach a page.
+    #[test]
+    fn every_part_of_the_stylesheet_is_served() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+        let mut parts = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "css") {
+                parts += 1;
+                assert!(STYLESHEET.contains(&std::fs::read_to_string(&path).unwrap()), "{}", path.display());
+            }
+        }
+        assert!(parts >= 4, "{parts}");
     }
 }

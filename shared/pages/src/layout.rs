@@ -44,7 +44,8 @@ pub enum Section {
 
 impl Section {
     /// The places that have a page.
-    const SHOWN: [Self; 7] = [Self::Integrations, Self::Clients, Self::Invoices, Self::Attention, Self::Backfill, Self::Drift, Self::Audit];
+    const SHOWN: [Self; 8] =
+        [Self::Integrations, Self::Clients, Self::Invoices, Self::Attention, Self::Backfill, Self::Drift, Self::Audit, Self::SignIn];
 
     /// Where it is.
     #[must_use]

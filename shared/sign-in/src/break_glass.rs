@@ -135,7 +135,10 @@ impl SignIn {
     }
 
     /// Unused codes that owners of a workspace hold.
-    pub(crate) async fn codes_left(&self, ws: WorkspaceId) -> Outcome<usize> {
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn codes_left(&self, ws: WorkspaceId) -> Outcome<usize> {
         let mut left = 0;
         for member in self.store().members(ws).await? {
             if member.active && member.role == Role::Owner {

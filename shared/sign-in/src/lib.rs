@@ -42,7 +42,9 @@ pub use flow::{Begun, End, Redeemed, SIGN_IN_PAGE};
 pub use keeper::{Keeper, Kept, OutsideError};
 pub use routing::Discovered;
 pub use tokens::jwt_header;
-pub use views::{ConnectionView, DomainView};
+pub use views::{
+    CertificateView, ConnectionView, DomainView, FailureView, IdentityProviderView, MetadataView, RecordView, ServiceProviderView, TestView,
+};
 
 /// Google's issuer, as its tokens name it.
 pub const GOOGLE_ISSUER: &str = "https://accounts.google.com";

@@ -63,10 +63,8 @@ fn may_name(from: &str) -> &'static [&'static str] {
         "functions/sso-routing" => {
             &["shared/core", "shared/aws", "shared/engine", "shared/lambda", "shared/pages", "shared/identity", "shared/sign-in"]
         }
-        // What a browser is shown of it all.
-        "functions/settings-page" => {
-            &["shared/core", "shared/aws", "shared/engine", "shared/lambda", "shared/pages", "shared/identity", "shared/sign-in"]
-        }
+        // What a browser is shown of everything else.
+        "functions/settings-page" => &["shared/core", "shared/aws", "shared/engine", "shared/lambda", "shared/pages"],
         // What of it is looked at again by a schedule is a use case like any other.
         "functions/sign-in-keeper" => &["shared/lambda", "shared/sign-in"],
         _ if from.starts_with("functions/") => &["shared/core", "shared/aws", "shared/engine", "shared/lambda"],

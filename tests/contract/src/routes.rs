@@ -185,6 +185,10 @@ async fn every_route_is_mounted_and_asks_who_is_there() {
                 assert!(there, "{key}: {} {}", reply.status, reply.text());
                 open += 1;
             }
+            "the form's own page" => {
+                assert_eq!(reply.status.as_u16(), 403, "{key}: {}", reply.text());
+                open += 1;
+            }
             "a code" => {
                 assert_eq!(reply.status.as_u16(), 422, "{key}: {}", reply.text());
                 open += 1;
@@ -192,6 +196,6 @@ async fn every_route_is_mounted_and_asks_who_is_there() {
             other => panic!("{key}: docs/api.md says `{other}`: say here what a stranger is answered"),
         }
     }
-    assert_eq!((open, closed), (14, of_the_template().len() - 14));
+    assert_eq!((open, closed), (16, of_the_template().len() - 16));
     local.shutdown().await.unwrap();
 }

@@ -151,7 +151,7 @@ fn money(billed: &Billed) -> Markup {
         .map(|payment| {
             html! {
                 tr {
-                    td.date { (payment.date) }
+                    td.date { (amounts::day(payment.date)) }
                     th scope="row" { a href=(format!("/invoices/{}", payment.invoice_id)) { (payment.number) } }
                     td.number { (amounts::money(payment.amount)) }
                 }
@@ -263,7 +263,7 @@ pub(crate) async fn change(
 ) -> Response {
     let at = place(&path);
     let run = async {
-        let (PathIds(id), MemberForm { principal, form }) = (path?, form?);
+        let (MemberForm { principal, form }, PathIds(id)) = (form?, path?);
         let changed = change_client(state.shell.store(), &ctx, principal.workspace.id, id, form.changing()).await.map(|_| ());
         note.outcome(if changed.is_ok() { "updated" } else { "refused" });
         or_again(&state, &ctx, &principal, id, changed, |problem| Refused::Change(Box::new(form.clone()), problem)).await
@@ -281,7 +281,7 @@ type Pressed = Result<MemberForm<Press>, Refusal>;
 async fn set_archived(state: &AppState, ctx: &Ctx, path: Result<PathIds<ClientId>, Refusal>, form: Pressed, archived: bool) -> Response {
     let at = place(&path);
     let run = async {
-        let (PathIds(id), MemberForm { principal, .. }) = (path?, form?);
+        let (MemberForm { principal, .. }, PathIds(id)) = (form?, path?);
         let request = ChangeClientRequest::archiving(archived);
         change_client(state.shell.store(), ctx, principal.workspace.id, id, request).await?;
         Ok(see_other(&format!("/clients/{id}"))?)
@@ -318,7 +318,7 @@ pub(crate) async fn add_contact(
 ) -> Response {
     let at = place(&path);
     let run = async {
-        let (PathIds(id), MemberForm { principal, form }) = (path?, form?);
+        let (MemberForm { principal, form }, PathIds(id)) = (form?, path?);
         let added = add(&state, &ctx, &principal, id, form.clone()).await;
         or_again(&state, &ctx, &principal, id, added, |problem| Refused::Contact(form, problem)).await
     };
@@ -348,7 +348,7 @@ pub(crate) async fn remove_contact(
 ) -> Response {
     let at = path.as_ref().ok().map(|PathIds((id, _))| *id);
     let run = async {
-        let (PathIds((id, contact)), MemberForm { principal, .. }) = (path?, form?);
+        let (MemberForm { principal, .. }, PathIds((id, contact))) = (form?, path?);
         match state.shell.store().remove_person(&ctx, principal.workspace.id, id, contact).await.map_err(Problem::from)? {
             PersonRemoved::Done => Ok(see_other(&format!("/clients/{id}#contacts"))?),
             PersonRemoved::NotThere => Err(Problem::not_found("contact person").into()),

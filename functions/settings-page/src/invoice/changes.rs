@@ -133,7 +133,7 @@ fn totals(forecast: &DryRun, currency: Currency, name: &str) -> Markup {
     };
     let rows = [row("Subtotal", |totals| totals.subtotal), row("Tax", |totals| totals.tax), row("Total", |totals| totals.total)];
     html! {
-        (table("totals", "Totals on both sides", &["", "In CoPortal", &format!("In {name}")], &rows))
+        (table("totals", "Totals on both sides", &["Sum", "In CoPortal", &format!("In {name}")], &rows))
         @if forecast.totals.ledger.is_some() {
             @if forecast.totals.equal { p.quiet { "Equal to the cent, in " (currency) "." } }
             @else { p { strong { "The two differ." } " A sync asks what to do before it sends anything." } }

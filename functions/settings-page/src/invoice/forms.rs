@@ -171,7 +171,7 @@ pub(crate) async fn sync(
 ) -> Response {
     let place = place(&path);
     let run = async {
-        let (PathIds((invoice, ledger)), MemberForm { principal, .. }) = (path?, form?);
+        let (MemberForm { principal, .. }, PathIds((invoice, ledger))) = (form?, path?);
         let asked = request(&principal, invoice, ledger, &note);
         let end = state.engine.sync_invoice(&ctx, asked.clone()).await?;
         ended(&asked, &end, &note)
@@ -197,7 +197,7 @@ pub(crate) async fn resolve(
 ) -> Response {
     let place = place(&path);
     let run = async {
-        let (PathIds((invoice, ledger)), AdminForm { principal, form }) = (path?, form?);
+        let (AdminForm { principal, form }, PathIds((invoice, ledger))) = (form?, path?);
         let asked = request(&principal, invoice, ledger, &note);
         let end = state.engine.resolve_hold(&ctx, asked.clone(), form.hold_id, &form.choice).await?;
         ended(&asked, &end, &note)
@@ -215,7 +215,7 @@ pub(crate) async fn approve(
 ) -> Response {
     let place = place(&path);
     let run = async {
-        let (PathIds((invoice, ledger)), AdminForm { principal, .. }) = (path?, form?);
+        let (AdminForm { principal, .. }, PathIds((invoice, ledger))) = (form?, path?);
         let asked = request(&principal, invoice, ledger, &note);
         let end = state.engine.approve(&ctx, asked.clone()).await?;
         ended(&asked, &end, &note)
@@ -240,7 +240,7 @@ pub(crate) async fn link(
 ) -> Response {
     let place = place(&path);
     let run = async {
-        let (PathIds((invoice, ledger)), AdminForm { principal, form }) = (path?, form?);
+        let (AdminForm { principal, form }, PathIds((invoice, ledger))) = (form?, path?);
         let external_id = form.external_id.trim();
         if !is_document_id(external_id) {
             let issue = Issue::new("/external_id", "invalid", "A document's id in the ledger has letters, digits and hyphens.");
@@ -263,7 +263,7 @@ pub(crate) async fn unlink(
 ) -> Response {
     let place = place(&path);
     let run = async {
-        let (PathIds((invoice, ledger)), AdminForm { principal, .. }) = (path?, form?);
+        let (AdminForm { principal, .. }, PathIds((invoice, ledger))) = (form?, path?);
         state.engine.unlink_document(&ctx, request(&principal, invoice, ledger, &note)).await?;
         Ok(back(invoice, ledger, Did::Unlinked)?)
     };

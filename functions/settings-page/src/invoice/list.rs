@@ -71,7 +71,7 @@ pub(crate) fn list(
                 tr {
                     th scope="row" { a href=(format!("/invoices/{}", invoice.id)) { (invoice.number) } }
                     td { @if let Some(client) = clients.get(&invoice.client_id) { (client.name) } }
-                    td.date { (invoice.issue_date) }
+                    td.date { (amounts::day(invoice.issue_date)) }
                     td { (words::status_pill(invoice.status)) }
                     td.number { (amounts::money(total)) }
                     td { (stands(standings)) }

@@ -84,8 +84,12 @@ fn render(principal: &Principal, seen: &Seen, query: &PageQuery) -> Response {
     let invoice = &seen.invoice;
     let title = format!("Invoice {}", invoice.number);
     let message = query.did.as_deref().zip(query.ledger.as_deref()).and_then(|(did, ledger)| Did::said(did, ledger, &seen.standings));
+    let under_way = |standing: &Standing| {
+        standing.row.as_ref().is_some_and(|row| matches!(row.state, SyncState::Queued | SyncState::Syncing | SyncState::Uncertain))
+    };
+    let refresh = seen.standings.iter().any(under_way).then_some(EVERY);
     let main = html! {
-        header.page-head {
+        header.page-head data-reload=[refresh] {
             h1 { (title) }
             (words::status_pill(invoice.status))
         }
@@ -97,10 +101,6 @@ fn render(principal: &Principal, seen: &Seen, query: &PageQuery) -> Response {
         h2 #timeline { "Timeline" }
         (timeline(seen))
     };
-    let under_way = |standing: &Standing| {
-        standing.row.as_ref().is_some_and(|row| matches!(row.state, SyncState::Queued | SyncState::Syncing | SyncState::Uncertain))
-    };
-    let refresh = seen.standings.iter().any(under_way).then_some(EVERY);
     layout::answer(StatusCode::OK, layout::page_in_progress(&title, Section::Invoices, viewer, refresh, &main), &[])
 }
 
@@ -112,9 +112,9 @@ fn head(seen: &Seen, rounding: TaxRounding) -> Markup {
         Some(client) => html! { a href=(format!("/clients/{}", client.id)) { (client.name) } },
         None => html! { "a client that is no longer there" },
     };
-    let mut entries = vec![("Client", client), ("Issued", html! { (invoice.issue_date) })];
+    let mut entries = vec![("Client", client), ("Issued", amounts::day(invoice.issue_date))];
     if let Some(due) = invoice.due_date {
-        entries.push(("Due", html! { (due) }));
+        entries.push(("Due", amounts::day(due)));
     }
     entries.push(("Total", html! { strong { (money(totals.total)) } }));
     let outstanding = totals.total - invoice.paid();

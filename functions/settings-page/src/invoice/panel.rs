@@ -4,6 +4,7 @@ use coportal_core::document::DocumentStatus;
 use coportal_core::id::InvoiceId;
 use coportal_core::invoice::Invoice;
 use coportal_core::ledger::Ledger;
+use coportal_core::problem::Issue;
 use coportal_core::sync::row::{Hold, RowProblem, SyncState};
 use coportal_core::workspace::Workspace;
 use coportal_lambda::standings::Standing;
@@ -96,8 +97,10 @@ fn question(invoice: InvoiceId, ledger: Ledger, hold: &Hold, viewer: Viewer<'_>)
 }
 
 fn trouble(problem: &RowProblem) -> Markup {
+    // A ledger that names one thing alone says it twice.
+    let more: Vec<&Issue> = problem.issues.iter().filter(|issue| issue.detail != problem.detail).collect();
     let body = html! {
-        @if !problem.issues.is_empty() { ul { @for issue in &problem.issues { li { (issue.detail) } } } }
+        @if !more.is_empty() { ul { @for issue in more { li { (issue.detail) } } } }
         (fix(&problem.fix))
         @if problem.fix.retry_helps { p.quiet { "Trying again helps once that is done." } }
     };

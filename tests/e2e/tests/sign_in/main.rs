@@ -9,5 +9,6 @@ mod oidc;
 mod require;
 mod routing;
 mod saml;
+mod settings_page;
 mod ssrf;
 mod support;

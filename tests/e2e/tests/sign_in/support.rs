@@ -18,6 +18,9 @@ pub(crate) struct Tenant {
     pub(crate) owner: Caller,
     pub(crate) admin: Caller,
     pub(crate) member: Caller,
+    /// Bearer tokens, which the local sign-in turns into sessions of the ordinary kind.
+    pub(crate) owner_token: String,
+    pub(crate) admin_token: String,
     tokens: String,
 }
 
@@ -52,6 +55,8 @@ impl World {
             owner: stranger.with_token(&opened.owner_token),
             admin: stranger.with_token(&opened.admin_token),
             member: stranger.with_token(&opened.member_token),
+            owner_token: opened.owner_token.clone(),
+            admin_token: opened.admin_token.clone(),
             tokens: opened.member_token.clone(),
         }
     }
