@@ -70,9 +70,8 @@ async fn fifty_beside(thousands: usize) -> SignedDuration {
         let clients = clients(&world, 100).await;
         let invoices = invoices(&world, &clients, INVOICES).await;
         let generation = world.connection().await.unwrap().value.generation;
-        let message = |inv: &InvoiceId| {
-            Message::Sync(SyncMessage { ws: world.workspace, ledger: world.ledger, generation, invoices: vec![*inv] })
-        };
+        let message =
+            |inv: &InvoiceId| Message::Sync(SyncMessage { ws: world.workspace, ledger: world.ledger, generation, invoices: vec![*inv] });
         let messages: Vec<Message> = invoices.iter().cycle().take(thousands).map(message).collect();
         let sent = engine.queues.send(&world.ctx(), SyncQueue::Now, &messages).await.unwrap();
         assert!(sent.len() == thousands && sent.iter().all(SendOutcome::is_sent));
@@ -114,7 +113,7 @@ async fn fifty_beside(thousands: usize) -> SignedDuration {
         _ = join_all(workers) => unreachable!("workers never end"),
         () = ticking => {}
         () = tokio::time::sleep(Duration::from_secs(120)) => {
-            let row = neighbours[0].row().await;
+            let row = neighbours.first().unwrap().row().await;
             panic!("{} of {NEIGHBOURS} after two minutes; the first: {row:?}", made(&world, &busy).len());
         }
     }
