@@ -58,7 +58,7 @@ docs: ## the code's documentation, as pages under target/doc
 	@cargo doc --workspace --no-deps --locked --document-private-items
 
 .PHONY: update
-update: ## rewrites what is generated from code: marked blocks of the README, docs/rules-coverage.md
+update: ## rewrites what is generated from code: marked blocks of the README, docs/rules-coverage.md, infra/openapi.json
 	@cargo run --quiet --locked -p contract --bin generate
 
 .PHONY: money
@@ -79,6 +79,10 @@ chaos: ## 500 more random histories towards 100,000, from where the last call st
 .PHONY: plants
 plants: ## five bugs planted on the wire, one after the other: each has to be caught within 2,000 random histories
 	@cargo run --quiet --release --locked -p chaos -- random --plant all --histories 2000 --seed $(SEED) --json $(ARGS)
+
+.PHONY: schemathesis
+schemathesis: ## infra/openapi.json against the running functions, in both directions; prints the number of cases
+	@infra/ci/test.sh tools schemathesis
 
 .PHONY: deploy-test
 deploy-test: ## deploys onto an emulator of AWS with the SAM CLI, and walks the main journey there
@@ -101,10 +105,8 @@ bench: ## benchmarks (optimised build; its own compile)
 	@cargo bench --locked -p bench
 
 .PHONY: lock-tools
-lock-tools: ## rewrites the .txt files of infra/ci from their .in files, with digests
+lock-tools: ## rewrites infra/ci/requirements.txt from its .in file, with digests (emulator.txt says how it is made)
 	@infra/ci/test.sh tools
 	@.venv/bin/python -m pip install --quiet pip-tools==7.6.2
 	@.venv/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--strip-extras --no-header --no-annotate -o infra/ci/requirements.txt infra/ci/requirements.in
-	@.venv/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-		--strip-extras --no-header --no-annotate -o infra/ci/emulator.txt infra/ci/emulator.in

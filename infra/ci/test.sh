@@ -56,13 +56,19 @@ stage_doctest() { cargo test --workspace --doc --locked; }
 
 stage_nextest() { .venv/bin/cargo-nextest nextest run --workspace --locked --profile "$( [ "${CI:-}" = true ] && echo ci || echo default )"; }
 
+# infra/openapi.json against the functions behind the local gateway: a few thousand requests, the same each time.
+stage_schemathesis() {
+    cargo build --workspace --bins --locked
+    "${CARGO_TARGET_DIR:-target}/debug/schemathesis"
+}
+
 # The functions as their own binaries, deployed onto an emulator of AWS by the SAM CLI.
 stage_deployment() {
     cargo build --workspace --bins --locked
     "${CARGO_TARGET_DIR:-target}/debug/deployment"
 }
 
-all="tools fmt deny template clippy docs doctest nextest deployment"
+all="tools fmt deny template clippy docs doctest nextest schemathesis deployment"
 [ $# -gt 0 ] || set -- $all
 for stage in "$@"; do
     case " $all " in

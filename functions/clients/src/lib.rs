@@ -1,6 +1,8 @@
 //! The clients function: the businesses and people that invoices are addressed to, and their contact persons (R109-R120, R133, R134).
 
 mod contacts;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod overview;
 mod request;
 mod routes;

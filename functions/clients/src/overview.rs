@@ -14,6 +14,7 @@ use serde::Serialize;
 
 /// `GET /v1/clients/{id}/overview`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct OverviewView {
     client: Client,
     invoices: Billed,

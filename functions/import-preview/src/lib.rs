@@ -1,5 +1,7 @@
 //! The import-preview function: a ledger's contacts as they would be imported, and the import of the ticked ones (R24-R33).
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod routes;
 
 use axum::Router;

@@ -7,7 +7,7 @@ use coportal_core::id::PreviewId;
 use coportal_core::ledger::Ledger;
 use coportal_engine::import::{ImportAnswer, ImportRequest, PreviewView};
 use coportal_lambda::authn::{Admin, Invocation};
-use coportal_lambda::extract::{JsonBody, OptionalJsonBody, PathIds, QueryOf};
+use coportal_lambda::extract::{EmptyRequest, JsonBody, OptionalJsonBody, PathIds, QueryOf};
 use coportal_lambda::idempotency::{self, IdempotencyKey, Reply, Request};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::telemetry::Note;
@@ -16,17 +16,12 @@ use serde::Deserialize;
 
 use crate::AppState;
 
-/// `POST …/import/preview` takes nothing: what is previewed is the whole list.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
-
 fn accepted(ledger: Ledger, view: &PreviewView) -> Answer<Reply> {
     let location = format!("/v1/integrations/{ledger}/import/previews/{}", view.id);
     Ok(Reply::new(StatusCode::ACCEPTED, Some(location), view)?)
 }
 
-/// `POST /v1/integrations/{ledger}/import/preview`: begins to read; 202.
+/// `POST /v1/integrations/{ledger}/import/preview`: begins to read; 202. It takes nothing: what is previewed is the whole list.
 pub(crate) async fn preview(
     State(state): State<AppState>,
     Invocation(ctx): Invocation,
@@ -34,7 +29,7 @@ pub(crate) async fn preview(
     note: Note,
     PathIds(ledger): PathIds<Ledger>,
     key: IdempotencyKey,
-    OptionalJsonBody(body): OptionalJsonBody<Nothing>,
+    OptionalJsonBody(body): OptionalJsonBody<EmptyRequest>,
 ) -> Answer<Response> {
     note.ledger(ledger);
     let route = format!("POST /v1/integrations/{ledger}/import/preview");
@@ -46,6 +41,7 @@ pub(crate) async fn preview(
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RowsQuery {
     #[serde(default)]

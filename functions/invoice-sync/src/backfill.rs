@@ -7,7 +7,7 @@ use coportal_core::id::BackfillId;
 use coportal_core::ledger::Ledger;
 use coportal_engine::jobs::{BackfillRequest, BackfillView};
 use coportal_lambda::authn::{Admin, Invocation};
-use coportal_lambda::extract::{OptionalJsonBody, PathIds, QueryOf};
+use coportal_lambda::extract::{EmptyRequest, OptionalJsonBody, PathIds, QueryOf};
 use coportal_lambda::idempotency::{IdempotencyKey, Reply, Request, once};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::telemetry::Note;
@@ -18,6 +18,7 @@ use crate::AppState;
 
 /// The query of a backfill.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlanQuery {
     /// Only says what it would take.
@@ -27,6 +28,7 @@ pub(crate) struct PlanQuery {
 
 /// The query of an approval of all drafts.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DryRunQuery {
     /// Only says what it would do.
@@ -34,14 +36,10 @@ pub(crate) struct DryRunQuery {
     dry_run: bool,
 }
 
-/// An empty object, or nothing.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EmptyRequest {}
-
 /// A job that was begun.
 #[derive(Debug, Serialize)]
-struct BegunView {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct BegunView {
     id: BackfillId,
 }
 

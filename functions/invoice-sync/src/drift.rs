@@ -10,7 +10,7 @@ use coportal_core::sync::merge::Difference;
 use coportal_engine::jobs::DriftState;
 use coportal_engine::sync::KeepSide;
 use coportal_lambda::authn::{Admin, Invocation};
-use coportal_lambda::extract::{JsonBody, OptionalJsonBody, PageQuery, PathIds, QueryOf, cursor, page_limit};
+use coportal_lambda::extract::{EmptyRequest, JsonBody, OptionalJsonBody, PageQuery, PathIds, QueryOf, cursor, page_limit};
 use coportal_lambda::idempotency::{IdempotencyKey, Request, once};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::telemetry::Note;
@@ -19,11 +19,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::AppState;
-use crate::backfill::EmptyRequest;
 use crate::sync::{reply, request};
 
 /// What somebody changed of one document.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct DriftView {
     invoice_id: InvoiceId,
     external_id: String,
@@ -50,6 +50,7 @@ impl From<Drifted> for DriftView {
 
 /// A page of what somebody changed, and when it was looked.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct DriftsView {
     items: Vec<DriftView>,
     next_cursor: Option<InvoiceId>,
@@ -59,6 +60,7 @@ pub(crate) struct DriftsView {
 
 /// The body of an answer.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeepRequest {
     keep: KeepSide,

@@ -4,6 +4,8 @@ mod attention;
 mod backfill;
 mod drift;
 mod link;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod sync;
 mod timeline;
 

@@ -19,8 +19,10 @@ use crate::sync::{reply, request};
 
 /// The body of a link.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkRequest {
+    #[cfg_attr(feature = "openapi", schema(pattern = "^\\s*[A-Za-z0-9-]{1,100}\\s*$"))]
     external_id: String,
 }
 

@@ -22,7 +22,8 @@ use crate::AppState;
 
 /// A sync that must wait (202).
 #[derive(Debug, Serialize)]
-struct WaitingView {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct WaitingView {
     state: SyncState,
     waiting_for: WaitingFor,
     /// When it is due again; null where a person's act is waited for.
@@ -34,6 +35,7 @@ struct WaitingView {
 
 /// The body of `resolve`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResolveRequest {
     hold_id: HoldId,

@@ -9,13 +9,13 @@ use coportal_core::invoice::{Invoice, Payment};
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::workspace::Workspace;
 use coportal_lambda::authn::{Invocation, Member, Principal};
-use coportal_lambda::extract::{JsonBody, OptionalJsonBody, PathIds};
+use coportal_lambda::extract::{EmptyRequest, JsonBody, OptionalJsonBody, PathIds};
 use coportal_lambda::idempotency::{self, Attempt, Begun, Done, IdempotencyKey, Reply, Request, in_progress};
 use coportal_lambda::problem::Answer;
 use coportal_lambda::shell::Shell;
 use coportal_lambda::telemetry::Note;
 
-use crate::request::{EmptyRequest, PayRequest};
+use crate::request::PayRequest;
 use crate::routes::{read_invoice, written};
 use crate::view::InvoiceView;
 

@@ -50,6 +50,16 @@ impl<'de> Deserialize<'de> for ExactRate {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for ExactRate {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        <Rate as utoipa::PartialSchema>::schema()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for ExactRate {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 
 mod actions;
 mod decimal;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod request;
 mod routes;
 mod view;

@@ -13,35 +13,45 @@ use crate::decimal::{Exact, ExactRate};
 
 /// `POST /v1/invoices` and `PUT /v1/invoices/{id}`: the content of an invoice.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InvoiceRequest {
     /// Absent: the next of the workspace's counter, or on a PUT the number it has.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(pattern = "^\\s*[^\\s#\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]{0,49}\\s*$"))]
     pub(crate) number: Option<String>,
     pub(crate) client_id: ClientId,
     /// Absent: the workspace's.
     #[serde(default)]
     currency: Option<Currency>,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date, pattern = "^(19[0-9]{2}|2[0-9]{3})-[0-9]{2}-[0-9]{2}$"))]
     issue_date: Date,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date, pattern = "^(19[0-9]{2}|2[0-9]{3})-[0-9]{2}-[0-9]{2}$"))]
     due_date: Option<Date>,
     #[serde(default)]
     tax_mode: TaxMode,
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 500))]
     lines: Vec<LineRequest>,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 struct LineRequest {
     /// On a PUT: the line that this one is. Lines without one are new.
     #[serde(default)]
     id: Option<LineId>,
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 4000, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]"))]
     description: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^-?[0-9]{1,9}(\\.[0-9]{1,4})?$", example = "80.00"))]
     quantity: Exact,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^-?[0-9]{1,9}(\\.[0-9]{1,6})?$", example = "80.00"))]
     unit_price: Exact,
     #[serde(default)]
     tax_rate: Option<ExactRate>,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^(100(\\.0{1,4})?|[0-9]{1,2}(\\.[0-9]{1,4})?)$", example = "10"))]
     discount_percent: Option<Exact>,
 }
 
@@ -121,17 +131,15 @@ const TO_BE_DRAWN: &str = "INV-0";
 /// Most bytes of one invoice (docs/records.md, section 2).
 const LARGEST: usize = 256 * 1024;
 
-/// `POST …/send` and `…/void`: nothing, or an empty object.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EmptyRequest {}
-
 /// `POST …/pay`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PayRequest {
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
     payment_id: String,
     /// In the invoice's currency.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]{1,12}(\\.[0-9]{1,3})?$", example = "80.00"))]
     amount: Exact,
     date: Date,
 }

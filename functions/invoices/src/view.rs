@@ -11,6 +11,7 @@ use serde::Serialize;
 
 /// An invoice.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct InvoiceView<'a> {
     id: InvoiceId,
     number: &'a str,
@@ -31,6 +32,7 @@ pub(crate) struct InvoiceView<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = InvoiceTotals))]
 struct TotalsView {
     subtotal: Money,
     tax: Money,

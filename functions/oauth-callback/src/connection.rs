@@ -28,6 +28,7 @@ pub(crate) async fn organisations(
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrganisationRequest {
     organisation_id: String,
@@ -77,6 +78,7 @@ pub(crate) async fn put_choices(
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DryRunQuery))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DryRun {
     #[serde(default)]
@@ -113,6 +115,7 @@ pub(crate) async fn test(
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DisconnectRequest {
     #[serde(default = "keep")]

@@ -27,15 +27,21 @@ pub(crate) async fn list(
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConnectRequest {
     #[serde(default)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(max_length = 512, pattern = "^(/[A-Za-z0-9_~=&-]+)+/?(\\?[A-Za-z0-9/_.~=&%-]*)?$", example = "/settings/integrations")
+    )]
     return_to: Option<String>,
 }
 
 /// No `Debug`: the address carries the state.
 #[derive(Serialize)]
-struct ConnectView {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct ConnectView {
     authorize_url: String,
     expires_at: Timestamp,
 }

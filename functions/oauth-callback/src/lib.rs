@@ -5,6 +5,8 @@ mod audit;
 mod callback;
 mod connection;
 mod integrations;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod workspaces;
 
 use axum::Router;

@@ -12,6 +12,7 @@ mod cards;
 mod choices;
 mod clients;
 mod connected;
+mod document;
 mod drafts;
 mod drift;
 mod forms;
@@ -70,6 +71,7 @@ pub fn router(state: AppState) -> Router {
         .route("/settings/integrations/{ledger}/import", post(import::begin))
         .route("/settings/integrations/{ledger}/import/{id}", get(import::show).post(import::commit))
         .route("/settings/assets/{name}", get(assets::asset))
+        .route("/openapi.json", get(document::document))
         .route("/healthz", get(healthz));
     let shell = state.shell.clone();
     shell.serve(routes.with_state(state))

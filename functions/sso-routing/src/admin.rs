@@ -50,7 +50,8 @@ pub(crate) async fn connection(
 }
 
 #[derive(Serialize)]
-struct Removed {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct Removed {
     removed: bool,
 }
 
@@ -67,7 +68,8 @@ pub(crate) async fn delete_connection(
 
 /// No `Debug`: the address carries the state.
 #[derive(Serialize)]
-struct TestStarted {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct TestStarted {
     start_url: String,
 }
 
@@ -112,6 +114,7 @@ pub(crate) async fn answer_held(
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CodesRequest {
     #[serde(default)]

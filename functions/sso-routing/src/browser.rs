@@ -3,7 +3,7 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use bytes_of_form::Form;
+pub(crate) use bytes_of_form::Form;
 use coportal_core::id::SsoConnectionId;
 use coportal_core::problem::Problem;
 use coportal_identity::Refusal;
@@ -35,6 +35,7 @@ fn ended(note: &Note, end: &End) -> Answer<Response> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct StartQuery {
     #[serde(default)]
     connection: String,
@@ -94,6 +95,7 @@ pub(crate) async fn acs(
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct CompleteQuery {
     #[serde(default)]
     handle: String,

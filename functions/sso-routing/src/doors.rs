@@ -23,6 +23,7 @@ use crate::session::SessionView;
 use crate::{AppState, browser, cookies};
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DiscoverRequest {
     email: String,
@@ -42,8 +43,9 @@ pub(crate) async fn discover(
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct CodeRequest {
+pub(crate) struct CodeRequest {
     code: String,
 }
 
@@ -114,6 +116,7 @@ pub(crate) async fn exchange(
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BreakGlassRequest {
     email: String,

@@ -8,6 +8,8 @@ mod browser;
 mod cookies;
 mod doors;
 mod glass;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod page;
 mod session;
 mod settings;

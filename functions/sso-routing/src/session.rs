@@ -23,6 +23,7 @@ use crate::{AppState, cookies};
 const TOKEN_LIVES: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct UserView {
     id: UserId,
     name: Option<String>,
@@ -30,6 +31,7 @@ struct UserView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct WorkspaceView {
     id: WorkspaceId,
     name: String,
@@ -37,6 +39,7 @@ struct WorkspaceView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct AuthView {
     method: String,
     connection: Option<String>,
@@ -45,6 +48,7 @@ struct AuthView {
 
 /// A session, as its owner sees it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct SessionView {
     user: UserView,
     workspace: WorkspaceView,
@@ -111,7 +115,8 @@ pub(crate) async fn read(State(state): State<AppState>, Member(principal): Membe
 }
 
 #[derive(Serialize)]
-struct SignedOut {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct SignedOut {
     signed_out: bool,
 }
 
@@ -135,6 +140,7 @@ pub(crate) async fn end(
 
 /// No `Debug`: it is a credential.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct TokenView {
     token: String,
     expires_at: Timestamp,

@@ -8,7 +8,7 @@ use coportal_core::queue::{Message, SyncQueue};
 use crate::access::{Access, ctx};
 use crate::report::{Progress, Report};
 
-/// For how long what was looked at is hidden from the next look, in seconds.
+/// For how long what is being looked at is hidden from the next look, in seconds. What stays is shown again at the end.
 const HIDDEN_FOR: i32 = 120;
 /// Letters that one receive answers at most (SQS API Reference).
 const RECEIVED: i32 = 10;
@@ -36,6 +36,7 @@ pub async fn dead_letters(access: &Access, queues: &Queues<'_>, redrive: bool, d
     let progress = Progress::of("letters");
     let mut empty = 0;
     let mut seen = std::collections::BTreeSet::new();
+    let mut stays = Vec::new();
     while empty < EMPTY_RECEIVES {
         let receive =
             client.receive_message().queue_url(queues.dead_letters).max_number_of_messages(RECEIVED).visibility_timeout(HIDDEN_FOR);
@@ -45,23 +46,35 @@ pub async fn dead_letters(access: &Access, queues: &Queues<'_>, redrive: bool, d
         empty = if fresh.is_empty() { empty + 1 } else { 0 };
         for letter in fresh {
             progress.at(seen.len(), None);
+            let handle = letter.receipt_handle.context("a letter without a receipt")?;
             match Message::decode(letter.body.as_deref().unwrap_or_default()) {
                 Err(error) => {
+                    stays.push(handle);
                     report.count("unreadable");
                     report.notes.push(format!("{}: {error}", letter.message_id.as_deref().unwrap_or("a letter without an id")));
                 }
-                Ok(_) if !redrive || dry_run => report.count("readable"),
+                Ok(_) if !redrive || dry_run => {
+                    stays.push(handle);
+                    report.count("readable");
+                }
                 Ok(message) => {
                     let sent = sender.send(&ctx(), SyncQueue::Now, &[message]).await?;
                     if !sent.iter().all(coportal_aws::queues::SendOutcome::is_sent) {
+                        stays.push(handle);
                         report.count("not sent");
                         continue;
                     }
-                    let handle = letter.receipt_handle.context("a letter without a receipt")?;
                     client.delete_message().queue_url(queues.dead_letters).receipt_handle(handle).send().await.context("deleting")?;
                     report.count("sent again");
                 }
             }
+        }
+    }
+    for handle in stays {
+        let show = client.change_message_visibility().queue_url(queues.dead_letters).receipt_handle(handle).visibility_timeout(0);
+        // Whoever looks next would find the queue empty; after its time a letter shows itself.
+        if let Err(error) = show.send().await {
+            report.notes.push(format!("a letter stays hidden for up to {HIDDEN_FOR} seconds: {error}"));
         }
     }
     Ok(report)

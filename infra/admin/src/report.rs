@@ -82,15 +82,18 @@ impl Progress {
         if !self.shown {
             return;
         }
-        let line = match all {
+        // A bar that cannot be drawn is no reason to stop the work.
+        let _ = write!(std::io::stderr(), "\r{}\x1b[K", self.line(done, all));
+    }
+
+    fn line(&self, done: usize, all: Option<usize>) -> String {
+        match all {
             None => format!("{}: {done}", self.what),
             Some(all) => {
                 let full = (done * 30).checked_div(all).unwrap_or(30).min(30);
                 format!("{}: [{}{}] {done} of {all}", self.what, "#".repeat(full), "-".repeat(30 - full))
             }
-        };
-        // A bar that cannot be drawn is no reason to stop the work.
-        let _ = write!(std::io::stderr(), "\r{line}\x1b[K");
+        }
     }
 }
 
@@ -99,5 +102,34 @@ impl Drop for Progress {
         if self.shown {
             let _ = writeln!(std::io::stderr());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_grows_with_the_work() {
+        let bar = Progress { what: "token rows", shown: false };
+        assert_eq!(bar.line(0, Some(3)), format!("token rows: [{}] 0 of 3", "-".repeat(30)));
+        assert_eq!(bar.line(1, Some(3)), format!("token rows: [{}{}] 1 of 3", "#".repeat(10), "-".repeat(20)));
+        assert_eq!(bar.line(3, Some(3)), format!("token rows: [{}] 3 of 3", "#".repeat(30)));
+        assert_eq!(bar.line(0, Some(0)), format!("token rows: [{}] 0 of 0", "#".repeat(30)), "nothing to do is done");
+        assert_eq!(bar.line(7, None), "token rows: 7");
+    }
+
+    #[test]
+    fn a_table_says_what_was_counted_and_whether_anything_was_changed() {
+        let mut report = Report::of("Tokens", true);
+        assert_eq!(report.table(), "Tokens (dry run: nothing was changed)\n  nothing\n");
+        report.count("sealed anew");
+        report.count("sealed anew");
+        report.count("busy");
+        report.notes.push("ws_1 xero: no context".to_owned());
+        report.dry_run = false;
+        assert_eq!(report.table(), "Tokens\n  busy                 1\n  sealed anew          2\nws_1 xero: no context\n");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["counts"], serde_json::json!({"busy": 1, "sealed anew": 2}));
     }
 }

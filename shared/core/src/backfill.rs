@@ -27,6 +27,7 @@ const CHUNKS_OF_CONTACTS: u32 = 40;
 
 /// Which invoices a backfill is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Selection {
     /// Issued on this day or later.
     pub from: Date,
@@ -76,6 +77,7 @@ impl Selection {
 
 /// What is done to the chosen invoices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BackfillPurpose))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Purpose {
     /// They are brought up to date in the ledger.
@@ -89,6 +91,7 @@ pub enum Purpose {
 
 /// How far the work is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BackfillStage))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// The invoices are being written down, in chunks.
@@ -101,6 +104,7 @@ pub enum Stage {
 
 /// Where a backfill stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BackfillState {
     /// Under way, or waiting with an ETA.
@@ -307,6 +311,7 @@ impl Chunk {
 
 /// How far a backfill is: the sum over its chunks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BackfillProgress))]
 pub struct Progress {
     /// Invoices chosen; still growing while they are listed.
     pub total: u32,
@@ -416,6 +421,7 @@ pub struct Load {
 
 /// What a job is expected to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BackfillEstimate))]
 pub struct Estimate {
     /// Invoices chosen.
     pub invoices: u32,

@@ -34,6 +34,7 @@ pub struct Organisation {
 
 /// How a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionStatus {
     /// Tokens and organisation are there.
@@ -48,6 +49,7 @@ pub enum ConnectionStatus {
 
 /// What matches a client to a contact, in order (C3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MatchBy {
     /// The e-mail address.
@@ -58,6 +60,7 @@ pub enum MatchBy {
 
 /// What happens when a new contact's name is taken (C5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NameClash {
     /// Ask, with two one-click answers.
@@ -70,6 +73,7 @@ pub enum NameClash {
 
 /// Where our invoice number goes (C6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NumberPolicy {
     /// Number and reference.
@@ -82,6 +86,7 @@ pub enum NumberPolicy {
 
 /// What happens when the ledger would compute other cents (C12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rounding {
     /// Ask.
@@ -92,6 +97,7 @@ pub enum Rounding {
 
 /// What happens to a linked contact when the client changes (C27).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ContactUpdate {
     /// Fill fields that are blank in the ledger.
@@ -104,6 +110,7 @@ pub enum ContactUpdate {
 
 /// Whether payments are pushed (C1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Payments {
     /// Never (the default, R66).
@@ -114,6 +121,7 @@ pub enum Payments {
 
 /// What happens in the ledger when an invoice is voided here (C10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnVoid {
     /// Ask.
@@ -126,6 +134,7 @@ pub enum OnVoid {
 
 /// What an invoice line becomes where the ledger wants an item (C13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ItemPolicy {
     /// The default sales item.
@@ -136,6 +145,7 @@ pub enum ItemPolicy {
 
 /// Which event makes an invoice sync by itself (C9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SyncOn {
     /// When it is sent.
@@ -146,6 +156,7 @@ pub enum SyncOn {
 
 /// A preset of options; [`Options::preset`] says what each sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// CoPortal's own rules.
@@ -158,6 +169,7 @@ pub enum Profile {
 
 /// The options of a connection (per workspace, ledger and organisation).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Options {
     /// Sync by itself on send and status change (R35); off by default.
     pub auto_sync: bool,

@@ -13,6 +13,7 @@ use crate::pricing::Totals;
 
 /// Where a document stands in its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentStatus {
     /// A draft (Xero `DRAFT`, `SUBMITTED`).

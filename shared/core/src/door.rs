@@ -7,6 +7,7 @@ use crate::id::SsoConnectionId;
 
 /// How strictly a connection's workspace holds its people to the identity provider (C24).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
     /// The identity provider is where the domain's addresses are sent; other ways still open the workspace.

@@ -10,6 +10,7 @@ use crate::problem::{Fix, Issue, Problem, ProblemKind};
 
 /// The question of a hold, named by its stable code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
     /// Several contacts fit.

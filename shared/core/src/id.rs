@@ -70,6 +70,16 @@ macro_rules! ids {
                 id.to_string()
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::openapi::text(concat!("Id: ", $kind, "."), concat!("^", $prefix, "_[0-9a-f]{32}$"))
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
     )*};
 }
 
@@ -153,6 +163,16 @@ impl From<UserId> for String {
         id.0
     }
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for UserId {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        crate::openapi::text("A person's id as their sign-in system names them.", r#"^[!"$-~]{1,128}$"#)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for UserId {}
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ pub const MAX_LINES: usize = 500;
 
 /// Where an invoice stands in CoPortal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InvoiceStatus {
     /// Being written.
@@ -44,6 +45,7 @@ impl InvoiceStatus {
 
 /// Whether prices contain tax.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TaxMode {
     /// Tax is added to prices.
@@ -55,6 +57,7 @@ pub enum TaxMode {
 
 /// A line of an invoice (R48).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LineItem {
     /// Its id; survives edits.
     pub id: LineId,
@@ -87,6 +90,7 @@ impl LineItem {
 
 /// A payment received in CoPortal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Payment {
     /// The caller's id of it; the same id again changes nothing.
     pub payment_id: String,
@@ -241,7 +245,7 @@ impl Invoice {
             InvoiceStatus::Void => return Err(state_conflict("A void invoice cannot be paid.")),
         }
         let mut issues = Vec::new();
-        if payment.payment_id.is_empty() || payment.payment_id.len() > 100 {
+        if payment.payment_id.is_empty() || payment.payment_id.chars().count() > 100 {
             issues.push(Issue::new("/payment_id", "invalid", "A payment_id has 1 to 100 characters."));
         }
         let outstanding = self.totals(rounding).total - self.paid();

@@ -12,6 +12,7 @@ use crate::workspace::Plan;
 
 /// An accounting system that CoPortal pushes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Ledger {
     /// Xero.
@@ -189,6 +190,7 @@ pub enum DocumentShape {
 
 /// What "draft" means in a ledger (C8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DraftMeaning {
     /// The ledger has drafts of its own.

@@ -23,6 +23,8 @@ pub mod ledger;
 pub mod metering;
 pub mod money;
 pub mod oauth;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod overview;
 pub mod pricing;
 pub mod problem;

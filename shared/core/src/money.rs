@@ -93,6 +93,21 @@ impl From<Currency> for String {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Currency {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let codes = [TWO_DECIMALS, NO_DECIMALS, THREE_DECIMALS].iter().flat_map(|list| list.split(' '));
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("An ISO 4217 currency code in use."))
+            .enum_values(Some(codes))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Currency {}
+
 /// Rounds to `decimals`, halves away from zero: CoPortal's own rule, and the working assumption for Xero
 /// (docs/vendors/xero.md, section 11).
 #[must_use]
@@ -102,6 +117,7 @@ pub fn round(amount: Decimal, decimals: u32) -> Decimal {
 
 /// An amount in a currency, as the API writes it: `{"amount":"1250.00","currency":"ZAR"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Money {
     /// The amount, in major units.
@@ -170,6 +186,20 @@ impl From<Rate> for Decimal {
         rate.0
     }
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Rate {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        crate::openapi::text_like(
+            "A tax rate in percent as a decimal string, 0 to 100 with at most four decimals.",
+            r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)$",
+            "15",
+        )
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Rate {}
 
 #[cfg(test)]
 mod tests {

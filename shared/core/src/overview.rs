@@ -13,6 +13,7 @@ use crate::workspace::TaxRounding;
 
 /// A payment, with the invoice that it was for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PaymentReceived {
     /// The invoice.
     pub invoice_id: InvoiceId,
@@ -28,6 +29,7 @@ pub struct PaymentReceived {
 
 /// The invoices of one client, summed. Amounts are listed by currency, since nothing here converts; a client without invoices has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Billed {
     /// Invoices that count: sent and paid ones. Drafts are not billed yet, void ones no longer.
     pub count: u32,

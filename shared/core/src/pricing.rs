@@ -12,6 +12,7 @@ use crate::workspace::TaxRounding;
 
 /// Subtotal, tax and total, in major units of the document's currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Totals {
     /// Net of tax.
     pub subtotal: Decimal,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What to do about a problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Fix {
     /// The action, in a sentence.
     pub what: Cow<'static, str>,
@@ -27,6 +28,7 @@ impl Fix {
 
 /// One thing that is wrong with one part of a request or document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Issue {
     /// JSON pointer of the part.
     pub pointer: Cow<'static, str>,

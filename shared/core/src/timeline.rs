@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// A person.
@@ -20,6 +21,7 @@ pub enum Actor {
 
 /// One line of an invoice's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TimelineEvent {
     /// Its id.
     pub id: EventId,
@@ -44,6 +46,7 @@ pub struct TimelineEvent {
 
 /// One line of the audit list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditEvent {
     /// Its id.
     pub id: EventId,

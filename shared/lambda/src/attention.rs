@@ -11,6 +11,7 @@ use crate::problem::HoldView;
 
 /// One entry.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttentionView {
     /// The invoice.
     pub invoice_id: InvoiceId,

@@ -11,23 +11,29 @@ use serde::{Deserialize, Deserializer};
 
 /// `POST /v1/clients`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateClientRequest {
     /// The legal name (R111, R116).
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]"))]
     pub name: String,
     /// Where invoices and receipts go (R112).
+    #[cfg_attr(feature = "openapi", schema(format = "email", max_length = 254))]
     pub email: String,
     /// The company, shown beside the name if it differs (R113).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub company: Option<String>,
     /// For reference (R114).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 50))]
     pub phone: Option<String>,
     /// Where invoices are addressed to.
     #[serde(default)]
     pub billing_address: Option<Address>,
     /// The team's own; never shown to the client (R115).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 10000))]
     pub notes: Option<String>,
     /// Hidden from the main list (R133).
     #[serde(default)]
@@ -45,25 +51,31 @@ impl CreateClientRequest {
 
 /// `PATCH /v1/clients/{id}`: a field that is absent stays, an optional one that is null is emptied.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangeClientRequest {
     /// The legal name (R111, R116).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]"))]
     pub name: Option<String>,
     /// Where invoices and receipts go (R112).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(format = "email", max_length = 254))]
     pub email: Option<String>,
     /// The company, shown beside the name if it differs (R113).
     #[serde(default, deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub company: Option<Option<String>>,
     /// For reference (R114).
     #[serde(default, deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 50))]
     pub phone: Option<Option<String>>,
     /// Where invoices are addressed to.
     #[serde(default, deserialize_with = "given")]
     pub billing_address: Option<Option<Address>>,
     /// The team's own; never shown to the client (R115).
     #[serde(default, deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 10000))]
     pub notes: Option<Option<String>>,
     /// Hidden from the main list (R133).
     #[serde(default)]
@@ -121,11 +133,14 @@ fn tidied(client: Client) -> Client {
 
 /// `POST /v1/clients/{id}/contacts`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AddContactRequest {
     /// Their own name (R119).
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]"))]
     pub name: String,
     /// Their own address (R119).
+    #[cfg_attr(feature = "openapi", schema(format = "email", max_length = 254))]
     pub email: String,
 }
 

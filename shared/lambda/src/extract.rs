@@ -15,6 +15,7 @@ use lambda_http::request::RequestContext;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::objects::Objects;
 use crate::problem::{Answer, Refusal, too_large, wrong_content_type};
 
 /// Largest request body, in bytes.
@@ -69,6 +70,12 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
     }
 }
 
+/// The body of a route that takes nothing: an empty object, or no body at all.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EmptyRequest {}
+
 /// Reads a whole body within the limit.
 ///
 /// # Errors
@@ -90,13 +97,13 @@ pub(crate) fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
     value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
 }
 
-/// Parses JSON; the problem names the place and never repeats a value.
+/// Parses JSON; the problem names the place and never repeats a value. A record is an object: an array of its fields is none.
 ///
 /// # Errors
 /// 422 with a pointer when the text is not the wanted JSON.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer)
+    let parsed = serde_path_to_error::deserialize(Objects(&mut deserializer))
         .map_err(|error| (pointer(error.path()), error.into_inner()))
         .and_then(|value| deserializer.end().map(|()| value).map_err(|error| (String::new(), error)));
     parsed.map_err(|(pointer, error)| Problem::invalid(vec![json_issue(pointer, &error)]).into())
@@ -221,10 +228,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
 
 /// `?limit=&cursor=` of a list, to be flattened into its query or used alone.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// Items wanted, 1 to 100.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 100))]
     pub limit: Option<u32>,
     /// Where the page before ended.
     #[serde(default)]
@@ -272,6 +281,36 @@ pub struct PageView<T> {
     pub items: Vec<T>,
     /// What to send as `cursor` for the next page; null on the last.
     pub next_cursor: Option<String>,
+}
+
+#[cfg(feature = "openapi")]
+impl<T: utoipa::ToSchema> utoipa::PartialSchema for PageView<T> {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, SchemaType, Type};
+        let cursor = ObjectBuilder::new()
+            .schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
+            .description(Some("What to send as `cursor` for the next page; null on the last."));
+        ObjectBuilder::new()
+            .description(Some("A page of a list."))
+            .property("items", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
+            .required("items")
+            .property("next_cursor", cursor)
+            .required("next_cursor")
+            .into()
+    }
+}
+
+/// Each list has a page of its own name: the derive would call them all alike.
+#[cfg(feature = "openapi")]
+impl<T: utoipa::ToSchema> utoipa::ToSchema for PageView<T> {
+    fn name() -> Cow<'static, str> {
+        format!("PageOf{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 /// The version in `If-Match`, with or without the quotes of an entity tag.
@@ -343,6 +382,36 @@ mod tests {
             assert_eq!((found_pointer.as_str(), found_code.as_str()), (pointer, code), "{text}");
             assert!(!detail.contains("canary"), "{detail}");
         }
+    }
+
+    /// serde's derive would read an array as a record, field by field.
+    #[test]
+    fn an_array_is_no_record_at_any_depth() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Optional {
+            #[serde(default)]
+            #[expect(dead_code, reason = "only its reading is tested")]
+            inner: Option<Inner>,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Inner {
+            #[serde(default)]
+            #[expect(dead_code, reason = "only its reading is tested")]
+            name: Option<String>,
+        }
+        for (text, pointer) in [("[null]", ""), ("[]", ""), (r#"{"inner":[null]}"#, "/inner"), (r#"{"inner":["x"]}"#, "/inner")] {
+            let refusal = parse_json::<Optional>(text.as_bytes()).unwrap_err();
+            let issue = refusal.problem().issues.first().unwrap();
+            assert_eq!((issue.pointer.as_ref(), issue.code.as_ref()), (pointer, "wrong_type"), "{text}");
+        }
+        for text in ["{}", r#"{"inner":null}"#, r#"{"inner":{}}"#, r#"{"inner":{"name":"x"}}"#] {
+            assert!(parse_json::<Optional>(text.as_bytes()).is_ok(), "{text}");
+        }
+        assert_eq!(
+            issue(r#"{"lines":[["1"]]}"#),
+            ("/lines/0".to_owned(), "wrong_type".to_owned(), "The value has another shape than this field takes.".to_owned())
+        );
     }
 
     /// Money and quantities are decimal strings: a JSON number has been through somebody's float.

@@ -25,6 +25,9 @@ pub mod config;
 pub mod events;
 pub mod extract;
 pub mod idempotency;
+mod objects;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod problem;
 pub mod shell;
 pub mod standings;

@@ -29,6 +29,7 @@ pub type Answer<T> = Result<T, Refusal>;
 
 /// A hold, as answers show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HoldView {
     /// Its id: what `resolve` takes.
     pub id: String,
@@ -134,21 +135,38 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// What is refused, or failed (RFC 9457).
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Problem))]
 struct Body<'a> {
+    /// `urn:coportal:problem:` and the code.
     r#type: String,
+    /// The class of problems, in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What happened, in a sentence.
     detail: &'a str,
+    /// Stable code.
     code: &'a str,
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<&'a Fix>,
+    /// The parts of the request that are wrong.
     #[serde(skip_serializing_if = "<[Issue]>::is_empty")]
     issues: &'a [Issue],
+    /// What support finds the request by.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    /// The question that a sync waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<&'a HoldView>,
+}
+
+/// A reference to the schema of problems, which `operation` keeps.
+#[cfg(feature = "openapi")]
+pub(crate) fn schema(operation: &mut crate::openapi::Operation) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    operation.schema::<Body<'static>>()
 }
 
 /// The HTTP status of a class of problems.
@@ -169,7 +187,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
     }
 }
 
-fn title(kind: ProblemKind) -> &'static str {
+pub(crate) fn title(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::Unauthenticated => "Sign-in needed",
         ProblemKind::Forbidden => "Not allowed",

@@ -13,6 +13,7 @@ use crate::problem::HoldView;
 
 /// How an invoice stands with one ledger: an entry of `ledgers[]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LedgerView {
     /// The ledger.
     pub ledger: Ledger,
@@ -49,6 +50,7 @@ pub fn is_document_id(text: &str) -> bool {
 
 /// Why an invoice cannot be synced now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = IneligibleReason))]
 pub struct Reason {
     /// Stable code.
     pub code: &'static str,

@@ -21,6 +21,7 @@ use crate::views::reason_of;
 
 /// What an admin says to a sign-in that waits.
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalAnswer {
     /// Whether it is the same person.
@@ -29,6 +30,7 @@ pub struct ApprovalAnswer {
 
 /// A sign-in that waits, as an admin reads it. No `Debug`: it holds personal data.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApprovalView {
     /// Its id.
     pub id: ApprovalId,
@@ -68,6 +70,7 @@ impl From<WaitingSignIn> for ApprovalView {
 
 /// An answer as it was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ApprovalAnswered))]
 pub struct Answered {
     /// Whether the identity is the user's from now on.
     pub approved: bool,

@@ -24,6 +24,7 @@ const PER_ADDRESS: Rate = Rate { every: SignedDuration::from_secs(60), burst: 10
 
 /// A fresh set of codes, on its way to the owner's eyes.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IssuedCodes {
     /// The owner who may use them.
     pub owner: UserId,

@@ -26,6 +26,7 @@ const MOST: usize = 10;
 
 /// Which provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 enum ProviderName {
     Google,
@@ -35,6 +36,7 @@ enum ProviderName {
 
 /// A connection to make.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CreateSsoConnection))]
 #[serde(deny_unknown_fields)]
 pub struct CreateConnection {
     provider: ProviderName,
@@ -54,6 +56,7 @@ pub struct CreateConnection {
 
 /// What an owner says to metadata that names another provider.
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HeldAnswer {
     /// Whether it is stored, or thrown away.

@@ -20,6 +20,7 @@ const MOST: usize = 50;
 
 /// A domain to ask for.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskDomain {
     /// The domain, as somebody typed it.

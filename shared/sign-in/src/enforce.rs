@@ -20,6 +20,7 @@ use crate::views::ConnectionView;
 
 /// What is wanted of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = WantedEnforcement))]
 #[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// It lets nobody in.
@@ -32,6 +33,7 @@ pub enum Wanted {
 
 /// `POST /v1/sso/connections/{id}/enforce`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnforceRequest {
     /// How strict.
@@ -43,6 +45,7 @@ pub struct EnforceRequest {
 
 /// What was switched.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Enforced {
     /// The connection as it stands then.
     #[serde(flatten)]

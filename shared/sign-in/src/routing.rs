@@ -20,6 +20,7 @@ const DISCOVER: Rate = Rate { every: SignedDuration::from_secs(1), burst: 200 };
 
 /// The answer of discover. It says nothing of a user, and not how strict the workspace is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum Discovered {
     /// At an identity provider.

@@ -18,6 +18,7 @@ use crate::settings::{Speaks, from_document, speaks};
 
 /// A connection.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SsoConnectionView))]
 pub struct ConnectionView {
     /// Its id.
     pub id: SsoConnectionId,
@@ -59,6 +60,7 @@ pub struct ConnectionView {
 
 /// A SAML provider.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IdentityProviderView {
     /// Its entity id.
     pub entity_id: String,
@@ -70,6 +72,7 @@ pub struct IdentityProviderView {
 
 /// A certificate.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CertificateView {
     /// SHA-256.
     pub fingerprint: String,
@@ -81,6 +84,7 @@ pub struct CertificateView {
 
 /// Our side of a SAML connection.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServiceProviderView {
     /// Entity id, which is the audience.
     pub entity_id: String,
@@ -90,6 +94,7 @@ pub struct ServiceProviderView {
 
 /// The fetching of metadata.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MetadataView {
     /// From where.
     pub url: String,
@@ -103,6 +108,7 @@ pub struct MetadataView {
 
 /// A test.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SsoTestView))]
 pub struct TestView {
     /// Who signed in.
     pub by: UserId,
@@ -126,6 +132,7 @@ pub struct TestView {
 
 /// A failed sign-in.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FailureView {
     /// When.
     pub at: Timestamp,
@@ -234,6 +241,7 @@ impl SignIn {
 
 /// A domain of a workspace.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DomainView {
     /// Its id.
     pub id: DomainId,
@@ -255,6 +263,7 @@ pub struct DomainView {
 
 /// A TXT record.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordView {
     /// `TXT`.
     #[serde(rename = "type")]

@@ -23,7 +23,7 @@ fn between(page: &str, open: &str, close: &str, body: &str) -> Result<String> {
     Ok(format!("{before}{open}\n{}\n{close}{after}", body.trim_end()))
 }
 
-/// Every page with generated blocks, as (path from the top, its fresh text).
+/// Every page with generated blocks, and every page that is generated as a whole, as (path from the top, its fresh text).
 ///
 /// # Errors
 /// A page cannot be read, or lacks a block.
@@ -34,7 +34,11 @@ pub fn pages() -> Result<Vec<(&'static str, String)>> {
     let readme = put(&readme, "calls", &crate::ledgers::calls()?)?;
     let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
     let manifest = between(&manifest, "# generated:routes", "# /generated:routes", &watched_routes()?)?;
-    Ok(vec![("README.md", put(&readme, "decisions", &decisions()?)?), ("Cargo.toml", manifest)])
+    Ok(vec![
+        ("README.md", put(&readme, "decisions", &decisions()?)?),
+        ("Cargo.toml", manifest),
+        (crate::openapi::PAGE, crate::openapi::document()?),
+    ])
 }
 
 /// The template's routes as `cargo lambda watch` takes them: a path, and the function of each method.

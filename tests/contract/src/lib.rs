@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 pub mod generated;
 pub mod ledgers;
+pub mod openapi;
 pub mod rules;
 pub mod source;
 

@@ -196,6 +196,6 @@ async fn every_route_is_mounted_and_asks_who_is_there() {
             other => panic!("{key}: docs/api.md says `{other}`: say here what a stranger is answered"),
         }
     }
-    assert_eq!((open, closed), (16, of_the_template().len() - 16));
+    assert_eq!((open, closed), (17, of_the_template().len() - 17));
     local.shutdown().await.unwrap();
 }

@@ -1,5 +1,7 @@
 //! The operator's work, against the local cloud: a workspace that has connected a ledger and synced an invoice.
 
+use std::time::Duration;
+
 use coportal_admin::access::Access;
 use coportal_admin::report::Report;
 use coportal_admin::{forget, restore, rotate};
@@ -10,7 +12,7 @@ use coportal_local::run::{LocalRun, RunOptions};
 use coportal_local::studio::{Studio, text};
 use serde_json::{Value, json};
 
-async fn studio() -> (LocalRun, Studio, Value) {
+pub(crate) async fn studio() -> (LocalRun, Studio, Value) {
     let local = LocalRun::start(RunOptions::default()).await.unwrap();
     let studio = Studio::open(&local, "Harbour Lane Studio").await.unwrap();
     studio.at(Ledger::Xero).connect().await.unwrap();
@@ -21,7 +23,7 @@ async fn studio() -> (LocalRun, Studio, Value) {
     (local, studio, invoice)
 }
 
-fn access(local: &LocalRun) -> Access {
+pub(crate) fn access(local: &LocalRun) -> Access {
     Access {
         region: "eu-west-1".to_owned(),
         endpoint: Some(local.aws_endpoint.clone()),
@@ -31,7 +33,7 @@ fn access(local: &LocalRun) -> Access {
     }
 }
 
-fn counts(report: &Report) -> Vec<(&str, usize)> {
+pub(crate) fn counts(report: &Report) -> Vec<(&str, usize)> {
     assert_eq!(report.notes, Vec::<String>::new());
     report.counts.iter().map(|(name, count)| (name.as_str(), *count)).collect()
 }
@@ -50,6 +52,59 @@ async fn tokens_move_to_another_key_once_and_stay_usable() {
     let synced = studio.at(Ledger::Xero).synced(&edited).await.unwrap();
     assert_eq!(text(&synced, "/changed"), "updated", "the tokens open, and call");
     assert!(rotate::rotate(&access, TABLE_NAME, "alias/other", true).await.is_err(), "by another name no row would count as done");
+    local.shutdown().await.unwrap();
+}
+
+/// The process dies between two rows: what is sealed stays so, the row that was in hand is taken when its lease is over, and no row is
+/// sealed twice.
+#[tokio::test]
+async fn a_rotation_that_is_interrupted_goes_on_where_it_was() {
+    let (local, first, first_invoice) = studio().await;
+    let mut studios = vec![(first, first_invoice)];
+    for name in ["Another Studio", "A Third Studio"] {
+        let studio = Studio::open(&local, name).await.unwrap();
+        studio.at(Ledger::Xero).connect().await.unwrap();
+        let client = studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
+        let lines = json!([{"description": "Work", "quantity": "1", "unit_price": "100.00", "tax_rate": "20"}]);
+        let invoice = studio.send_invoice(&client, &lines).await.unwrap();
+        studios.push((studio, invoice));
+    }
+    let kms = local.cloud.cloud.kms();
+    let other = kms.arn("TableKey").unwrap();
+    let keys = || kms.calls().get("GenerateDataKey").copied().unwrap_or_default();
+    let before = keys();
+    let access = access(&local);
+    // The second row's key was made: the first row is stored, the second is in hand. What is dropped here is what dies with a process.
+    let reached = async {
+        while keys() < before + 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        ended = rotate::rotate(&access, TABLE_NAME, &other, false) => panic!("it was over before it could be interrupted: {ended:?}"),
+        () = reached => {}
+    }
+
+    let began = tokio::time::Instant::now();
+    let (mut sealed, mut known) = (0, 0);
+    loop {
+        let report = rotate::rotate(&access, TABLE_NAME, &other, false).await.unwrap();
+        assert_eq!(report.of_name("failed"), 0, "{}", report.table());
+        sealed += report.of_name("sealed anew");
+        known = known.max(report.of_name("under the new key already"));
+        if report.of_name("busy") == 0 {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(45), "a lease lasts half a minute: {}", report.table());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    assert!(known >= 1, "what was sealed before the interruption is passed over");
+    assert!(sealed <= 2, "{sealed} of three were sealed anew after one had been");
+    assert_eq!(counts(&rotate::rotate(&access, TABLE_NAME, &other, false).await.unwrap()), [("under the new key already", 3)]);
+    for (studio, invoice) in &studios {
+        let edited = studio.edit_line(invoice, "/lines/0/unit_price", json!("150.00")).await.unwrap();
+        studio.at(Ledger::Xero).synced(&edited).await.unwrap();
+    }
     local.shutdown().await.unwrap();
 }
 

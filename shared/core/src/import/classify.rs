@@ -32,6 +32,7 @@ pub struct Known {
 
 /// How many rows there are of each status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ImportCounts))]
 pub struct Counts {
     /// [`Status::New`].
     pub new: u32,

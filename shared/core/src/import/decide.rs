@@ -20,6 +20,7 @@ pub enum Fresh {
 
 /// Why a row is no longer what the preview showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ImportChanged))]
 #[serde(rename_all = "snake_case")]
 pub enum Changed {
     /// The contact's fields are others now.
@@ -56,6 +57,7 @@ impl Changed {
 
 /// Why a ticked row could not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ImportFailed))]
 #[serde(rename_all = "snake_case")]
 pub enum Failed {
     /// It has no name, and a client needs one.

@@ -62,6 +62,7 @@ impl Listed {
 
 /// How a contact stands to the clients of the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ImportStatus))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// No client has its address, and none is linked to it (R25).
@@ -74,6 +75,7 @@ pub enum Status {
 
 /// What is done with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ImportAction))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A client is made of it.
@@ -251,6 +253,7 @@ pub fn client_of(preview: PreviewId, external_id: &str) -> ClientId {
 
 /// Which field of a ledger becomes which of CoPortal's: read only, and these four (R28).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldMapping {
     /// The ledger's field, by the name that its users or its API know it by.
     pub ledger_field: &'static str,

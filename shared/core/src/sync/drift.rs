@@ -12,6 +12,7 @@ use crate::text::fingerprint;
 
 /// What became of a document there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DriftKind {
     /// It was voided.

@@ -35,6 +35,7 @@ pub enum Keep {
 
 /// One field as the two sides have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Difference {
     /// The field, as a person names it.
     pub field: String,

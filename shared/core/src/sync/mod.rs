@@ -19,6 +19,7 @@ use crate::sync::row::Choice;
 
 /// A hold before it has an id and a date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HoldDraft {
     /// The question.
     pub question: Question,

@@ -15,6 +15,7 @@ use crate::problem::{Fix, Issue};
 
 /// Where a row stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SyncState {
     /// Never asked for.
@@ -67,6 +68,7 @@ impl SyncState {
 
 /// What a row waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingFor {
     /// The ledger's rate limit.
@@ -239,6 +241,7 @@ pub struct PaymentLink {
 
 /// One answer that a hold offers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Choice {
     /// What `resolve` takes.
     pub id: String,
@@ -314,6 +317,7 @@ impl Answer {
 
 /// The public half of a failure, as kept on a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowProblem {
     /// Stable code.
     pub code: Cow<'static, str>,

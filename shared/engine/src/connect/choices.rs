@@ -16,6 +16,7 @@ use crate::Engine;
 
 /// An account that may be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AccountView {
     /// What is stored when it is chosen: the code, or the ledger's id where there is none.
     pub id: String,
@@ -33,6 +34,7 @@ impl AccountView {
 
 /// A tax rate that may be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaxRateView {
     /// The ledger's code: what is stored when it is chosen.
     pub id: String,
@@ -44,6 +46,7 @@ pub struct TaxRateView {
 
 /// What the organisation offers, and what is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChoicesView {
     /// The organisation that all of this is of.
     pub organisation: String,
@@ -63,6 +66,7 @@ pub struct ChoicesView {
 
 /// The stored choices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChosenView {
     /// Account of sales.
     pub sales_account: Option<String>,
@@ -85,6 +89,7 @@ impl From<Choices> for ChosenView {
 
 /// New choices: what is absent stays, null forgets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChoicesRequest {
     /// Account of sales.

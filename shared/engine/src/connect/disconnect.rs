@@ -22,6 +22,7 @@ const TRIES: u32 = 4;
 
 /// Why the vendor's own link was not removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RevokeReason {
     /// Another workspace is connected to the same organisation through it.
@@ -46,6 +47,7 @@ impl RevokeReason {
 
 /// What a disconnect did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DisconnectReceipt {
     /// Whether the vendor's link between CoPortal and the organisation is gone.
     pub revoked: bool,

@@ -23,6 +23,7 @@ use crate::Engine;
 
 /// An organisation that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OrganisationChoice {
     /// The organisation.
     #[serde(flatten)]
@@ -35,6 +36,7 @@ pub struct OrganisationChoice {
 
 /// The organisations that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OrganisationsView {
     /// One each. While one is in use it stands alone where another needs a consent of its own ("Connect"), else beside all that the
     /// consent reaches.

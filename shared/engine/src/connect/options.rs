@@ -16,6 +16,7 @@ use crate::Engine;
 
 /// A change of options: what is absent stays, except that a profile brings its whole preset first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OptionsPatch {
     /// Sync by itself (R35).
@@ -35,6 +36,7 @@ pub struct OptionsPatch {
     pub on_void: Option<OnVoid>,
     /// How contacts are found, in order (C3).
     #[serde(default, rename = "match")]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 2))]
     pub match_by: Option<Vec<MatchBy>>,
     /// A name hit whose e-mail differs is good enough (C4).
     #[serde(default)]
@@ -129,6 +131,7 @@ fn contradictions(options: &Options) -> Vec<Issue> {
 
 /// One option that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OptionChange {
     /// Its name in the API.
     pub field: String,
@@ -140,6 +143,7 @@ pub struct OptionChange {
 
 /// What a change of options does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OptionsView {
     /// Whether nothing was stored.
     pub dry_run: bool,

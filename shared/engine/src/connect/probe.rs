@@ -22,6 +22,7 @@ use crate::access::AccessProblem;
 
 /// Why a test did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TestProblem {
     /// Stable code.
     pub code: String,
@@ -33,6 +34,7 @@ pub struct TestProblem {
 
 /// What a test of a connection found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TestView {
     /// Whether the ledger answered with the organisation.
     pub ok: bool,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// Whether a ledger can be connected at all (R9): apart from the plan, and from how a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
     /// It can be connected.
@@ -20,6 +21,7 @@ pub enum Availability {
 
 /// What CoPortal can do with a ledger; what it cannot is shown, not hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CapabilitiesView {
     /// Invoices are pushed.
     pub push_invoices: bool,
@@ -56,6 +58,7 @@ impl CapabilitiesView {
 
 /// How serious a connection's state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HealthLevel {
     /// Nothing to do.
@@ -68,6 +71,7 @@ pub enum HealthLevel {
 
 /// How a connection stands, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HealthView {
     /// How serious it is.
     pub level: HealthLevel,
@@ -85,6 +89,7 @@ impl HealthView {
 
 /// An organisation, without the vendor's id of the link to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OrganisationView {
     /// The ledger's id of it.
     pub id: String,
@@ -104,6 +109,7 @@ impl From<&Organisation> for OrganisationView {
 
 /// A connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConnectionView {
     /// Its id.
     pub id: ConnectionId,
@@ -141,6 +147,7 @@ impl ConnectionView {
 
 /// A grant that came back in another browser and waits for its user's word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ParkedView {
     /// When its sign-in began; it is thrown away 30 minutes after it came back.
     pub began_at: Timestamp,
@@ -148,6 +155,7 @@ pub struct ParkedView {
 
 /// One ledger on the integrations page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IntegrationView {
     /// Which ledger.
     pub ledger: Ledger,

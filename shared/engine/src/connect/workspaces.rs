@@ -13,15 +13,18 @@ use crate::Engine;
 
 /// A workspace, as stated.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceRequest {
     /// Its name.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]"))]
     pub name: String,
     /// What it pays for.
     pub plan: Plan,
     /// The currency of new invoices.
     pub currency: Currency,
     /// ISO 3166-1 alpha-2.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Z]{2}$", example = "GB"))]
     pub country: String,
     /// Where tax is rounded; per line when absent.
     #[serde(default)]
@@ -60,6 +63,7 @@ impl WorkspaceRequest {
 
 /// A member, as stated.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemberRequest {
     /// What they may do.

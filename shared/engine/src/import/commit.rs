@@ -39,6 +39,7 @@ const ROUNDS: usize = 5;
 
 /// One ticked row.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PickedRow {
     /// The ledger's id of the contact.
@@ -52,6 +53,7 @@ pub struct PickedRow {
 
 /// `POST …/import`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImportRequest {
     /// The preview; without one everything new is previewed and imported in one go.

@@ -45,6 +45,7 @@ const MOST_CONTACTS: u32 = 100_000;
 
 /// Where a preview stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PreviewState {
     /// The list is being read.

@@ -17,6 +17,7 @@ use crate::Engine;
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum RowResult {
     /// A client was made of it.
@@ -48,6 +49,7 @@ pub(crate) type Results = BTreeMap<String, RowResult>;
 
 /// What a person should know about a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowNote {
     /// Stable code.
     pub code: &'static str,
@@ -57,6 +59,7 @@ pub struct RowNote {
 
 /// A row of a preview: the contact's four fields as a client would have them, and what would be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MappedRow {
     /// The ledger's id of the contact.
     pub external_id: String,
@@ -118,6 +121,7 @@ impl MappedRow {
 
 /// A row that was reported instead of done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowReport {
     /// The ledger's id of the contact.
     pub external_id: String,
@@ -129,6 +133,7 @@ pub struct RowReport {
 
 /// What a commit came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ImportResult {
     /// The preview whose rows they are: it shows what became of each.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +152,7 @@ pub struct ImportResult {
 
 /// A preview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PreviewView {
     /// Its id.
     pub id: PreviewId,

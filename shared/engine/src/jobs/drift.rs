@@ -65,6 +65,7 @@ struct Round {
 
 /// How the checks of a connection stand.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DriftState {
     /// When the books were last compared; null before the first time.
     pub checked_at: Option<Timestamp>,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// What a sync changed in the ledger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Changed {
     /// A document was made.
@@ -20,6 +21,7 @@ pub enum Changed {
 
 /// A sync that ended with the wanted version in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SyncAnswer {
     /// `synced`.
     pub state: SyncState,

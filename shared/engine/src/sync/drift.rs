@@ -1,5 +1,7 @@
 //! A person's word about what somebody changed in the ledger: keep ours, or keep theirs. Nothing is overwritten without it (C29, I7).
 
+use std::sync::Arc;
+
 use coportal_aws::records::sync::Saved;
 use coportal_core::ctx::Ctx;
 use coportal_core::document::DocumentStatus;
@@ -16,6 +18,7 @@ use crate::Engine;
 
 /// Whose values stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeepSide {
     /// CoPortal's: they are written again, or a new document is made where the old one is gone.
@@ -32,6 +35,13 @@ impl Engine {
     /// changed cannot be undone from here.
     pub async fn keep_drift(&self, ctx: &Ctx, request: SyncRequest, keep: KeepSide) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request).await?;
+        let permits = Arc::clone(&run.permits);
+        let end = Box::pin(self.keep_side(ctx, &mut run, keep)).await;
+        Box::pin(permits.close()).await;
+        end
+    }
+
+    async fn keep_side(&self, ctx: &Ctx, run: &mut Run<'_>, keep: KeepSide) -> Outcome<SyncEnd> {
         let (ws, ledger, generation) = (run.workspace.id, run.request.ledger, run.connection.generation);
         let seen = self.store.drift(ws, ledger, generation, run.invoice.id).await?.ok_or_else(|| Problem::not_found("record"))?;
         if run.row.value.intent.is_some() || run.row.value.lease.is_some_and(|lease| lease.is_live(ctx.now())) {

@@ -14,6 +14,7 @@ use super::run::{Run, contact_link};
 
 /// What would happen to the contact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DryRunContact))]
 pub struct ContactView {
     /// `linked`, `link`, `create`, `update` or `unknown` (a question comes first).
     pub decision: &'static str,
@@ -27,6 +28,7 @@ pub struct ContactView {
 
 /// The tax code of one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DryRunTax))]
 pub struct TaxView {
     /// JSON pointer of the line.
     pub pointer: String,
@@ -38,6 +40,7 @@ pub struct TaxView {
 
 /// Both sides' totals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DryRunTotals))]
 pub struct TotalsView {
     /// As CoPortal shows them.
     pub coportal: Totals,
@@ -49,6 +52,7 @@ pub struct TotalsView {
 
 /// What a sync would do.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DryRun {
     /// `create`, `update`, `approve`, `void`, `payment`, `nothing`, `hold` or `settle` (a write that may have been done is settled first).
     pub action: &'static str,

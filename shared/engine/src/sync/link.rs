@@ -1,5 +1,7 @@
 //! Tying an invoice to a document that exists, and untying it: explicit decisions of an admin (I7).
 
+use std::sync::Arc;
+
 use coportal_aws::records::sync::{DocumentClaim, Saved};
 use coportal_core::ctx::Ctx;
 use coportal_core::problem::{Issue, Outcome, Problem, ProblemKind};
@@ -16,55 +18,10 @@ impl Engine {
     /// When there is no such document, it is gone, differs in currency or total, or belongs to another invoice.
     pub async fn link_document(&self, ctx: &Ctx, request: SyncRequest, external_id: &str) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request).await?;
-        if run.row.value.intent.is_some() {
-            return Err(open_intent());
-        }
-        if run.row.value.link.is_some() {
-            return Err(Problem::new(ProblemKind::Conflict, "already_linked", "The invoice is linked to a document already.").fix(
-                "Unlink it first.",
-                "the invoice",
-                false,
-            ));
-        }
-        let document = run.read_for_link(external_id).await?;
-        let wanted = run.invoice.totals(run.workspace.tax_rounding);
-        let mut issues = Vec::new();
-        if document.status.is_gone() {
-            issues.push(Issue::new("/external_id", "document_gone", "This document is voided or deleted."));
-        }
-        if document.currency != Some(run.invoice.currency) {
-            issues.push(Issue::new(
-                "/external_id",
-                "currency_differs",
-                format!(
-                    "The document is in {}, the invoice in {}.",
-                    document.currency.map_or_else(|| "another currency".to_owned(), |currency| currency.to_string()),
-                    run.invoice.currency
-                ),
-            ));
-        }
-        if document.totals.total != wanted.total {
-            issues.push(Issue::new(
-                "/external_id",
-                "total_differs",
-                format!("The document's total is {}, the invoice's {}.", document.totals.total, wanted.total),
-            ));
-        }
-        if !issues.is_empty() {
-            return Err(Problem::new(ProblemKind::Invalid, "document_differs", "This document is not this invoice.").issues(issues).fix(
-                "Choose the document with the same currency and total, or correct one of the two.",
-                "the invoice",
-                false,
-            ));
-        }
-        if let Next::End(end) = run.adopt(document).await? {
-            return Ok(end);
-        }
-        // Somebody else changed the row meanwhile: going on would sync what was not to be synced before it is linked.
-        if run.row.value.link.as_ref().is_none_or(|link| !link.external_id.eq_ignore_ascii_case(external_id)) {
-            return Err(open_intent());
-        }
-        run.sync().await
+        let permits = Arc::clone(&run.permits);
+        let end = Box::pin(link(&mut run, external_id)).await;
+        Box::pin(permits.close()).await;
+        end
     }
 
     /// Unties the invoice from its document; the document stays as it is.
@@ -105,6 +62,59 @@ impl Engine {
             Saved::Moved(_) => Err(open_intent()),
         }
     }
+}
+
+/// Compares the document, ties the invoice to it, and syncs.
+async fn link(run: &mut Run<'_>, external_id: &str) -> Outcome<SyncEnd> {
+    if run.row.value.intent.is_some() {
+        return Err(open_intent());
+    }
+    if run.row.value.link.is_some() {
+        return Err(Problem::new(ProblemKind::Conflict, "already_linked", "The invoice is linked to a document already.").fix(
+            "Unlink it first.",
+            "the invoice",
+            false,
+        ));
+    }
+    let document = run.read_for_link(external_id).await?;
+    let wanted = run.invoice.totals(run.workspace.tax_rounding);
+    let mut issues = Vec::new();
+    if document.status.is_gone() {
+        issues.push(Issue::new("/external_id", "document_gone", "This document is voided or deleted."));
+    }
+    if document.currency != Some(run.invoice.currency) {
+        issues.push(Issue::new(
+            "/external_id",
+            "currency_differs",
+            format!(
+                "The document is in {}, the invoice in {}.",
+                document.currency.map_or_else(|| "another currency".to_owned(), |currency| currency.to_string()),
+                run.invoice.currency
+            ),
+        ));
+    }
+    if document.totals.total != wanted.total {
+        issues.push(Issue::new(
+            "/external_id",
+            "total_differs",
+            format!("The document's total is {}, the invoice's {}.", document.totals.total, wanted.total),
+        ));
+    }
+    if !issues.is_empty() {
+        return Err(Problem::new(ProblemKind::Invalid, "document_differs", "This document is not this invoice.").issues(issues).fix(
+            "Choose the document with the same currency and total, or correct one of the two.",
+            "the invoice",
+            false,
+        ));
+    }
+    if let Next::End(end) = run.adopt(document).await? {
+        return Ok(end);
+    }
+    // Somebody else changed the row meanwhile: going on would sync what was not to be synced before it is linked.
+    if run.row.value.link.as_ref().is_none_or(|link| !link.external_id.eq_ignore_ascii_case(external_id)) {
+        return Err(open_intent());
+    }
+    run.sync().await
 }
 
 fn open_intent() -> Problem {

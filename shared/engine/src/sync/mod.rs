@@ -22,6 +22,8 @@ pub(crate) use many::other_organisation;
 pub use many::{ContactsResolved, NO_TIME};
 pub use retry::{Retried, RetryRequest, RetryState};
 
+use std::sync::Arc;
+
 use coportal_aws::records::sync::{SyncBody, SyncKey, SyncNeeds};
 use coportal_core::choices::product_key;
 use coportal_core::connection::{Connection, ConnectionStatus, ItemPolicy, Options};
@@ -68,7 +70,11 @@ impl Engine {
     /// As [`Engine::sync_invoice`].
     pub async fn dry_run(&self, ctx: &Ctx, request: SyncRequest) -> Outcome<DryRun> {
         let run = self.load(ctx, request).await?;
-        run.dry_run().await
+        let permits = Arc::clone(&run.permits);
+        let forecast = Box::pin(run.dry_run()).await;
+        // Who only looks leaves no slot behind: a few looks in a row would keep syncs out.
+        Box::pin(permits.close()).await;
+        forecast
     }
 
     /// Reads what a sync rests on, in two consistent batch reads, and checks the gates (R146).

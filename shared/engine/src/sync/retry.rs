@@ -27,6 +27,7 @@ const TRIES: u32 = 5;
 
 /// Which entries are tried again; all that can be where nothing is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetryRequest {
     /// Those in this state.
@@ -39,6 +40,7 @@ pub struct RetryRequest {
 
 /// A state that can be tried again. A held entry is answered instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RetryState {
     /// Refused.
@@ -49,6 +51,7 @@ pub enum RetryState {
 
 /// What became of the entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Retried {
     /// Queued again, and sent.
     pub queued: u32,

@@ -53,6 +53,7 @@ const NAME_ATTRIBUTES: &[&str] = &[
 
 /// Which signature a connection asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SignedPart {
     /// The assertion's own.

@@ -48,3 +48,24 @@ async fn r10_r38_r39_r64_an_invoice_is_created_once_and_updated_in_place() {
     assert!(timeline.json()["items"].as_array().unwrap().len() >= 3, "{}", timeline.text());
     local.shutdown().await.unwrap();
 }
+
+/// Whoever only looks takes part in the ledger's limits, and leaves no room taken: Xero allows five calls at once, and a look that kept its
+/// place until its lease ends would shut the sixth out.
+#[tokio::test]
+async fn looks_in_a_row_leave_room_for_the_sync() {
+    let local = LocalRun::start(RunOptions::default()).await.unwrap();
+    let studio = Studio::open(&local, "Harbour Lane Studio").await.unwrap();
+    let client = studio.add_client("Juniper & Finch Ltd", "accounts@juniperfinch.example").await.unwrap();
+    let invoice = studio.send_invoice(&client, &lines()).await.unwrap();
+    connect(&studio).await;
+    let route = format!("/v1/invoices/{}/sync/xero", text(&invoice, "/id"));
+    for _ in 0..8 {
+        let look = studio.owner.post(&format!("{route}/dry-run"), &json!({})).await.unwrap();
+        assert_eq!(look.status.as_u16(), 200, "{}", look.text());
+        let unknown = studio.owner.post(&format!("{route}/link"), &json!({"external_id": "0"})).await.unwrap();
+        assert_eq!(unknown.status.as_u16(), 422, "{}", unknown.text());
+    }
+    let synced = studio.at(Ledger::Xero).synced(&invoice).await.unwrap();
+    assert_eq!(text(&synced, "/changed"), "created");
+    local.shutdown().await.unwrap();
+}

@@ -44,6 +44,7 @@ pub struct Draw {
 
 /// What happens to the links of an organisation at disconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Links {
     /// Kept: coming back to the organisation comes back to them.

@@ -33,6 +33,7 @@ const KEPT_FOR: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// What a person asks of a backfill.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackfillRequest {
     /// Issued on this day or later; the day of the connection where absent (C30).
@@ -48,6 +49,7 @@ pub struct BackfillRequest {
 
 /// One state, or several.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = InvoiceStatuses))]
 #[serde(untagged)]
 pub enum Statuses {
     /// One.

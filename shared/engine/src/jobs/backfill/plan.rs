@@ -22,6 +22,7 @@ const FOR_THE_ANSWER: SignedDuration = SignedDuration::from_secs(2);
 
 /// What a backfill would take.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BackfillPlan {
     /// Calls, time and share of a day's calls.
     #[serde(flatten)]
@@ -34,6 +35,7 @@ pub struct BackfillPlan {
 
 /// What the approval of all drafts would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DraftsForecast {
     /// Drafts.
     pub invoices: u32,

@@ -16,6 +16,7 @@ use crate::Engine;
 
 /// How far a backfill is.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BackfillView {
     /// Its id.
     pub id: BackfillId,
