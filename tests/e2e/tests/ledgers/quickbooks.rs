@@ -1,5 +1,7 @@
 //! QuickBooks Online: the company that the callback names is a claim (R13), a sandbox says so (R11), and a disconnect ends the tokens.
 
+use std::time::Duration;
+
 use coportal_core::ledger::Ledger;
 use coportal_lambda::config::table;
 use coportal_local::studio::{Studio, text};
@@ -70,6 +72,8 @@ async fn r145_another_company_needs_its_own_consent_and_has_its_own_links() {
     let (local, studio) = connected(LEDGER).await;
     studio.at(LEDGER).set_options(&json!({"sync_as_draft": false, "auto_sync": true})).await.unwrap();
     let invoice = invoice(&studio).await;
+    // It syncs by itself; a click meanwhile would be told to look again.
+    assert!(local.idle(Duration::from_secs(30)).await);
     let first = studio.at(LEDGER).synced(&invoice).await.unwrap();
     let listed = ask(&studio, LEDGER, "GET", "/organisations", None).await.json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "a consent is for one company: {listed}");
