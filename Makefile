@@ -102,6 +102,7 @@ sizes: ## the size of each function as it is deployed (optimised build); at most
 
 .PHONY: bench
 bench: ## benchmarks (optimised build; its own compile)
+	@cargo bench --locked -p coportal-core --bench classify
 	@cargo bench --locked -p bench
 
 .PHONY: lock-tools
