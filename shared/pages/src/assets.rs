@@ -1,6 +1,6 @@
 //! The stylesheet, the script and the icon, embedded, each under a name that changes with its content.
 //!
-//! A stylesheet of many parts is one file to the browser: a new part is a file in `assets/` and a line in [`STYLESHEET`].
+//! A stylesheet of many parts is one file to the browser: a new part is a file in `assets/` and a line in `STYLESHEET`.
 
 use std::sync::LazyLock;
 
