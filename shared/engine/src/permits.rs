@@ -21,11 +21,15 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::Engine;
+use crate::sync::STORE_MARGIN;
 
 /// A limit that is free again within this time is waited for; longer waiting is done by rows.
 const WAITED_FOR: SignedDuration = SignedDuration::from_secs(3);
 /// How often a run waits for one permit.
 const TURNS: u32 = 3;
+/// Whoever finds all slots taken looks again after so long: a slot's own end is that of a process that died with it, and a living one
+/// gives it back within a call or two.
+const SLOT_TURN: SignedDuration = SignedDuration::from_millis(1_000);
 /// How often permits are prepared anew when the buckets have moved: the app's bucket is everybody's.
 const TRIES: u32 = 16;
 /// Whoever found the buckets moved prepares anew up to so much later, times its tries: of many at once, each try lets only one through.
@@ -151,7 +155,7 @@ impl Permits {
                 Prepared::Take(taken) => return Ok(Ok(Some(*taken))),
                 Prepared::Wait(no, tail) => {
                     turn += 1;
-                    if !self.waits(turn, no).await {
+                    if !self.waits(&state, turn, no).await {
                         self.queue(&mut state, tail).await;
                         return Ok(Err(self.spread(&state, no)));
                     }
@@ -176,8 +180,9 @@ impl Permits {
     /// The run is over: what is left goes back where somebody may want it, and else ends by itself.
     pub async fn close(&self) {
         let mut state = self.state.lock().await;
-        // Several slots are too many to leave lying; one is, where another step might not fit beside it.
-        let crowded = state.slots > 1 || state.others + state.slots + self.widest > self.limits.concurrent;
+        // Several slots are too many to leave lying; one is, where another step and one call more might not fit beside it:
+        // what lies must not leave others to take turns.
+        let crowded = state.slots > 1 || state.others + state.slots + self.widest + 1 > self.limits.concurrent;
         if state.left == 0 && !(state.slots > 0 && crowded) {
             return;
         }
@@ -218,7 +223,7 @@ impl Permits {
                 }
                 Prepared::Wait(no, tail) => {
                     turn += 1;
-                    if !self.waits(turn, no).await {
+                    if !self.waits(state, turn, no).await {
                         self.queue(state, tail).await;
                         return Ok(Err(self.spread(state, no)));
                     }
@@ -297,9 +302,12 @@ impl Permits {
     }
 
     /// Waits for what is free in a moment; answers whether it is worth asking again.
-    async fn waits(&self, turn: u32, no: Withheld) -> bool {
-        let wait = self.ctx.now().duration_until(no.until);
-        if turn > TURNS || wait > WAITED_FOR || !self.ctx.has_time_for(wait + self.call_timeout + self.call_timeout) {
+    async fn waits(&self, state: &State, turn: u32, no: Withheld) -> bool {
+        let now = self.ctx.now();
+        let told = state.known.as_ref().and_then(|known| known.bucket.value.blocked(now));
+        let most = if no.limit == Limit::Concurrent && told.is_none() { SLOT_TURN } else { SignedDuration::MAX };
+        let wait = now.duration_until(no.until).min(most);
+        if turn > TURNS || wait > WAITED_FOR || !self.ctx.has_time_for(wait + self.call_timeout + STORE_MARGIN) {
             return false;
         }
         let [chance] = self.ctx.random_bytes::<1>();

@@ -1,6 +1,7 @@
 //! Limits of the vendor, met by not calling: what is learnt from its answers, what a refusal stops, and what goes on by itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use chaos::world::{Run, World};
@@ -8,8 +9,9 @@ use coportal_aws::records::connections::ReconnectMarked;
 use coportal_aws::records::sync::{Saved, SyncKey};
 use coportal_aws::records::tokens::TokenKey;
 use coportal_core::connection::ConnectionStatus;
-use coportal_core::id::InvoiceId;
+use coportal_core::id::{InvoiceId, RunId};
 use coportal_core::ledger::Ledger;
+use coportal_core::metering::{Ask, Bucket, Decision, Limits};
 use coportal_core::sync::row::{SyncRow, SyncState, Waiting, WaitingFor};
 use coportal_engine::sync::SyncEnd;
 use jiff::SignedDuration;
@@ -152,6 +154,85 @@ async fn idle_grants_are_kept_alive() -> Result<()> {
         let stands = engine.store.connection(world.workspace, ledger).await?.context("connected")?.value;
         assert_eq!(stands.status, ConnectionStatus::Connected, "{ledger}");
         assert!((3..=15).contains(&refreshed), "{ledger}: {refreshed} in 104 days");
+    }
+    Ok(())
+}
+
+fn owner(n: u128) -> RunId {
+    RunId::new(Uuid::from_u128(0x0190_0000_0000_7000_a000_0000_0000_0000 | n))
+}
+
+/// Changes the bucket of the world's organisation.
+async fn at_the_bucket(world: &World, mut change: impl FnMut(&mut Bucket)) -> Result<Bucket> {
+    let store = world.process()?.store.clone();
+    let connection = store.connection(world.workspace, world.ledger).await?.context("connected")?.value;
+    let organisation = connection.organisation.context("an organisation")?.id;
+    let change = |bucket: &mut Bucket| {
+        change(bucket);
+        true
+    };
+    Ok(store.change_bucket(&world.ctx(), world.ledger, &organisation, change).await?.value)
+}
+
+/// A world whose ledger is busy with calls of others, all that it allows at once.
+async fn crowded(seed: u64) -> Result<(World, Limits)> {
+    let world = World::of(Ledger::BusinessCentral, seed).await?;
+    world.link_contact().await?;
+    let engine = world.metered_process()?;
+    let limits = engine.ledgers.get(world.ledger).context("a ledger")?.profile.limits;
+    let now = world.clock.now();
+    let until = now + SignedDuration::from_secs(25);
+    at_the_bucket(&world, |bucket| {
+        for n in 0..limits.concurrent {
+            let ask = Ask { calls: 1, batches: 0, slots: 1, owner: owner(u128::from(n)), until, waited: false };
+            assert!(matches!(bucket.take(&limits, now, &ask), Decision::Granted { calls: 1 }));
+        }
+    })
+    .await?;
+    Ok((world, limits))
+}
+
+/// Calls of others are over in a moment: a click waits for one of them to end, however long its slot would last.
+#[tokio::test(start_paused = true)]
+async fn a_click_waits_for_a_call_of_another() -> Result<()> {
+    let (world, limits) = crowded(48).await?;
+    let engine = world.metered_process()?;
+    let over = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let now = world.clock.now();
+        at_the_bucket(&world, |bucket| bucket.give_back(&limits, now, owner(1), 0, now)).await
+    };
+    let (end, over) = tokio::join!(world.click_in(&engine), over);
+    over?;
+    let Run::Ended(end) = end? else { bail!("nothing was armed") };
+    assert!(matches!(*end, Ok(SyncEnd::Synced(_))), "{end:?}");
+    Ok(())
+}
+
+/// Where none of them ends, the click is parked until the first slot does by itself, and nothing is called.
+#[tokio::test(start_paused = true)]
+async fn a_click_does_not_wait_for_ever_for_calls_of_others() -> Result<()> {
+    let (world, _) = crowded(49).await?;
+    let before = statuses(&world, 0).len();
+    let began = world.clock.now();
+    let Run::Ended(end) = world.click_in(&world.metered_process()?).await? else { bail!("nothing was armed") };
+    let Ok(SyncEnd::Waiting { waiting_for: WaitingFor::Limit, due_at, .. }) = *end else { bail!("{end:?}") };
+    assert!(due_at.is_some_and(|due| due > began && due <= began + SignedDuration::from_secs(25)), "{due_at:?}");
+    assert_eq!(statuses(&world, before).len(), 0);
+    Ok(())
+}
+
+/// What ended without giving its slot back leaves room for two others, at the ledger that allows the fewest calls one by one.
+#[tokio::test(start_paused = true)]
+async fn slots_that_end_by_themselves_leave_room_for_others() -> Result<()> {
+    let world = World::of(Ledger::BusinessCentral, 50).await?;
+    world.link_contact().await?;
+    for n in 0..3 {
+        world.edit(|invoice| invoice.lines[0].description = format!("Brand workshop {n}")).await?;
+        let Run::Ended(end) = world.click_in(&world.metered_process()?).await? else { bail!("nothing was armed") };
+        assert!(matches!(*end, Ok(SyncEnd::Synced(_))), "{end:?}");
+        let bucket = at_the_bucket(&world, |_| {}).await?;
+        assert!(bucket.in_flight_besides(owner(99), world.clock.now()) <= 1, "{bucket:?}");
     }
     Ok(())
 }

@@ -22,9 +22,7 @@ use super::answer::{Changed, SyncEnd};
 use super::ends::row_problem;
 use super::run::{Next, Run};
 use crate::permits::WithClaim;
-
-/// What storing an outcome needs beside one write's time.
-pub(super) const STORE_MARGIN: SignedDuration = SignedDuration::from_secs(4);
+use crate::sync::STORE_MARGIN;
 
 impl Run<'_> {
     /// Plans become intents here: claimed and stored before the first byte is sent.

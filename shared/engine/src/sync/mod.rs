@@ -36,9 +36,13 @@ use coportal_core::sync::row::WaitingFor;
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::Workspace;
 use coportal_ledgers::LedgerApi;
+use jiff::SignedDuration;
 
 use crate::Engine;
 use run::Run;
+
+/// What storing an outcome needs beside one call's time.
+pub(crate) const STORE_MARGIN: SignedDuration = SignedDuration::from_secs(4);
 
 /// What is asked for: one invoice, one ledger, by somebody.
 #[derive(Debug, Clone)]

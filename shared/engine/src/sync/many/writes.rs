@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::super::document::STORE_MARGIN;
+use super::super::STORE_MARGIN;
 use super::super::run::{Next, Run};
 use super::rows::Row;
 use super::{AT_ONCE, Together};
