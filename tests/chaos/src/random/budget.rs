@@ -20,42 +20,48 @@ pub(super) struct Flights(Arc<Mutex<BTreeMap<(Ledger, String), Flown>>>);
 
 #[derive(Default)]
 struct Flown {
-    now: u32,
-    most: u32,
+    /// Each with a number of its own.
+    now: Vec<(u64, String)>,
+    most: Vec<String>,
+    begun: u64,
 }
 
 /// A call in flight, until it is dropped: a process that dies has none.
 pub(super) struct Flight {
     flights: Flights,
-    place: Option<(Ledger, String)>,
+    place: Option<((Ledger, String), u64)>,
 }
 
 impl Flights {
     /// A call begins. Sign-in and token endpoints belong to no organisation and are not counted.
-    pub(super) fn begin(&self, ledger: Ledger, organisation: Option<&str>) -> Flight {
-        let place = organisation.map(|organisation| (ledger, organisation.to_owned()));
-        if let Some(place) = &place {
+    pub(super) fn begin(&self, ledger: Ledger, organisation: Option<&str>, what: impl FnOnce() -> String) -> Flight {
+        let place = organisation.map(|organisation| {
+            let place = (ledger, organisation.to_owned());
             let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let flown = flights.entry(place.clone()).or_default();
-            flown.now += 1;
-            flown.most = flown.most.max(flown.now);
-        }
+            flown.begun += 1;
+            flown.now.push((flown.begun, what()));
+            if flown.now.len() > flown.most.len() {
+                flown.most = flown.now.iter().map(|(_, what)| what.clone()).collect();
+            }
+            (place, flown.begun)
+        });
         Flight { flights: self.clone(), place }
     }
 
     /// The most calls at once, by organisation.
-    fn most(&self) -> Vec<(Ledger, String, u32)> {
+    fn most(&self) -> Vec<(Ledger, String, Vec<String>)> {
         let flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.iter().map(|((ledger, organisation), flown)| (*ledger, organisation.clone(), flown.most)).collect()
+        flights.iter().map(|((ledger, organisation), flown)| (*ledger, organisation.clone(), flown.most.clone())).collect()
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if let Some(place) = &self.place
+        if let Some((place, number)) = &self.place
             && let Some(flown) = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place)
         {
-            flown.now = flown.now.saturating_sub(1);
+            flown.now.retain(|(begun, _)| begun != number);
         }
     }
 }
@@ -118,8 +124,9 @@ impl Universe {
         }
         for (ledger, organisation, most) in self.flights().most() {
             let allowed = self.quiet.ledgers.get(ledger).map_or(u32::MAX, |api| api.profile.limits.concurrent);
-            if most > allowed {
-                wrong.push(format!("I16: {most} calls at once of {organisation} at {ledger}, and {allowed} are allowed"));
+            if most.len() > usize::try_from(allowed).unwrap_or(usize::MAX) {
+                let (number, most) = (most.len(), most.join(", "));
+                wrong.push(format!("I16: {number} calls at once of {organisation} at {ledger}, and {allowed} are allowed: {most}"));
             }
         }
         wrong.extend(called.iter().filter_map(|call| too_early(call, &called)));

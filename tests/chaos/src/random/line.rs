@@ -203,7 +203,9 @@ impl Line {
         let ledger = host.parse::<Ledger>().map_err(|_| TransportError::NotSent("no such host".to_owned()))?;
         let simulator = self.street.ledgers.get(&ledger).ok_or_else(|| TransportError::NotSent("no such ledger".to_owned()))?;
         let organisation = organisation(ledger, &request);
-        let _flight = self.street.flights.begin(ledger, organisation.as_deref());
+        let _flight = self.street.flights.begin(ledger, organisation.as_deref(), || {
+            format!("{} {} of process {} at {}", request.method(), request.uri().path(), self.number, self.street.clock.now())
+        });
         let (fault, takes) = self.next(&VENDOR, self.rates.vendor, 60, 400);
         {
             let mut tally = lock(&self.street.tally);

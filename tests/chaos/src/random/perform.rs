@@ -79,25 +79,27 @@ impl Universe {
             }
             Op::Send(invoice) => {
                 let known = self.known(*invoice)?;
-                self.edit(&known, |invoice| {
-                    if invoice.status == InvoiceStatus::Draft {
-                        invoice.status = InvoiceStatus::Sent;
-                    }
-                })
-                .await?;
-                return self.told(*invoice, step.salt, faults, true).await;
+                let sent = self
+                    .edit(&known, |invoice| {
+                        if invoice.status == InvoiceStatus::Draft {
+                            invoice.status = InvoiceStatus::Sent;
+                        }
+                    })
+                    .await?;
+                return self.told(*invoice, step.salt, faults, sent).await;
             }
             Op::Pay(invoice, cents) => {
                 let known = self.known(*invoice)?;
-                self.edit(&known, |invoice| {
-                    if matches!(invoice.status, InvoiceStatus::Sent | InvoiceStatus::Paid) && invoice.payments.len() < 4 {
-                        let amount = Decimal::new(i64::from(*cents), 2);
-                        let payment_id = format!("pay-{}", invoice.payments.len() + 1);
-                        invoice.payments.push(Payment { payment_id, amount, date: date(2026, 3, 2) });
-                    }
-                })
-                .await?;
-                return self.told(*invoice, step.salt, faults, true).await;
+                let paid = self
+                    .edit(&known, |invoice| {
+                        if matches!(invoice.status, InvoiceStatus::Sent | InvoiceStatus::Paid) && invoice.payments.len() < 4 {
+                            let amount = Decimal::new(i64::from(*cents), 2);
+                            let payment_id = format!("pay-{}", invoice.payments.len() + 1);
+                            invoice.payments.push(Payment { payment_id, amount, date: date(2026, 3, 2) });
+                        }
+                    })
+                    .await?;
+                return self.told(*invoice, step.salt, faults, paid).await;
             }
             Op::Void(invoice) => {
                 let known = self.known(*invoice)?;
@@ -147,8 +149,8 @@ impl Universe {
         Ok(Vec::new())
     }
 
-    /// The stream tells of a changed invoice: its record comes once, twice or never. `is_event`: it was sent or paid, and auto-sync has to
-    /// bring that to its end (I3).
+    /// The stream tells of a changed invoice: its record comes once, twice or never. `is_event`: it was sent or paid by this step, and
+    /// auto-sync has to bring that to its end (I3).
     async fn told(&mut self, place: usize, salt: u64, faults: Rates, is_event: bool) -> Result<Vec<String>> {
         let known = self.known(place)?;
         let ws = self.space(known.space)?.id;

@@ -313,17 +313,18 @@ impl Universe {
         Ok(())
     }
 
-    /// A user changes an invoice.
-    pub(super) async fn edit(&self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<()> {
+    /// A user changes an invoice; answers whether anything is another than before.
+    pub(super) async fn edit(&self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<bool> {
         let at = self.space(known.space)?;
         let before = self.quiet.store.invoice(at.id, known.id).await?.context("the invoice is there")?;
         let mut after = before.clone();
         change(&mut after);
-        if after != before {
-            after.version = before.version + 1;
-            let _ = self.quiet.store.save_invoice(&self.ctx(), at.id, &before, written(&after), None).await?;
+        if after == before {
+            return Ok(false);
         }
-        Ok(())
+        after.version = before.version + 1;
+        let _ = self.quiet.store.save_invoice(&self.ctx(), at.id, &before, written(&after), None).await?;
+        Ok(true)
     }
 
     pub(super) fn space(&self, space: usize) -> Result<&Space> {
