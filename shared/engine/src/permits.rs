@@ -180,9 +180,8 @@ impl Permits {
     /// The run is over: what is left goes back where somebody may want it, and else ends by itself.
     pub async fn close(&self) {
         let mut state = self.state.lock().await;
-        // Several slots are too many to leave lying; one is, where another step and one call more might not fit beside it:
-        // what lies must not leave others to take turns.
-        let crowded = state.slots > 1 || state.others + state.slots + self.widest + 1 > self.limits.concurrent;
+        // Several slots are too many to leave lying; one is, where another step might not fit beside it.
+        let crowded = state.slots > 1 || state.others + state.slots + self.widest > self.limits.concurrent;
         if state.left == 0 && !(state.slots > 0 && crowded) {
             return;
         }

@@ -5,7 +5,6 @@ use coportal_core::contact::{Contact, ContactContent};
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::sync::row::Look;
 use coportal_core::text;
-use futures_util::future;
 use http::{Method, Response};
 use serde_json::value::RawValue;
 
@@ -74,8 +73,8 @@ impl BusinessCentral {
         let reply = self.batch(access, "search_customers", &inner, Effect::Read, Subject::Place).await?;
         if outcome::refuses_batch(&reply.answer) {
             let one = |condition: &str| self.list(access, Self::customers(&place, "search_customers", condition), PAGE);
-            let (first, second) = future::join(one(first), one(second)).await;
-            let ((reply, mut found), (_, more)) = (first?, second?);
+            let (_, mut found) = one(first).await?;
+            let (reply, more) = one(second).await?;
             found.extend(more);
             return Ok((reply, found));
         }

@@ -29,25 +29,30 @@ impl BusinessCentral {
         let place = Self::place(access)?;
         let read = |name, route, path: &str| Self::read(&place, name, route, path, Subject::Place);
         let list = |name, route, path: &str, fields: &str| read(name, route, path).with("$select", fields);
-        // Three in flight, below the vendor's five for this user; every answer is awaited, so that a failure leaves nothing running.
-        let (company, setup, accounts) = future::join3(
+        // Two in flight, so that a sync goes on beside them within the three that are ours; every answer is awaited, so that a failure leaves
+        // nothing running.
+        let (company, setup) = future::join(
             self.caller.list(access, read("read_company", "/companies({id})", "")),
             self.single::<WireSetup>(access, read("read_ledger_setup", "/generalLedgerSetup", "/generalLedgerSetup")),
+        )
+        .await;
+        let ((reply, company), setup) = (company?, setup?);
+        let company: super::wire::WireCompany = company;
+        if company.id != place.company() {
+            return Err(reply.unexpected("the answer is about another company"));
+        }
+        let (accounts, tax_groups) = future::join(
             self.list(
                 access,
                 list("list_accounts", "/accounts", "/accounts", "id,number,displayName,category,accountType,directPosting,blocked")
                     .with("$filter", "accountType eq 'Posting' and directPosting eq true and blocked eq false"),
                 PAGE,
             ),
+            self.list(access, list("list_tax_groups", "/taxGroups", "/taxGroups", "id,code,displayName,taxType"), PAGE),
         )
         .await;
-        let ((reply, company), setup, (_, accounts)) = (company?, setup?, accounts?);
-        let company: super::wire::WireCompany = company;
-        if company.id != place.company() {
-            return Err(reply.unexpected("the answer is about another company"));
-        }
-        let (tax_groups, currencies, journals) = future::join3(
-            self.list(access, list("list_tax_groups", "/taxGroups", "/taxGroups", "id,code,displayName,taxType"), PAGE),
+        let ((_, accounts), (tax_reply, tax_groups)) = (accounts?, tax_groups?);
+        let (currencies, journals) = future::join(
             self.list(access, list("list_currencies", "/currencies", "/currencies", "id,code"), PAGE),
             self.list(
                 access,
@@ -56,7 +61,7 @@ impl BusinessCentral {
             ),
         )
         .await;
-        let ((tax_reply, tax_groups), (currencies_reply, currencies)) = (tax_groups?, currencies?);
+        let (currencies_reply, currencies) = currencies?;
         let journals = match journals {
             Ok((_, journals)) => journals,
             // Payments are an option: a user without them can still push invoices.

@@ -54,7 +54,7 @@ impl BusinessCentral {
         }
         let of_contact = format!("customerId eq {contact}");
         let asked: Vec<_> = journals.iter().map(|journal| self.waiting(access, journal.id, &of_contact)).collect();
-        let in_flight = usize::try_from(PROFILE.limits.concurrent).unwrap_or(1);
+        let in_flight = usize::try_from(PROFILE.step_in_flight).unwrap_or(1);
         let waiting: Vec<Vec<(Uuid, WirePayment)>> = stream::iter(asked).buffered(in_flight).try_collect().await?;
         let ours = Uuid::try_parse(external_id).ok();
         let payments: Vec<RemotePayment> = waiting

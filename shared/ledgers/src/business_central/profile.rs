@@ -64,8 +64,7 @@ pub(super) const PROFILE: Profile = Profile {
     refresh_token_life: SignedDuration::from_hours(90 * 24),
     refresh_grace: SignedDuration::from_mins(30),
     // Section 8: 6,000 in 5 minutes per user, 5 at once of which 3 are ours to use; there is no limit per day and none per app. One
-    // user may have connected several companies; each is counted by itself, far below the user's limit. What is more at once waits at the
-    // vendor, so a step of several calls counts as one.
+    // user may have connected several companies; each is counted by itself, far below the user's limit.
     limits: Limits {
         per_minute: 1_200,
         burst: 120,
@@ -75,7 +74,7 @@ pub(super) const PROFILE: Profile = Profile {
         batches_per_minute: u32::MAX,
     },
     facts_calls: 7,
-    facts_in_flight: 1,
+    facts_in_flight: 2,
     step_in_flight: 1,
     // Each page is reached by the link of the one before it (section 3).
     list_in_flight: 1,
