@@ -16,6 +16,8 @@ use super::universe::{BULK, NOW, Universe, first};
 
 /// Rounds of waiting after which an invoice that is not at rest never will be.
 const ROUNDS: usize = 60;
+/// Marks of invoices are due after so long at most.
+const MARKS_AGE: SignedDuration = SignedDuration::from_mins(3);
 
 /// Connections, and the rows of their present generations, as they are stored: read once for a look at all of them.
 pub(super) struct Seen {
@@ -107,13 +109,14 @@ impl Universe {
                 let counts = self.queues().counts(queue);
                 counts.visible + counts.in_flight + counts.delayed > 0
             });
-            // Marks of invoices are the sweep's to find: three minutes are enough for it.
-            if pending.is_empty() && !waits && round > 2 {
+            // Marks of invoices are the sweep's to find, once they are old enough for it.
+            if pending.is_empty() && !waits && round > 0 {
                 break;
             }
             let first = pending.iter().map(|(at, _)| *at).min().unwrap_or_else(|| self.clock.now());
             let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
-            self.clock.advance(wait.max(SignedDuration::from_secs(61)));
+            let least = if round == 0 { MARKS_AGE } else { SignedDuration::from_secs(61) };
+            self.clock.advance(wait.max(least));
             let swept = Box::pin(hands.auto_sync().sweep(&self.ctx())).await;
             if let Err(problem) = swept {
                 wrong.push(format!("the sweep, at rest: {problem:?}"));
