@@ -46,10 +46,19 @@ export class World {
     return person;
   }
 
+  /** Somebody at a browser who is not signed in. */
+  async visitor() {
+    const context = await this.browser.newContext({ baseURL: this.origin, viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" });
+    context.setDefaultTimeout(15_000);
+    const visitor = new Person(this, context, await context.newPage());
+    this.people.push(visitor);
+    return visitor;
+  }
+
   /** Asks a simulator's control address. */
-  async control(ledger, what, body) {
+  async control(ledger, what, body, method = body === undefined ? "GET" : "POST") {
     const response = await fetch(`${this.ledgers[ledger]}/__sim/${what}`, {
-      method: body === undefined ? "GET" : "POST",
+      method,
       headers: { "content-type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });

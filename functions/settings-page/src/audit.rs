@@ -12,7 +12,7 @@ use maud::{Markup, html};
 
 use crate::AppState;
 use crate::answers::{page, shown, viewer};
-use crate::invoice::actor;
+use crate::names::Names;
 
 pub(crate) async fn audit(
     State(state): State<AppState>,
@@ -24,13 +24,14 @@ pub(crate) async fn audit(
         let (Admin(principal), QueryOf(query)) = (admin?, query?);
         let limit = page_limit(query.limit)?;
         let listed = state.engine.audit_list(&ctx, principal.workspace.id, limit, query.cursor.as_deref()).await?;
+        let names = Names::of(&state, &ctx, &principal, listed.items.iter().map(|event| &event.actor)).await?;
         let next = listed.next.as_ref().and_then(|next| serde_urlencoded::to_string([("cursor", next)]).ok());
         let main = html! {
             (heading("Activity", "Who changed what in this workspace's integrations and sign-in, newest first. Lines are kept for 400 days."))
             @if listed.items.is_empty() {
                 (empty("Nothing has happened yet", &html! { p { "Connecting a ledger, changing an option or answering a question leaves a line here. " a href="/settings/integrations" { "Begin with Integrations" } "." } }))
             } @else {
-                (list(&listed.items))
+                (list(&listed.items, &names))
                 (more(next.map(|query| format!("/settings/audit?{query}")).as_deref(), "Older"))
             }
         };
@@ -39,14 +40,14 @@ pub(crate) async fn audit(
     shown(show.await, ("/settings/integrations", "Back to Integrations"))
 }
 
-fn list(events: &[AuditEvent]) -> Markup {
+fn list(events: &[AuditEvent], names: &Names) -> Markup {
     let rows: Vec<Markup> = events
         .iter()
         .map(|event| {
             html! {
                 tr {
                     td.date { (instant(event.at)) }
-                    td { (actor(&event.actor)) }
+                    td { (names.actor(&event.actor)) }
                     th scope="row" { (words(&event.action)) @if let Some(ledger) = event.ledger { small { (ledger.label()) } } }
                     td.text { (event.text) }
                 }

@@ -20,6 +20,7 @@ mod import;
 mod invoice;
 mod layout;
 mod messages;
+mod names;
 mod page;
 
 use axum::Router;

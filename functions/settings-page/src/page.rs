@@ -2,12 +2,13 @@
 
 use axum::extract::{Query, State};
 use axum::response::Response;
+use coportal_aws::records::cards::Cards;
 use coportal_core::connection::ConnectionStatus;
 use coportal_core::ctx::Ctx;
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Outcome, Problem};
 use coportal_engine::connect::{ConnectionView, IntegrationView, OptionsPatch, OrganisationsView};
-use coportal_lambda::authn::{Invocation, Member, Principal};
+use coportal_lambda::authn::{Invocation, MemberWithCards, Principal};
 use coportal_lambda::problem::{Refusal, status};
 use coportal_pages::components::heading;
 use coportal_pages::layout::{self, Section};
@@ -56,12 +57,12 @@ pub(crate) struct Outcomes {
 pub(crate) async fn integrations(
     State(state): State<AppState>,
     Invocation(ctx): Invocation,
-    member: Result<Member, Refusal>,
+    member: Result<MemberWithCards, Refusal>,
     outcomes: Result<Query<Outcomes>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
     let outcomes = outcomes.map(|Query(outcomes)| outcomes).unwrap_or_default();
     let shown = match member {
-        Ok(Member(principal)) => show(&state, &ctx, &principal, &outcomes, None).await.map_err(Refusal::from),
+        Ok(MemberWithCards(principal, cards)) => show(&state, &ctx, &principal, &cards, &outcomes, None).await.map_err(Refusal::from),
         Err(refusal) => Err(refusal),
     };
     crate::layout::paged(shown, Section::Integrations)
@@ -76,13 +77,21 @@ pub(crate) async fn refused(
     patch: &OptionsPatch,
     problem: &Problem,
 ) -> Outcome<Response> {
-    show(state, ctx, principal, &Outcomes::default(), Some(&Refused { ledger, patch, problem })).await
+    let cards = state.shell.store().cards(ctx, principal.workspace.id).await?;
+    show(state, ctx, principal, &cards, &Outcomes::default(), Some(&Refused { ledger, patch, problem })).await
 }
 
-async fn show(state: &AppState, ctx: &Ctx, principal: &Principal, outcomes: &Outcomes, refused: Option<&Refused<'_>>) -> Outcome<Response> {
+async fn show(
+    state: &AppState,
+    ctx: &Ctx,
+    principal: &Principal,
+    read: &Cards,
+    outcomes: &Outcomes,
+    refused: Option<&Refused<'_>>,
+) -> Outcome<Response> {
     let workspace = &principal.workspace;
     let viewer = viewer(principal);
-    let views = state.engine.integrations(ctx, workspace, &principal.user).await?;
+    let views = state.engine.integrations_of(ctx, workspace, &principal.user, read).await?;
     let mut cards = Vec::new();
     for view in views {
         let live = view.connection.as_ref();

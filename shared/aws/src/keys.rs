@@ -291,6 +291,12 @@ pub fn connection(ws: WorkspaceId, ledger: Ledger) -> Key {
     Key::new(format!("CONN#{ws}"), ledger.slug())
 }
 
+/// What a connection's card shows beside the connection itself. No decision rests on it.
+#[must_use]
+pub fn note(ws: WorkspaceId, ledger: Ledger) -> Key {
+    Key::new(format!("NOTE#{ws}"), ledger.slug())
+}
+
 /// The generation of an organisation.
 #[must_use]
 pub fn generation(ws: WorkspaceId, ledger: Ledger, organisation: &str) -> Key {
@@ -451,16 +457,32 @@ pub fn keep_alive_pk(shard: u8) -> String {
     format!("KEEP#{shard}")
 }
 
-/// Partition of the index `list` that holds the synced rows of a connection, by the time of their newest sync.
+/// Partition of the `list` index with what the cards of a workspace show: its synced rows by the time of their newest sync, and the
+/// grants parked for its people, which sort behind all times and so are read first.
 #[must_use]
-pub fn synced_pk(ws: WorkspaceId, ledger: Ledger, generation: Generation) -> String {
-    format!("SYNCED#{ws}#{ledger}#{generation}")
+pub fn cards_pk(ws: WorkspaceId) -> String {
+    format!("CARDS#{ws}")
 }
 
-/// Sort key there.
+/// Sort key of a synced row there.
 #[must_use]
-pub fn synced_sk(at: Timestamp, inv: InvoiceId) -> String {
-    format!("{}#{inv}", instant(at))
+pub fn synced_sk(at: Timestamp, ledger: Ledger, generation: Generation, inv: InvoiceId) -> String {
+    format!("{}#{ledger}#{generation}#{inv}", instant(at))
+}
+
+/// Beginning of the sort keys there of the grants parked for a person. No id of a user has a `#`.
+#[must_use]
+pub fn parked_prefix(user: &UserId) -> String {
+    format!("{PARKED_PREFIX}{user}#")
+}
+
+/// Prefix of the sort keys there of all parked grants.
+pub const PARKED_PREFIX: &str = "PARKED#";
+
+/// Sort key there of a grant that was parked at `at`, whose sign-in began at `begun_at` and whose state has the hash `reference`.
+#[must_use]
+pub fn parked_sk(user: &UserId, at: Timestamp, ledger: Ledger, begun_at: Timestamp, reference: &str) -> String {
+    format!("{}{}#{ledger}#{}#{reference}", parked_prefix(user), instant(at), instant(begun_at))
 }
 
 /// The partition of the `list` index with what a person should look at.
@@ -583,12 +605,6 @@ pub fn oauth_state(state: &str) -> Key {
 #[must_use]
 pub fn oauth_state_of_hash(hash: &str) -> Key {
     Key::new(format!("OAUTH#{hash}"), "STATE")
-}
-
-/// The partition of the `list` index with the grants parked for a person.
-#[must_use]
-pub fn parked_grants_pk(ws: WorkspaceId, user: &UserId) -> String {
-    format!("PARKED#{ws}#{user}")
 }
 
 /// A signed-in browser, by the SHA-256 of its cookie.

@@ -152,7 +152,8 @@ impl Engine {
         token: &AccessToken,
     ) -> AccessProblem {
         let key = TokenKey { ws: workspace, ledger: connection.ledger, generation: connection.generation };
-        let reason = format!("{} no longer lets CoPortal into the organisation.", connection.ledger.label());
+        let day = ctx.now().strftime("%-d %b %Y");
+        let reason = format!("{} has not let CoPortal into the organisation since {day}.", connection.ledger.label());
         match self.store.mark_reconnect_required(ctx, key, token.token_gen, connection.grant, None, &reason).await {
             Ok(ReconnectMarked::Done) => AccessProblem::Dead,
             Ok(ReconnectMarked::Moved | ReconnectMarked::Unsettled) => {
@@ -330,7 +331,7 @@ impl Engine {
         if held.has_unsettled_refresh(ctx.now(), Some(run)) {
             return Err(AccessProblem::Unsettled { until: ctx.now().saturating_add(UNSETTLED_PAUSE).unwrap_or(Timestamp::MAX) });
         }
-        let reason = format!("{} signed CoPortal out.", ledger.label());
+        let reason = format!("{} signed us out on {}.", ledger.label(), ctx.now().strftime("%-d %b %Y"));
         match self.store.mark_reconnect_required(ctx, key, held.token_gen, held.grant, Some(run), &reason).await.map_err(ours)? {
             ReconnectMarked::Done => Err(AccessProblem::Dead),
             ReconnectMarked::Moved | ReconnectMarked::Unsettled => {

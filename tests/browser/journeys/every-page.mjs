@@ -10,6 +10,12 @@ export async function journey(world) {
   const refused = await page.goto("/settings/integrations");
   world.same(refused.status(), 401);
   await stranger.close();
+  const visitor = await world.visitor();
+  // Nobody is signed in there yet, so that their forms carry no session's token.
+  await visitor.inspect("/sign-in", "sign-in", { forms: false });
+  await visitor.inspect("/sign-in?error=access_denied", "sign-in-refused");
+  await visitor.inspect("/sign-in/break-glass", "sign-in-break-glass", { forms: false });
+  await visitor.inspect("/settings/integrations", "signed-out");
 
   const owner = await world.person("owner");
   await owner.inspect("/settings/integrations", "integrations-empty");
@@ -30,6 +36,7 @@ export async function journey(world) {
   await owner.inspect("/settings/integrations/xero/drafts", "drafts-empty");
 
   await folded(owner);
+  await signIn(owner);
 
   await seedContacts(world, "xero", ["Hazel Hotel", "Ivy Interiors", "Juniper & Sons"]);
   await world.api("owner", "POST", "/v1/clients", { name: "Hazel", email: "hazel.hotel@xero.example" });
@@ -60,4 +67,14 @@ async function folded(owner) {
   await page.setViewportSize({ width: 390, height: 900 });
   await owner.picture("integrations-unfolded-390-light");
   await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** R105: Settings, Single sign-on, before anything is set up and with a domain that is asked for. */
+async function signIn(owner) {
+  const { page } = owner;
+  await owner.inspect("/settings/sso", "sso-empty");
+  await page.getByLabel(/domain/i).first().fill("harbourlane.example");
+  await page.locator("form[action='/settings/sso/domains'] button").click();
+  await owner.sees("TXT");
+  await owner.inspect("/settings/sso", "sso");
 }

@@ -106,7 +106,11 @@ impl Card<'_> {
             if let Some(at) = connection.connected_at {
                 entries.push(("Connected", instant(at)));
             }
-            let synced = html! { @if let Some(at) = connection.last_synced_at { (ago(self.now, at)) } @else { "never" } };
+            let synced = html! {
+                @if let Some(at) = connection.last_synced_at { (ago(self.now, at)) }
+                @else if let Some(floor) = connection.not_synced_since { "not since " (instant(floor)) }
+                @else { "never" }
+            };
             entries.push(("Last synced", synced));
         }
         html! {
@@ -192,12 +196,13 @@ impl Card<'_> {
 
 fn pill(view: &IntegrationView) -> (Tone, &'static str) {
     match view.connection.as_ref().filter(|connection| connection.status != ConnectionStatus::Disconnected) {
-        Some(connection) => match (connection.status, connection.health.level) {
-            (ConnectionStatus::ChooseOrganisation, _) => (Tone::Attention, "Choose an organisation"),
-            (ConnectionStatus::ReconnectRequired, _) => (Tone::Stopped, "Reconnect"),
-            (_, HealthLevel::Stopped) => (Tone::Stopped, "Stopped"),
-            (_, HealthLevel::Attention) => (Tone::Attention, "Connected"),
-            (_, HealthLevel::Good) => (Tone::Good, "Connected"),
+        Some(connection) => match (connection.status, connection.health.level, connection.waits_until.is_some()) {
+            (ConnectionStatus::ChooseOrganisation, ..) => (Tone::Attention, "Choose an organisation"),
+            (ConnectionStatus::ReconnectRequired, ..) => (Tone::Stopped, "Reconnect"),
+            (_, HealthLevel::Attention, true) => (Tone::Attention, "Waiting"),
+            (_, HealthLevel::Stopped, _) => (Tone::Stopped, "Stopped"),
+            (_, HealthLevel::Attention, false) => (Tone::Attention, "Connected"),
+            (_, HealthLevel::Good, _) => (Tone::Good, "Connected"),
         },
         None if view.capabilities.is_none() => (Tone::Neutral, "Not in this version"),
         None if view.availability == Availability::PendingApproval => (Tone::Attention, "Pending approval"),

@@ -10,5 +10,5 @@ mod words;
 pub(crate) use changes::changes;
 pub(crate) use forms::{approve, code, link, resolve, sync, unlink};
 pub(crate) use list::{invoices, list};
-pub(crate) use page::{actor, invoice};
+pub(crate) use page::invoice;
 pub(crate) use words::state_word;

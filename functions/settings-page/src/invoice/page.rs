@@ -9,7 +9,7 @@ use coportal_core::invoice::{Invoice, InvoiceStatus, TaxMode};
 use coportal_core::money::Money;
 use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::row::SyncState;
-use coportal_core::timeline::{Actor, TimelineEvent};
+use coportal_core::timeline::TimelineEvent;
 use coportal_core::workspace::TaxRounding;
 use coportal_lambda::authn::{Invocation, Member, Principal};
 use coportal_lambda::extract::{PathIds, sort_key_cursor};
@@ -28,6 +28,7 @@ use super::words;
 use crate::AppState;
 use crate::amounts;
 use crate::answers::{shown, viewer};
+use crate::names::Names;
 
 /// Lines of the timeline on one page.
 const LINES: i32 = 25;
@@ -51,6 +52,7 @@ struct Seen {
     client: Option<Client>,
     standings: Vec<Standing>,
     events: Vec<TimelineEvent>,
+    names: Names,
     older: Option<String>,
 }
 
@@ -76,7 +78,8 @@ async fn read(state: &AppState, ctx: &Ctx, principal: &Principal, id: InvoiceId,
     let client = store.client(ws, invoice.client_id).await?.map(|client| client.value);
     let standings = standings::of_invoice(store, ctx, ws, &invoice).await?;
     let timeline = store.timeline(ctx, ws, id, LINES, after).await?;
-    Ok(Seen { invoice, client, standings, events: timeline.items, older: timeline.next })
+    let names = Names::of(state, ctx, principal, timeline.items.iter().map(|event| &event.actor)).await?;
+    Ok(Seen { invoice, client, standings, events: timeline.items, names, older: timeline.next })
 }
 
 fn render(principal: &Principal, seen: &Seen, query: &PageQuery) -> Response {
@@ -185,14 +188,6 @@ fn panels(principal: &Principal, seen: &Seen, viewer: Viewer<'_>) -> Markup {
     }
 }
 
-/// Who did it, as a person names them.
-pub(crate) fn actor(actor: &Actor) -> Markup {
-    match actor {
-        Actor::User(user) => html! { (user) },
-        Actor::System | Actor::Service => html! { "CoPortal" },
-    }
-}
-
 fn timeline(seen: &Seen) -> Markup {
     if seen.events.is_empty() {
         return empty(
@@ -209,7 +204,7 @@ fn timeline(seen: &Seen) -> Markup {
                     p.when {
                         (instant(event.at))
                         @if let Some(ledger) = event.ledger { " · " (ledger.label()) }
-                        " · " (actor(&event.actor))
+                        " · " (seen.names.actor(&event.actor))
                     }
                     p { (event.text) }
                     @if let Some(id) = &event.vendor_request_id {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod backfills;
+pub mod cards;
 pub mod choices;
 pub mod clients;
 pub mod connections;

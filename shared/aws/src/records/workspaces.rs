@@ -7,9 +7,10 @@ use coportal_core::workspace::{Member, Workspace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cards::{self, Cards};
 use crate::error::StoreError;
-use crate::keys;
-use crate::store::{Change, Condition, Fields, Kind, Store, Transacted, Write, from_item};
+use crate::keys::{self, Key};
+use crate::store::{Change, Condition, Fields, Item, Kind, Store, Transacted, Write, from_item};
 
 /// What decides whether a user may act in a workspace, as of one consistent read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +59,33 @@ pub enum Put {
     NoWorkspace,
 }
 
+fn access_keys(ws: WorkspaceId, user: &UserId, came_by: Option<SsoConnectionId>) -> Vec<Key> {
+    let mut wanted = vec![keys::user(user), keys::workspace(ws), keys::member(ws, user)];
+    wanted.extend(came_by.map(keys::sso_connection));
+    wanted
+}
+
+/// What a batch read found of [`access_keys`], in their order; whatever comes behind them is left in `found`.
+fn access_of(
+    ws: WorkspaceId,
+    came_by: Option<SsoConnectionId>,
+    found: &mut impl Iterator<Item = Option<Item>>,
+) -> Result<Access, StoreError> {
+    let mut next = || found.next().flatten();
+    let (person, workspace, member) = (next(), next(), next());
+    let connection = came_by.and_then(|_| next());
+    let door: Option<DoorOf> = workspace.clone().map(|item| from_item(Kind::Workspace, item)).transpose()?;
+    let connection: Option<ConnectionOf> = connection.map(|item| from_item(Kind::SsoConnection, item)).transpose()?;
+    let person: Option<User> = person.map(|item| from_item(Kind::User, item)).transpose()?;
+    Ok(Access {
+        workspace: workspace.map(|item| from_item(Kind::Workspace, item)).transpose()?,
+        member: member.map(|item| from_item(Kind::Member, item)).transpose()?,
+        not_before: person.and_then(|person| person.not_before),
+        sso_required: door.and_then(|door| door.sso_required),
+        connection_here: connection.is_some_and(|connection| connection.ws == ws),
+    })
+}
+
 impl Store {
     /// User, workspace and member in one batch read, and the single sign-on connection that somebody came by (docs/records.md, section 3,
     /// "authenticate a request").
@@ -65,21 +93,25 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn access(&self, ctx: &Ctx, ws: WorkspaceId, user: &UserId, came_by: Option<SsoConnectionId>) -> Result<Access, StoreError> {
-        let mut wanted = vec![keys::user(user), keys::workspace(ws), keys::member(ws, user)];
-        wanted.extend(came_by.map(keys::sso_connection));
+        let wanted = access_keys(ws, user, came_by);
+        access_of(ws, came_by, &mut self.batch_get(ctx, &wanted).await?.into_iter())
+    }
+
+    /// The same with what the cards of the workspace show, still in one batch read.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn access_and_cards(
+        &self,
+        ctx: &Ctx,
+        ws: WorkspaceId,
+        user: &UserId,
+        came_by: Option<SsoConnectionId>,
+    ) -> Result<(Access, Cards), StoreError> {
+        let mut wanted = access_keys(ws, user, came_by);
+        wanted.extend(cards::keys_of(ws));
         let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
-        let mut next = || found.next().flatten();
-        let (person, workspace, member, connection) = (next(), next(), next(), next());
-        let door: Option<DoorOf> = workspace.clone().map(|item| from_item(Kind::Workspace, item)).transpose()?;
-        let connection: Option<ConnectionOf> = connection.map(|item| from_item(Kind::SsoConnection, item)).transpose()?;
-        let person: Option<User> = person.map(|item| from_item(Kind::User, item)).transpose()?;
-        Ok(Access {
-            workspace: workspace.map(|item| from_item(Kind::Workspace, item)).transpose()?,
-            member: member.map(|item| from_item(Kind::Member, item)).transpose()?,
-            not_before: person.and_then(|person| person.not_before),
-            sso_required: door.and_then(|door| door.sso_required),
-            connection_here: connection.is_some_and(|connection| connection.ws == ws),
-        })
+        Ok((access_of(ws, came_by, &mut found)?, Cards::of(found)?))
     }
 
     /// One workspace.

@@ -40,6 +40,8 @@ pub enum Kind {
     Event,
     /// A connection.
     Connection,
+    /// What a connection's card shows beside the connection.
+    Note,
     /// The generation of an organisation.
     Generation,
     /// The counter of generations.
@@ -124,6 +126,7 @@ impl Kind {
             Self::Timeline => "timeline",
             Self::Event => "event",
             Self::Connection => "connection",
+            Self::Note => "note",
             Self::Generation => "generation",
             Self::GenerationCounter => "generation_counter",
             Self::OrganisationUse => "organisation_use",

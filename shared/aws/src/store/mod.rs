@@ -16,6 +16,7 @@ use aws_smithy_async::rt::sleep::{AsyncSleep as _, SharedAsyncSleep, TokioSleep}
 use coportal_core::ctx::Ctx;
 use jiff::Timestamp;
 
+use crate::records::cards::Noted;
 use crate::records::metering::Tranches;
 
 pub use change::{Change, Fields, Kind};
@@ -51,6 +52,7 @@ pub struct Store {
     table: String,
     sleep: SharedAsyncSleep,
     pub(crate) tranches: Arc<Tranches>,
+    pub(crate) noted: Arc<Noted>,
 }
 
 /// Attempts of a transaction or of a batch read, beyond the SDK's own.
@@ -61,7 +63,7 @@ impl Store {
     #[must_use]
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
         let sleep = client.config().sleep_impl().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new()));
-        Self { client, table: table.into(), sleep, tranches: Arc::default() }
+        Self { client, table: table.into(), sleep, tranches: Arc::default(), noted: Arc::default() }
     }
 
     /// Waits before round `round` (1, 2, …): 25 ms doubled each time up to 800 ms, of which half is chance.

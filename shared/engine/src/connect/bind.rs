@@ -58,6 +58,9 @@ impl Engine {
                 let left = left.and_then(|left| left.value.organisation.clone());
                 let held = Held { access: &tokens.access_token, refresh: theirs.as_ref() };
                 self.after(ctx, workspace.id, user, &connection, "connected", held, left.as_slice()).await;
+                if let Some(left) = &left {
+                    self.tell_sharing(ctx, ledger, &left.id).await;
+                }
                 return Ok(());
             }
         }
@@ -195,6 +198,7 @@ impl Engine {
         };
         let held = Held { access: token.secret(), refresh: None };
         self.after(ctx, workspace.id, user, &connection, "organisation_changed", held, &[]).await;
+        self.tell_sharing(ctx, ledger, &organisation.id).await;
         Ok(())
     }
 
@@ -297,6 +301,9 @@ impl Engine {
         // What waited for the consent goes on by itself (C19); what time does not allow here, the keeper repeats.
         if let Err(problem) = self.resume_parked(ctx, workspace, ledger).await {
             tracing::warn!(?problem, "what waits for the connection is resumed later");
+        }
+        if let Some(organisation) = &connection.organisation {
+            self.tell_sharing(ctx, ledger, &organisation.id).await;
         }
         for organisation in unused {
             if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, held).await {

@@ -89,6 +89,9 @@ impl Engine {
                 Connected::Moved => return Err(moved(ledger)),
             }
         }
+        if let Some(left) = &before.value.organisation {
+            self.tell_sharing(ctx, ledger, &left.id).await;
+        }
         let (stopped, unsettled) = self.stop_rows(ctx, workspace, user, ledger).await?;
         let receipt = DisconnectReceipt { revoked: reason.is_none(), reason, tokens_erased: true, stopped, unsettled };
         let name = before.value.organisation.as_ref().map_or("no organisation", |organisation| organisation.name.as_str());

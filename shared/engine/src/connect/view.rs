@@ -1,8 +1,10 @@
 //! What the integrations page shows of each ledger.
 
+use coportal_aws::records::cards::{CardsListed, Note, Waits};
 use coportal_core::connection::{Connection, ConnectionStatus, Options, Organisation};
 use coportal_core::id::ConnectionId;
 use coportal_core::ledger::{DraftMeaning, Ledger};
+use coportal_core::metering::Limit;
 use coportal_core::workspace::{Plan, Workspace};
 use coportal_ledgers::LedgerApi;
 use jiff::Timestamp;
@@ -121,6 +123,12 @@ pub struct ConnectionView {
     pub connected_at: Option<Timestamp>,
     /// The newest successful sync.
     pub last_synced_at: Option<Timestamp>,
+    /// Where `last_synced_at` is null: nothing was synced since then, and what was before is not looked up. Absent where nothing ever was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_synced_since: Option<Timestamp>,
+    /// When what waits for a limit of the ledger goes on; absent while none is met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<Timestamp>,
     /// Its options.
     pub options: Options,
     /// How it does, in words.
@@ -131,16 +139,51 @@ pub struct ConnectionView {
 
 impl ConnectionView {
     /// A connection as shown to a workspace on its present plan.
-    pub(super) fn of(connection: &Connection, workspace: &Workspace, shared: bool, last_synced_at: Option<Timestamp>) -> Self {
+    pub(super) fn of(connection: &Connection, workspace: &Workspace, beside: &Beside) -> Self {
+        let Beside { shared, last_synced_at, not_synced_since, waits } = *beside;
         Self {
             id: connection.id,
             status: connection.status,
             organisation: connection.organisation.as_ref().map(OrganisationView::from),
             connected_at: connection.connected_at,
             last_synced_at,
+            not_synced_since,
+            waits_until: waits.map(|waits| waits.until),
             options: connection.options.clone(),
-            health: health(connection, workspace, shared, last_synced_at.is_some()),
+            health: health(connection, workspace, beside),
             shared_organisation: shared,
+        }
+    }
+}
+
+/// What is known of a connection beside itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// Another workspace uses the organisation.
+    pub(super) shared: bool,
+    /// The newest successful sync.
+    pub(super) last_synced_at: Option<Timestamp>,
+    /// Nothing was synced since then, and it is not known what was before.
+    pub(super) not_synced_since: Option<Timestamp>,
+    /// A limit that is met and not free yet.
+    pub(super) waits: Option<Waits>,
+}
+
+impl Beside {
+    /// What the note and the index tell of a connection's present organisation. A sync that came after a limit was met shows that it is
+    /// free again.
+    pub(super) fn of(connection: &Connection, note: Option<&Note>, listed: &CardsListed, now: Timestamp) -> Self {
+        let Connection { ledger, generation, organisation, .. } = connection;
+        let last_synced_at = listed.synced.get(&(*ledger, *generation)).copied();
+        let theirs = note.and_then(|note| note.shared_of.as_deref());
+        let waits = note.and_then(|note| note.waits).filter(|waits| {
+            waits.generation == *generation && now < waits.until && last_synced_at.is_none_or(|synced| synced < waits.since)
+        });
+        Self {
+            shared: theirs.is_some() && theirs == organisation.as_ref().map(|organisation| organisation.id.as_str()),
+            last_synced_at,
+            not_synced_since: listed.read_back_to.filter(|_| last_synced_at.is_none() && organisation.is_some()),
+            waits,
         }
     }
 }
@@ -194,10 +237,30 @@ impl IntegrationView {
     }
 }
 
-fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: bool) -> HealthView {
+/// When something goes on, for a sentence.
+fn moment(at: Timestamp) -> String {
+    at.strftime("%-d %b %Y, %H:%M UTC").to_string()
+}
+
+/// A limit is met: nothing is amiss, and nobody has to do anything.
+fn waiting(label: &str, waits: Waits) -> HealthView {
+    let until = moment(waits.until);
+    let text = match waits.limit {
+        Limit::Day => format!("Waiting: today's {label} limit is reached, resumes at {until}."),
+        Limit::Minute | Limit::Concurrent | Limit::App => {
+            format!("Waiting: {label} takes no more calls for the moment, resumes at {until}.")
+        }
+    };
+    HealthView::new(HealthLevel::Attention, text, Some("Nothing to do: what waits goes on by itself then.".to_owned()))
+}
+
+fn health(connection: &Connection, workspace: &Workspace, beside: &Beside) -> HealthView {
     let label = connection.ledger.label();
     let required = connection.ledger.plan_required();
     let name = connection.organisation.as_ref().map_or("an organisation", |organisation| organisation.name.as_str());
+    if let (Some(waits), ConnectionStatus::Connected, true) = (beside.waits, connection.status, workspace.plan >= required) {
+        return waiting(label, waits);
+    }
     match connection.status {
         ConnectionStatus::Disconnected => HealthView::new(HealthLevel::Stopped, "Disconnected. Nothing is synced.".to_owned(), None),
         _ if workspace.plan < required => HealthView::new(
@@ -212,7 +275,10 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: 
         ),
         ConnectionStatus::ReconnectRequired => HealthView::new(
             HealthLevel::Stopped,
-            connection.reconnect_reason.clone().unwrap_or_else(|| format!("{label} no longer accepts the connection to {name}.")),
+            format!(
+                "Reconnect: {}",
+                connection.reconnect_reason.clone().unwrap_or_else(|| format!("{label} no longer accepts the connection to {name}."))
+            ),
             Some(format!("Reconnect {label}: what waits goes on by itself then, and nothing of it is lost.")),
         ),
         ConnectionStatus::Connected if connection.reconnect_reason.is_some() => HealthView::new(
@@ -220,12 +286,12 @@ fn health(connection: &Connection, workspace: &Workspace, shared: bool, synced: 
             connection.reconnect_reason.clone().unwrap_or_default(),
             Some(format!("Reconnect {label} before then: nothing is lost, and nothing has to wait.")),
         ),
-        ConnectionStatus::Connected if shared => HealthView::new(
+        ConnectionStatus::Connected if beside.shared => HealthView::new(
             HealthLevel::Attention,
             format!("Connected to {name}, which another CoPortal workspace uses too."),
             Some("This is allowed. If you did not expect it, check which workspace should send invoices there.".to_owned()),
         ),
-        ConnectionStatus::Connected if !synced => HealthView::new(
+        ConnectionStatus::Connected if beside.last_synced_at.is_none() && beside.not_synced_since.is_none() => HealthView::new(
             HealthLevel::Good,
             format!("Connected to {name}. Nothing was synced yet."),
             Some("Sync a sent or paid invoice to see it there.".to_owned()),
@@ -284,7 +350,7 @@ mod tests {
             (ReconnectRequired, HealthLevel::Stopped),
             (Disconnected, HealthLevel::Stopped),
         ] {
-            let view = ConnectionView::of(&connection(status), &workspace(Plan::Studio), false, None);
+            let view = ConnectionView::of(&connection(status), &workspace(Plan::Studio), &Beside::default());
             assert_eq!(view.health.level, level);
             assert!(!view.health.text.is_empty());
             assert_eq!(view.health.fix.is_some(), status != Disconnected);
@@ -295,7 +361,7 @@ mod tests {
     /// R146: a downgrade stops syncs and keeps links; the card says so.
     #[test]
     fn a_downgrade_is_told() {
-        let health = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Solo), false, None).health;
+        let health = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Solo), &Beside::default()).health;
         assert_eq!(health.level, HealthLevel::Stopped);
         assert!(health.text.contains("links and choices are kept"));
         assert!(health.fix.unwrap().contains("Studio"));
@@ -303,8 +369,79 @@ mod tests {
 
     #[test]
     fn sharing_an_organisation_is_told() {
-        let view = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Studio), true, None);
+        let view = ConnectionView::of(
+            &connection(ConnectionStatus::Connected),
+            &workspace(Plan::Studio),
+            &Beside { shared: true, ..Beside::default() },
+        );
         assert!(view.shared_organisation);
         assert_eq!(view.health.level, HealthLevel::Attention);
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn waits() -> Waits {
+        Waits { generation: Generation(1), limit: Limit::Day, since: at("2026-03-02T09:00:00Z"), until: at("2026-03-03T00:00:00Z") }
+    }
+
+    fn beside(note: &Note, synced: Option<&str>, now: &str) -> Beside {
+        let synced = synced.map(|synced| ((Ledger::Xero, Generation(1)), at(synced)));
+        let listed = CardsListed { synced: synced.into_iter().collect(), ..CardsListed::default() };
+        Beside::of(&connection(ConnectionStatus::Connected), Some(note), &listed, at(now))
+    }
+
+    /// Health in words: a limit that is met says when it is over, and only while it is met.
+    #[test]
+    fn a_limit_that_is_met_is_told_until_it_is_free() {
+        let note = Note { waits: Some(waits()), shared_of: None };
+        let shown = |beside: &Beside, plan| ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(plan), beside);
+        let met = beside(&note, Some("2026-03-02T08:59:59Z"), "2026-03-02T10:00:00Z");
+        let view = shown(&met, Plan::Studio);
+        assert_eq!(view.health.text, "Waiting: today's Xero limit is reached, resumes at 3 Mar 2026, 00:00 UTC.");
+        assert_eq!((view.health.level, view.waits_until), (HealthLevel::Attention, Some(waits().until)));
+        assert!(shown(&met, Plan::Solo).health.text.contains("plan does not include"), "R146 comes first");
+        let minute = Note { waits: Some(Waits { limit: Limit::Minute, ..waits() }), ..note.clone() };
+        let view = shown(&beside(&minute, None, "2026-03-02T10:00:00Z"), Plan::Studio);
+        assert!(view.health.text.starts_with("Waiting: Xero takes no more calls for the moment"), "{}", view.health.text);
+        for over in [
+            beside(&note, None, "2026-03-03T00:00:00Z"),
+            beside(&note, Some("2026-03-02T09:00:00Z"), "2026-03-02T10:00:00Z"),
+            beside(&Note { waits: Some(Waits { generation: Generation(2), ..waits() }), ..note.clone() }, None, "2026-03-02T10:00:00Z"),
+        ] {
+            assert_eq!(shown(&over, Plan::Studio).health.level, HealthLevel::Good);
+        }
+    }
+
+    /// R21: a grant that is dead says since when, and what to do.
+    #[test]
+    fn r21_a_dead_grant_says_reconnect() {
+        let dead = Connection {
+            reconnect_reason: Some("Xero signed us out on 2 Mar 2026.".to_owned()),
+            ..connection(ConnectionStatus::ReconnectRequired)
+        };
+        let health = ConnectionView::of(&dead, &workspace(Plan::Studio), &Beside::default()).health;
+        assert_eq!(health.text, "Reconnect: Xero signed us out on 2 Mar 2026.");
+        assert!(health.fix.unwrap().contains("nothing of it is lost"));
+    }
+
+    /// Who shares an organisation that is no longer the connection's shares nothing.
+    #[test]
+    fn a_note_is_about_one_organisation() {
+        let of = |organisation: &str| Note { waits: None, shared_of: Some(organisation.to_owned()) };
+        assert!(beside(&of("o"), None, "2026-03-02T10:00:00Z").shared);
+        assert!(!beside(&of("another"), None, "2026-03-02T10:00:00Z").shared);
+    }
+
+    /// R63: what was not found among the newest is not said to be "never".
+    #[test]
+    fn r63_what_was_not_found_is_not_called_never() {
+        let floor = at("2026-03-01T00:00:00Z");
+        let listed = CardsListed { read_back_to: Some(floor), ..CardsListed::default() };
+        let beside = Beside::of(&connection(ConnectionStatus::Connected), None, &listed, at("2026-03-02T10:00:00Z"));
+        let view = ConnectionView::of(&connection(ConnectionStatus::Connected), &workspace(Plan::Studio), &beside);
+        assert_eq!((view.last_synced_at, view.not_synced_since), (None, Some(floor)));
+        assert!(!view.health.text.contains("Nothing was synced yet"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coportal_aws::records::cards::Waits;
 use coportal_core::connection::Payments;
 use coportal_core::document::{DocumentStatus, SentDocument};
 use coportal_core::failure::{Disposition, Failure};
@@ -22,6 +23,8 @@ use super::run::{Next, Run, refresh_link};
 /// How often a run looks again whether the other one has finished with the same contact.
 const CONTACT_TURNS: u32 = 12;
 const CONTACT_TURN: Duration = Duration::from_millis(250);
+/// A limit that is free again sooner is not worth a word on the card.
+const WORTH_SAYING: SignedDuration = SignedDuration::from_mins(5);
 
 impl Run<'_> {
     pub(super) async fn busy(&mut self, until: Timestamp, contact: bool) -> Outcome<Next> {
@@ -138,7 +141,29 @@ impl Run<'_> {
         let text = problem.as_ref().map_or("The outcome of the last write is not known yet.", |problem| problem.detail.as_ref()).to_owned();
         let event = self.event("waiting", &text, None);
         self.save(Some(event)).await?;
+        self.note_wait(reason, until).await;
         Ok(SyncEnd::Waiting { state, waiting_for: reason, due_at: until, problem: problem.map(Box::new), vendor_calls: self.meter.calls() })
+    }
+
+    /// Says on the connection's card that a limit is met, where it is met for long. What is noted already costs nothing, and a card that
+    /// could not be written stops no row.
+    async fn note_wait(&self, reason: WaitingFor, until: Option<Timestamp>) {
+        let limit = match reason {
+            WaitingFor::DayBudget => Limit::Day,
+            WaitingFor::Limit => Limit::Minute,
+            WaitingFor::Ledger
+            | WaitingFor::Outcome
+            | WaitingFor::OtherRun
+            | WaitingFor::Reconnect
+            | WaitingFor::Plan
+            | WaitingFor::Retry => return,
+        };
+        let now = self.ctx.now();
+        let Some(until) = until.filter(|until| !self.dry && now.duration_until(*until) >= WORTH_SAYING) else { return };
+        let waits = Waits { generation: self.connection.generation, limit, since: now, until };
+        if let Err(error) = self.engine.store.note_wait(self.ctx, self.workspace.id, self.connection.ledger, waits).await {
+            tracing::warn!(%error, "the card of a connection does not say that a limit is met");
+        }
     }
 
     pub(super) async fn retry_later(&mut self, failure: &Failure, not_before: Option<Timestamp>) -> Outcome<SyncEnd> {

@@ -1,13 +1,14 @@
 //! The extractors by which a handler says who may call it.
 
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use coportal_aws::records::cards::Cards;
 use coportal_core::ctx::Ctx;
 use coportal_core::problem::{Issue, Problem};
 use coportal_core::workspace::Role;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::{Csrf, Principal, ServicePrincipal, authenticate, authenticate_service};
+use super::{Csrf, Principal, ServicePrincipal, authenticate, authenticate_service, authenticate_with_cards};
 use crate::extract::{is_media_type, read_body};
 use crate::problem::{Refusal, wrong_content_type};
 use crate::shell::Shell;
@@ -46,6 +47,10 @@ fn note(parts: &Parts) -> Note {
 #[derive(Debug, Clone)]
 pub struct Member(pub Principal);
 
+/// Any member, with the connections of the workspace: read in the batch that lets somebody in, for the page that shows them.
+#[derive(Debug, Clone)]
+pub struct MemberWithCards(pub Principal, pub Cards);
+
 /// A member who is an admin or the owner.
 #[derive(Debug, Clone)]
 pub struct Admin(pub Principal);
@@ -56,8 +61,13 @@ pub struct Service(pub ServicePrincipal);
 
 async fn principal(parts: &Parts, shell: &Shell, csrf: Csrf<'_>) -> Result<Principal, Refusal> {
     let principal = authenticate(shell, &ctx(parts)?, parts, csrf).await?;
-    note(parts).principal(principal.workspace.id, &principal.user, principal.auth.label());
+    name(parts, &principal);
     Ok(principal)
+}
+
+/// The log line of the request names whoever asks.
+fn name(parts: &Parts, principal: &Principal) {
+    note(parts).principal(principal.workspace.id, &principal.user, principal.auth.label());
 }
 
 impl<S> FromRequestParts<S> for Member
@@ -69,6 +79,20 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         principal(parts, &Shell::from_ref(state), Csrf::Header).await.map(Self)
+    }
+}
+
+impl<S> FromRequestParts<S> for MemberWithCards
+where
+    S: Send + Sync,
+    Shell: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let (principal, cards) = authenticate_with_cards(&Shell::from_ref(state), &ctx(parts)?, parts).await?;
+        name(parts, &principal);
+        Ok(Self(principal, cards))
     }
 }
 

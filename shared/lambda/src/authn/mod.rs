@@ -7,11 +7,12 @@ mod extract;
 mod session;
 pub mod token;
 
+use coportal_aws::records::cards::Cards;
 use coportal_aws::records::sessions::SignIn;
 use coportal_aws::records::workspaces::Access;
 use coportal_core::ctx::Ctx;
 use coportal_core::door::{SessionMethod, session_may_act};
-use coportal_core::id::{UserId, WorkspaceId};
+use coportal_core::id::{SsoConnectionId, UserId, WorkspaceId};
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_core::timeline::Actor;
 use coportal_core::workspace::{Plan, Role, Workspace};
@@ -19,7 +20,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jiff::Timestamp;
 
-pub use extract::{Admin, AdminForm, Invocation, Member, MemberForm, Service};
+pub use extract::{Admin, AdminForm, Invocation, Member, MemberForm, MemberWithCards, Service};
 pub use session::{SESSION_COOKIE, csrf_token, new_session, new_session_by, presented_cookie};
 use token::Door;
 
@@ -142,8 +143,31 @@ struct Proven {
     auth: Auth,
 }
 
+impl Proven {
+    /// The connection of a single sign-on that it came by.
+    fn came_by(&self) -> Option<SsoConnectionId> {
+        match self.door {
+            Door::Sso(connection) => Some(connection),
+            Door::BreakGlass | Door::Other => None,
+        }
+    }
+}
+
 async fn authenticate(shell: &Shell, ctx: &Ctx, parts: &Parts, csrf: Csrf<'_>) -> Outcome<Principal> {
-    let proven = match bearer(parts) {
+    let proven = prove(shell, ctx, parts, csrf).await?;
+    let access = shell.store().access(ctx, proven.workspace, &proven.user, proven.came_by()).await?;
+    admit(proven, access)
+}
+
+/// The same, with the connections of the workspace in the batch read that is made anyway.
+async fn authenticate_with_cards(shell: &Shell, ctx: &Ctx, parts: &Parts) -> Outcome<(Principal, Cards)> {
+    let proven = prove(shell, ctx, parts, Csrf::Header).await?;
+    let (access, cards) = shell.store().access_and_cards(ctx, proven.workspace, &proven.user, proven.came_by()).await?;
+    Ok((admit(proven, access)?, cards))
+}
+
+async fn prove(shell: &Shell, ctx: &Ctx, parts: &Parts, csrf: Csrf<'_>) -> Outcome<Proven> {
+    Ok(match bearer(parts) {
         Some(token) => {
             let token = shell.verifier().member(token, ctx.now()).await?;
             Proven {
@@ -155,14 +179,11 @@ async fn authenticate(shell: &Shell, ctx: &Ctx, parts: &Parts, csrf: Csrf<'_>) -
             }
         }
         None => session::prove(shell, ctx, parts, &csrf).await?,
-    };
-    admit(shell, ctx, proven).await
+    })
 }
 
-/// The one batch read: user, workspace, member, and the connection of a single sign-on.
-async fn admit(shell: &Shell, ctx: &Ctx, proven: Proven) -> Outcome<Principal> {
-    let came_by = if let Door::Sso(connection) = proven.door { Some(connection) } else { None };
-    let access = shell.store().access(ctx, proven.workspace, &proven.user, came_by).await?;
+/// What the one batch read says: user, workspace, member, and the connection of a single sign-on.
+fn admit(proven: Proven, access: Access) -> Outcome<Principal> {
     // A token that does not say when it was made cannot show that it is newer than the moment all older ones were ended.
     if access.not_before.is_some_and(|moment| proven.since.is_none_or(|since| since < moment)) {
         return Err(unauthenticated("session_ended", "This sign-in was ended.").because("made before the user's not_before"));

@@ -78,3 +78,9 @@ async fn the_import_by_keyboard() {
 async fn every_page_is_accessible_and_strict() {
     journey("every-page").await;
 }
+
+/// R36, R37, R44, R63, C3, C7, C19, C21, C30: invoices, clients and what needs a person.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_with_scripts() {
+    journey("records").await;
+}

@@ -6,6 +6,8 @@ mod approving;
 #[cfg(test)]
 mod business_central;
 #[cfg(test)]
+mod cards;
+#[cfg(test)]
 mod choosing;
 #[cfg(test)]
 mod connecting;

@@ -78,7 +78,7 @@ pub enum ReconnectMarked {
     Unsettled,
 }
 
-fn row_of(item: Item) -> Result<Versioned<Connection>, StoreError> {
+pub(crate) fn row_of(item: Item) -> Result<Versioned<Connection>, StoreError> {
     let rev = rev_of(&item);
     Ok(Versioned::new(from_item(Kind::Connection, item)?, rev))
 }
@@ -321,9 +321,17 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn other_users_of(&self, ledger: Ledger, organisation: &str, ws: WorkspaceId) -> Result<Vec<WorkspaceId>, StoreError> {
+        let users = self.users_of(ledger, organisation).await?;
+        Ok(users.into_iter().filter(|user| *user != ws).collect())
+    }
+
+    /// All workspaces that use an organisation.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub(crate) async fn users_of(&self, ledger: Ledger, organisation: &str) -> Result<Vec<WorkspaceId>, StoreError> {
         let items = self.query_all(&keys::organisation_uses_pk(ledger, organisation), "").await?;
-        let users = items.iter().filter_map(|item| crate::store::key_of(item)?.1.parse().ok());
-        Ok(users.filter(|user| *user != ws).collect())
+        Ok(items.iter().filter_map(|item| crate::store::key_of(item)?.1.parse().ok()).collect())
     }
 }
 

@@ -170,7 +170,7 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let reference = keys::secret_hash(state);
         let now = ctx.now();
-        let listed = (keys::parked_grants_pk(sign_in.ws, &sign_in.user), format!("{}#{reference}", keys::instant(now)));
+        let listed = (keys::cards_pk(sign_in.ws), keys::parked_sk(&sign_in.user, now, sign_in.ledger, sign_in.begun_at, &reference));
         let fields = Fields::empty(Kind::OauthState)
             .value("grant", grant)?
             .value("grant_terms", terms)?
@@ -207,11 +207,12 @@ impl Store {
     /// # Errors
     /// When the table does not answer or an item cannot be read.
     pub async fn parked_grants(&self, ctx: &Ctx, ws: WorkspaceId, user: &UserId) -> Result<Vec<ParkedGrant>, StoreError> {
-        let range = Range { newest_first: true, limit: Some(20), ..Range::default() };
-        let page = self.query_index(Index::List, &keys::parked_grants_pk(ws, user), &range).await?;
+        let prefix = keys::parked_prefix(user);
+        let range = Range { prefix: &prefix, newest_first: true, limit: Some(20), ..Range::default() };
+        let page = self.query_index(Index::List, &keys::cards_pk(ws), &range).await?;
         let mut waiting = Vec::new();
         for item in &page.items {
-            let reference = item.get(Index::List.sk()).and_then(|sk| sk.as_s().ok()).and_then(|sk| sk.split_once('#'));
+            let reference = item.get(Index::List.sk()).and_then(|sk| sk.as_s().ok()).and_then(|sk| sk.rsplit_once('#'));
             if let Some((_, reference)) = reference {
                 waiting.extend(self.parked_grant(ctx, ws, user, reference).await?);
             }

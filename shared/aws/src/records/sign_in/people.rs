@@ -161,6 +161,16 @@ impl Store {
         Ok(found.map(|item| from_item(Kind::User, item)).transpose()?.unwrap_or_default())
     }
 
+    /// Several persons in one batch read, in the order of `users`; who is not known has neither name nor address.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn profiles(&self, ctx: &Ctx, users: &[UserId]) -> Result<Vec<Person>, StoreError> {
+        let wanted: Vec<_> = users.iter().map(keys::user).collect();
+        let found = self.batch_get(ctx, &wanted).await?.into_iter();
+        found.map(|item| Ok(item.map(|item| from_item(Kind::User, item)).transpose()?.unwrap_or_default())).collect()
+    }
+
     /// Who has an address.
     ///
     /// # Errors

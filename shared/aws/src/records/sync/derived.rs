@@ -55,13 +55,13 @@ pub fn attention_keys(key: &SyncKey, row: &SyncRow) -> Option<(String, String)> 
     asks.then(|| (keys::attention_pk(key.ws), keys::attention_sk(row.state.as_str(), since, key.ledger, key.inv)))
 }
 
-/// Keys in the index `list`: what needs a person lies in the attention list; what is synced lies under its connection, so that a card
+/// Keys in the index `list`: what needs a person lies in the attention list; what is synced lies among what the workspace's cards show, so that a card
 /// can say when it last was without a write of its own for each sync.
 #[must_use]
 pub fn list_keys(key: &SyncKey, row: &SyncRow) -> Option<(String, String)> {
     let synced = || {
         let at = row.last_synced_at.filter(|_| row.state == SyncState::Synced)?;
-        Some((keys::synced_pk(key.ws, key.ledger, key.generation), keys::synced_sk(at, key.inv)))
+        Some((keys::cards_pk(key.ws), keys::synced_sk(at, key.ledger, key.generation, key.inv)))
     };
     attention_keys(key, row).or_else(synced)
 }

@@ -6,7 +6,6 @@ use coportal_core::ctx::Ctx;
 use coportal_core::id::{InvoiceId, WorkspaceId};
 use coportal_core::ledger::Ledger;
 use coportal_core::sync::row::SyncRow;
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::{Attention, FanOutHead, SyncBody, SyncHead, SyncHeads, SyncKey, SyncNeeds};
@@ -204,17 +203,6 @@ impl Store {
         let marked = item.as_ref().filter(|item| item.contains_key(Index::Due.pk()));
         let version = marked.and_then(|item| item.get("autosync_version")?.as_n().ok()?.parse().ok());
         Ok(FanOutHead { workspace, invoice: record(Kind::Invoice, item)?, version })
-    }
-
-    /// When anything was last synced over a connection's generation. From an index, which lags by moments: for cards.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn last_synced(&self, ws: WorkspaceId, ledger: Ledger, generation: Generation) -> Result<Option<Timestamp>, StoreError> {
-        let range = Range { newest_first: true, limit: Some(1), ..Range::default() };
-        let page = self.query_index(Index::List, &keys::synced_pk(ws, ledger, generation), &range).await?;
-        let newest = page.items.first().and_then(|item| item.get(Index::List.sk())?.as_s().ok()?.split('#').next()?.parse().ok());
-        Ok(newest)
     }
 
     /// A page of what a person should look at: by state, oldest first. The index names the rows, the rows themselves are read

@@ -368,23 +368,6 @@ async fn attention_lists_what_a_person_should_look_at_and_forgets_what_is_settle
     assert!(store.attention(&ctx, other, 10, None).await.unwrap().items.is_empty(), "another workspace");
 }
 
-/// R63: a card says when anything was last synced over the connection, without a write of its own for each sync.
-#[tokio::test]
-async fn r63_the_newest_sync_of_a_connection_is_found() {
-    let services = Services::new();
-    let (store, ctx) = (services.cloud().store, services.ctx());
-    let SyncKey { ws, ledger, generation, .. } = key();
-    assert_eq!(store.last_synced(ws, ledger, generation).await.unwrap(), None);
-    let at = services.now();
-    let row = SyncRow { last_synced_at: Some(at), ..synced(&services) };
-    assert!(matches!(store.save_row(&ctx, key(), &row, 0).await.unwrap(), Saved::Done { .. }));
-    assert_eq!(store.last_synced(ws, ledger, generation).await.unwrap(), Some(at));
-    assert_eq!(store.last_synced(ws, ledger, Generation(generation.0 + 1)).await.unwrap(), None, "another organisation's");
-    let held = SyncRow { state: SyncState::Held, ..row };
-    assert!(matches!(store.save_row(&ctx, key(), &held, 1).await.unwrap(), Saved::Done { .. }));
-    assert_eq!(store.last_synced(ws, ledger, generation).await.unwrap(), None, "what needs a person lies in the attention list");
-}
-
 /// docs/records.md, section 3: the reads of a warm sync are two batches.
 #[tokio::test]
 async fn a_sync_reads_in_two_batches() {
