@@ -1,5 +1,6 @@
 //! Clients, attention, backfill, changes there and activity, as a person meets them.
 
+use coportal_aws::records::sign_in::people::Person;
 use coportal_core::id::ClientId;
 use coportal_core::invoice::InvoiceStatus;
 use http::StatusCode;
@@ -126,7 +127,14 @@ async fn empty_states_say_what_to_do_next() {
     }
     world.connected(world.one, UK).await;
     let page = world.page("/settings/audit", Some(&session)).await;
-    assert!(page.text.contains("Connect started") && page.text.contains("admin") && page.text.contains("Xero"), "{}", page.text);
+    assert!(page.text.contains("Connect started") && page.text.contains("<td>You</td>") && page.text.contains("Xero"), "{}", page.text);
+    let admin = Person { name: Some("Ada Admin".to_owned()), email: Some("ada@studio.example".to_owned()) };
+    let (reader, _) = world.session(world.one, "owner").await;
+    let page = world.page("/settings/audit", Some(&reader)).await;
+    assert!(page.text.contains("<td>admin</td>"), "of whom CoPortal knows neither name nor address: {}", page.text);
+    assert!(world.store().put_profile(&world.ctx(), &"admin".parse().unwrap(), &admin, true).await.unwrap());
+    let page = world.page("/settings/audit", Some(&reader)).await;
+    assert!(page.text.contains("<td>ada@studio.example</td>") && !page.text.contains("<td>admin</td>"), "{}", page.text);
     let page = world.page("/settings/drift", Some(&session)).await;
     assert!(page.text.contains("Not compared yet") && page.text.contains("Compare now"));
 }
