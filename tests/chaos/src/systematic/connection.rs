@@ -60,7 +60,10 @@ async fn one(ledger: Ledger, written: Written, point: Point, struck: Option<(usi
         // Whoever asked for it asks again.
         Box::pin(act(&world, &world.process()?, point)).await?;
     }
-    ensure!(world.books() == books, "the ledger's books have changed");
+    let after = world.books();
+    ensure!(after.documents == books.documents, "documents have changed: {:?}, now {:?}", books.documents, after.documents);
+    ensure!(after.contacts == books.contacts, "contacts have changed: {:?}, now {:?}", books.contacts, after.contacts);
+    ensure!(after.payments == books.payments, "payments have changed: {:?}, now {:?}", books.payments, after.payments);
     let key = TokenKey { ws: world.workspace, ledger, generation: before.generation };
     if point == Point::K21 {
         disconnected(&world, key).await?;
