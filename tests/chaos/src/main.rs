@@ -19,6 +19,9 @@ use clap::{Args, Parser, Subcommand};
 use coportal_core::ledger::Ledger;
 use serde::{Deserialize, Serialize};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Crash and fault injection over whole histories, in process and on a paused clock.
 #[derive(Parser)]
 #[command(name = "chaos", version)]
