@@ -17,7 +17,7 @@ use maud::{Markup, html};
 
 use crate::cards::action;
 use crate::forms::{Press, ledger, see_other};
-use crate::{AppState, layout};
+use crate::{AppState, amounts, layout};
 
 /// `GET /settings/integrations/{ledger}/drafts`: the what-if. Nothing is asked of the ledger.
 pub(crate) async fn forecast(
@@ -41,7 +41,7 @@ pub(crate) async fn forecast(
             } @else {
                 section.card {
                     p { (count(u64::from(found.invoices), "draft becomes an approved invoice", "drafts become approved invoices")) " in " (label) ". This cannot be taken back from here." }
-                    (facts(&found.totals.iter().map(|total| ("Total", html! { (total.currency) " " (total.amount) })).collect::<Vec<_>>()))
+                    (facts(&found.totals.iter().map(|total| ("Total", html! { (amounts::money(*total)) })).collect::<Vec<_>>()))
                     div.row {
                         (press(viewer, &action(ledger, "drafts"), &format!("Approve {}", count(u64::from(found.invoices), "draft", "drafts")), Look::Primary))
                         a.button href={ "/settings/integrations#" (ledger.slug()) } { "Not now" }

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets::{icon, script, stylesheet};
+use crate::components::fix;
 
 /// Who looks at a page. No `Debug`: it carries what protects the forms.
 #[derive(Clone, Copy)]
@@ -182,14 +183,14 @@ pub fn problem(status: StatusCode, problem: &Problem, back: (&str, &str)) -> Res
     let body = html! {
         h1 { (title) }
         p { (problem.detail) }
-        @if let Some(fix) = &problem.fix {
-            p { (fix.what) " " span.quiet { "(" (fix.place) ")" } }
-        }
+        // What a caller of the API does about it is not what a person at a page does.
+        @if let Some(known) = problem.fix.as_ref().filter(|_| !signed_out) { (fix(known)) }
         @if !problem.issues.is_empty() {
             ul { @for issue in &problem.issues { li { (issue.detail) } } }
         }
         @if signed_out {
             p { "Sign in to CoPortal in this browser, then open this page again. When you run CoPortal locally, use the sign-in link that it printed in the terminal." }
+            p { a.button.primary href="/sign-in" { "Sign in through your organisation" } }
         }
         p { a href=(href) { @if signed_out { "Try again" } @else { (label) } } }
     };

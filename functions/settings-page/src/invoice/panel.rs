@@ -101,7 +101,8 @@ fn trouble(problem: &RowProblem) -> Markup {
     let more: Vec<&Issue> = problem.issues.iter().filter(|issue| issue.detail != problem.detail).collect();
     let body = html! {
         @if !more.is_empty() { ul { @for issue in more { li { (issue.detail) } } } }
-        (fix(&problem.fix))
+        // The place is named, unless the reader is there.
+        @if problem.fix.place.starts_with("the invoice") { p { (problem.fix.what) } } @else { (fix(&problem.fix)) }
         @if problem.fix.retry_helps { p.quiet { "Trying again helps once that is done." } }
     };
     notice(Tone::Attention, &problem.detail, &body)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{DocumentStatus, RemoteDocument, RemoteLine, SentDocument, SentLine};
 use crate::id::InvoiceId;
+use crate::money::Currency;
 use crate::sync::merge::Difference;
 use crate::sync::row::SyncRow;
 use crate::text::fingerprint;
@@ -134,6 +135,15 @@ fn shown(value: Option<Decimal>) -> String {
     value.map(|value| value.normalize().to_string()).unwrap_or_default()
 }
 
+/// An amount with at least the decimals of its currency.
+fn amount(value: Decimal, currency: Currency) -> String {
+    let mut exact = value.normalize();
+    if exact.scale() < currency.minor_units() {
+        exact.rescale(currency.minor_units());
+    }
+    exact.to_string()
+}
+
 /// Everything that CoPortal carries, but number and contact.
 fn compare(sent: &SentDocument, there: &RemoteDocument, differences: &mut Vec<Difference>) {
     let mut note = |field: &str, in_ledger: String, to_send: String| {
@@ -150,7 +160,8 @@ fn compare(sent: &SentDocument, there: &RemoteDocument, differences: &mut Vec<Di
     if !there.lines.is_empty() {
         compare_lines(sent, there, &mut note);
     }
-    let total = |totals: crate::pricing::Totals| format!("{} (tax {})", totals.total.normalize(), totals.tax.normalize());
+    let total =
+        |totals: crate::pricing::Totals| format!("{} (tax {})", amount(totals.total, sent.currency), amount(totals.tax, sent.currency));
     note("total", total(there.totals), total(sent.totals));
 }
 
@@ -163,7 +174,7 @@ fn compare_lines(sent: &SentDocument, there: &RemoteDocument, note: &mut impl Fn
         let place = format!("line {}", index + 1);
         let remote = there.lines.iter().find(|remote| remote.line_id.is_some() && remote.line_id == line.line_id);
         let Some(remote) = remote else {
-            note(&place, "removed".to_owned(), format!("{} x {}", shown(Some(line.quantity)), shown(Some(line.unit_price))));
+            note(&place, "removed".to_owned(), format!("{} x {}", shown(Some(line.quantity)), amount(line.unit_price, sent.currency)));
             continue;
         };
         // Only a fingerprint of the text that was sent is kept.
@@ -171,7 +182,8 @@ fn compare_lines(sent: &SentDocument, there: &RemoteDocument, note: &mut impl Fn
             note(&format!("{place} description"), remote.description.clone(), "as it was sent".to_owned());
         }
         note(&format!("{place} quantity"), shown(remote.quantity), shown(Some(line.quantity)));
-        note(&format!("{place} price"), shown(remote.unit_price), shown(Some(line.unit_price)));
+        let price = |value: Option<Decimal>| value.map(|value| amount(value, sent.currency)).unwrap_or_default();
+        note(&format!("{place} price"), price(remote.unit_price), price(Some(line.unit_price)));
         // A code of equal rate is the bookkeeper's own work (C29); another percentage is not.
         if remote.rate.is_some_and(|rate| rate != line.rate) {
             note(&format!("{place} tax"), remote.tax_code.clone().unwrap_or_default(), line.tax_code.clone());
@@ -182,7 +194,7 @@ fn compare_lines(sent: &SentDocument, there: &RemoteDocument, note: &mut impl Fn
         // A line of text changes nothing that CoPortal shows.
         let worth = remote.worth(sent.currency);
         if !worth.is_zero() {
-            note("line added", format!("{} ({})", remote.description, worth.normalize()), String::new());
+            note("line added", format!("{} ({})", remote.description, amount(worth, sent.currency)), String::new());
         }
     }
 }

@@ -288,7 +288,7 @@ impl Engine {
     ) {
         let ledger = connection.ledger;
         let name = connection.organisation.as_ref().map_or("", |organisation| organisation.name.as_str());
-        let text = format!("{} organisation {name}, generation {}.", ledger.label(), connection.generation);
+        let text = format!("Invoices go to {name} in {}.", ledger.label());
         if let Err(problem) = self.audit(ctx, workspace, Actor::User(user.clone()), action, Some(ledger), text).await {
             tracing::error!(?problem, action, "an audit line was not written");
         }

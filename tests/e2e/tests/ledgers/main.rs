@@ -12,6 +12,8 @@ mod choosing;
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod quickbooks;
 #[cfg(test)]
 mod sage;
