@@ -118,6 +118,7 @@ async function refusal(world, owner) {
   await sync(owner, third.invoice);
   await owner.sees("Xero did not accept it");
   await owner.inspect(`/invoices/${third.invoice}`, "invoice-refused");
+  world.same(await page.locator(".timeline li", { hasText: "Xero refused this" }).count(), 1, "a refusal is told once");
   await owner.inspect("/settings/attention", "attention");
   await world.control("xero", "faults", undefined, "DELETE");
   await page.getByRole("button", { name: "Try again" }).click();

@@ -188,6 +188,17 @@ fn panels(principal: &Principal, seen: &Seen, viewer: Viewer<'_>) -> Markup {
     }
 }
 
+/// The lines, newest first, without those that the line above them says again: a refusal, and the end that followed from it at once.
+fn told_once(events: &[TimelineEvent]) -> impl Iterator<Item = &TimelineEvent> {
+    let above = std::iter::once(None).chain(events.iter().map(Some));
+    events.iter().zip(above).filter_map(|(event, above)| {
+        let again = above.is_some_and(|above| {
+            (event.step.as_ref(), above.step.as_ref()) == ("refused", "failed") && event.text == above.text && event.ledger == above.ledger
+        });
+        (!again).then_some(event)
+    })
+}
+
 fn timeline(seen: &Seen) -> Markup {
     if seen.events.is_empty() {
         return empty(
@@ -199,7 +210,7 @@ fn timeline(seen: &Seen) -> Markup {
     let older = older.map(|query| format!("/invoices/{}?{query}#timeline", seen.invoice.id));
     html! {
         ol.timeline {
-            @for event in &seen.events {
+            @for event in told_once(&seen.events) {
                 li {
                     p.when {
                         (instant(event.at))
