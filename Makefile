@@ -92,7 +92,7 @@ deploy-test: ## deploys onto an emulator of AWS with the SAM CLI, and walks the 
 screenshots: ## pictures of every page, light and dark, wide and narrow, in target/screenshots; two of them go to docs/images
 	@infra/ci/test.sh tools
 	@rm -rf target/screenshots
-	@.venv/bin/cargo-nextest nextest run --workspace --locked -E 'binary(browser) & test(every_page)'
+	@.venv/bin/cargo-nextest nextest run --workspace --locked -E 'binary(browser) & (test(every_page) | test(records))'
 	@cp target/screenshots/integrations-1280-light.png docs/images/integrations.png
 	@cp target/screenshots/import-1280-light.png docs/images/import.png
 
