@@ -16,6 +16,8 @@ use super::universe::{BULK, NOW, Universe, first};
 
 /// Rounds of waiting after which an invoice that is not at rest never will be.
 const ROUNDS: usize = 60;
+/// Messages that a dead worker had received are seen again after so long (the template's `VisibilityTimeout`), and none is delayed longer.
+const HIDDEN: SignedDuration = SignedDuration::from_secs(1_080 + 1);
 /// Marks of invoices are due after so long at most.
 const MARKS_AGE: SignedDuration = SignedDuration::from_mins(3);
 
@@ -115,7 +117,11 @@ impl Universe {
             }
             let first = pending.iter().map(|(at, _)| *at).min().unwrap_or_else(|| self.clock.now());
             let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
-            let least = if round == 0 { MARKS_AGE } else { SignedDuration::from_secs(61) };
+            let least = match (round, pending.is_empty()) {
+                (0, _) => MARKS_AGE,
+                (_, true) => HIDDEN,
+                (_, false) => SignedDuration::from_secs(61),
+            };
             self.clock.advance(wait.max(least));
             let swept = Box::pin(hands.auto_sync().sweep(&self.ctx())).await;
             if let Err(problem) = swept {
