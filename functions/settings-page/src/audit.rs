@@ -47,7 +47,7 @@ fn list(events: &[AuditEvent], names: &Names) -> Markup {
             html! {
                 tr {
                     td.date { (instant(event.at)) }
-                    td { (names.actor(&event.actor)) }
+                    td { (names.actor_and_id(&event.actor)) }
                     th scope="row" { (words(&event.action)) @if let Some(ledger) = event.ledger { small { (ledger.label()) } } }
                     td.text { (event.text) }
                 }

@@ -27,9 +27,16 @@ impl Names {
     ) -> Outcome<Self> {
         let others: BTreeSet<&UserId> = actors.filter_map(user).filter(|user| **user != principal.user).collect();
         let others: Vec<UserId> = others.into_iter().cloned().collect();
-        let people = if others.is_empty() { Vec::new() } else { state.shell.store().profiles(ctx, &others).await? };
+        let people =
+            if others.is_empty() { Vec::new() } else { state.shell.store().profiles(ctx, principal.workspace.id, &others).await? };
         let known = others.into_iter().zip(people).filter_map(|(user, person)| Some((user, person.email.or(person.name)?)));
         Ok(Self { reader: principal.user.clone(), known: known.collect() })
+    }
+
+    /// As [`Names::actor`], and beside it the id of whoever is named: addresses change, and a list of who did what must not change with them.
+    pub(crate) fn actor_and_id(&self, actor: &Actor) -> Markup {
+        let id = user(actor).filter(|user| **user == self.reader || self.known.contains_key(*user));
+        html! { (self.actor(actor)) @if let Some(id) = id { small { (id) } } }
     }
 
     /// "You", an e-mail address, a name; the id of somebody of whom CoPortal has neither.
@@ -62,5 +69,8 @@ mod tests {
         assert_eq!(shown(Actor::User(id("bob"))), "bob@studio.example");
         assert_eq!(shown(Actor::User(id("usr_<3"))), "usr_&lt;3");
         assert_eq!(shown(Actor::System), "CoPortal");
+        assert_eq!(names.actor_and_id(&Actor::User(id("bob"))).into_string(), "bob@studio.example<small>bob</small>");
+        assert_eq!(names.actor_and_id(&Actor::User(id("carl"))).into_string(), "carl");
+        assert_eq!(names.actor_and_id(&Actor::System).into_string(), "CoPortal");
     }
 }

@@ -145,8 +145,10 @@ impl Bucket {
         let minute = (Limit::Minute, pace.free_at(self.tat, calls));
         let batches = self.batch_tat.filter(|_| ask.batches > 0);
         let batches = batches.map(|tat| (Limit::Minute, batch_pace(limits).free_at(tat, ask.batches)));
+        let latest = [Some(minute), batches, Some(day), blocked].into_iter().flatten().max_by_key(|(_, free)| *free);
+        // Slots come last: they are mostly given back long before their end, which says nothing while another limit allows no call.
         let slots = (Limit::Concurrent, self.slot_free_at(limits, now, ask));
-        let latest = [Some(slots), Some(minute), batches, Some(day), blocked].into_iter().flatten().max_by_key(|(_, free)| *free);
+        let latest = latest.filter(|(_, free)| *free > now).or(Some(slots));
         if let Some((limit, free)) = latest.filter(|(_, free)| *free > now) {
             return Decision::Withheld(self.send_away(limit, free, now, pace.time_for(calls), ask.waited));
         }

@@ -313,6 +313,21 @@ fn a_slot_ends_by_itself() {
     assert_eq!(granted(bucket.take(&XERO, at(26_000), &slot(10, 26_000))), 1);
 }
 
+/// Slots are mostly given back before their end: while another limit allows no call, that one is told, and its time.
+#[test]
+fn a_limit_of_calls_comes_before_one_of_slots() {
+    let mut bucket = Bucket::default();
+    let slot = |n, now: i64, calls| Ask { slots: 1, owner: owner(n), until: at(now + 25_000), ..ask(calls, at(now)) };
+    for n in 0..5 {
+        assert_eq!(granted(bucket.take(&XERO, at(0), &slot(n, 0, 4))), 4);
+    }
+    let no = withheld(bucket.take(&XERO, at(10), &slot(9, 10, 1)));
+    assert!(no.limit == Limit::Minute && no.until < at(25_000), "{no:?}");
+    let then = no.until.as_millisecond() + 1;
+    let no = withheld(bucket.take(&XERO, at(then), &slot(9, then, 1)));
+    assert_eq!((no.limit, no.until), (Limit::Concurrent, at(25_000)));
+}
+
 #[test]
 fn a_bucket_stays_small() {
     let mut bucket = Bucket::default();

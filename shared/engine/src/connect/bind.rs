@@ -58,9 +58,6 @@ impl Engine {
                 let left = left.and_then(|left| left.value.organisation.clone());
                 let held = Held { access: &tokens.access_token, refresh: theirs.as_ref() };
                 self.after(ctx, workspace.id, user, &connection, "connected", held, left.as_slice()).await;
-                if let Some(left) = &left {
-                    self.tell_sharing(ctx, ledger, &left.id).await;
-                }
                 return Ok(());
             }
         }
@@ -111,6 +108,7 @@ impl Engine {
             };
             match self.store.offer(ctx, workspace, before.as_ref(), &connection, &row, &granted).await? {
                 Connected::Done { .. } => {
+                    self.tell_left(ctx, before.as_ref(), None).await;
                     let text = format!("{} gave access to {count} organisations; one is to be chosen.", ledger.label());
                     return self.audit(ctx, workspace, Actor::User(user.clone()), "consent_given", Some(ledger), text).await;
                 }
@@ -198,7 +196,6 @@ impl Engine {
         };
         let held = Held { access: token.secret(), refresh: None };
         self.after(ctx, workspace.id, user, &connection, "organisation_changed", held, &[]).await;
-        self.tell_sharing(ctx, ledger, &organisation.id).await;
         Ok(())
     }
 
@@ -266,8 +263,20 @@ impl Engine {
             ..base
         };
         match self.store.connect(ctx, workspace, before, &connection, &row, Some(&draw)).await? {
-            Connected::Done { .. } => Ok(Some(connection)),
+            Connected::Done { .. } => {
+                self.tell_sharing(ctx, ledger, &organisation.id).await;
+                self.tell_left(ctx, before, Some(organisation)).await;
+                Ok(Some(connection))
+            }
             Connected::Moved => Ok(None),
+        }
+    }
+
+    /// Says on the cards of those who still use the organisation that a connection was of before whether they share it.
+    async fn tell_left(&self, ctx: &Ctx, before: Option<&Versioned<Connection>>, now: Option<&Organisation>) {
+        let Some(before) = before.map(|before| &before.value) else { return };
+        if let Some(left) = before.organisation.as_ref().filter(|left| now.is_none_or(|now| now.id != left.id)) {
+            self.tell_sharing(ctx, before.ledger, &left.id).await;
         }
     }
 
@@ -301,9 +310,6 @@ impl Engine {
         // What waited for the consent goes on by itself (C19); what time does not allow here, the keeper repeats.
         if let Err(problem) = self.resume_parked(ctx, workspace, ledger).await {
             tracing::warn!(?problem, "what waits for the connection is resumed later");
-        }
-        if let Some(organisation) = &connection.organisation {
-            self.tell_sharing(ctx, ledger, &organisation.id).await;
         }
         for organisation in unused {
             if let Err(problem) = self.cut_if_unused(ctx, workspace, ledger, organisation, held).await {

@@ -170,14 +170,15 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// What the note and the index tell of a connection's present organisation. A sync that came after a limit was met shows that it is
-    /// free again.
+    /// What the note and the index tell of a connection's present organisation. A sync that came after a minute's limit was met shows that
+    /// it is free again; of a day that is used up, a call or two may be left, so a sync shows nothing.
     pub(super) fn of(connection: &Connection, note: Option<&Note>, listed: &CardsListed, now: Timestamp) -> Self {
         let Connection { ledger, generation, organisation, .. } = connection;
         let last_synced_at = listed.synced.get(&(*ledger, *generation)).copied();
         let theirs = note.and_then(|note| note.shared_of.as_deref());
         let waits = note.and_then(|note| note.waits).filter(|waits| {
-            waits.generation == *generation && now < waits.until && last_synced_at.is_none_or(|synced| synced < waits.since)
+            let is_free = waits.limit != Limit::Day && last_synced_at.is_some_and(|synced| synced >= waits.since);
+            waits.generation == *generation && now < waits.until && !is_free
         });
         Self {
             shared: theirs.is_some() && theirs == organisation.as_ref().map(|organisation| organisation.id.as_str()),
@@ -258,7 +259,9 @@ fn health(connection: &Connection, workspace: &Workspace, beside: &Beside) -> He
     let label = connection.ledger.label();
     let required = connection.ledger.plan_required();
     let name = connection.organisation.as_ref().map_or("an organisation", |organisation| organisation.name.as_str());
-    if let (Some(waits), ConnectionStatus::Connected, true) = (beside.waits, connection.status, workspace.plan >= required) {
+    let acts = workspace.plan < required || connection.reconnect_reason.is_some();
+    // What asks for somebody's act comes before what goes on by itself.
+    if let (Some(waits), ConnectionStatus::Connected, false) = (beside.waits, connection.status, acts) {
         return waiting(label, waits);
     }
     match connection.status {
@@ -407,11 +410,21 @@ mod tests {
         assert!(view.health.text.starts_with("Waiting: Xero takes no more calls for the moment"), "{}", view.health.text);
         for over in [
             beside(&note, None, "2026-03-03T00:00:00Z"),
-            beside(&note, Some("2026-03-02T09:00:00Z"), "2026-03-02T10:00:00Z"),
+            beside(&minute, Some("2026-03-02T09:00:00Z"), "2026-03-02T10:00:00Z"),
             beside(&Note { waits: Some(Waits { generation: Generation(2), ..waits() }), ..note.clone() }, None, "2026-03-02T10:00:00Z"),
         ] {
             assert_eq!(shown(&over, Plan::Studio).health.level, HealthLevel::Good);
         }
+        let still = beside(&note, Some("2026-03-02T09:00:00Z"), "2026-03-02T10:00:00Z");
+        assert_eq!(
+            shown(&still, Plan::Studio).waits_until,
+            Some(waits().until),
+            "an update of one call may fit where a first sync does not"
+        );
+        let ends = "Xero ends this sign-in on 4 Mar 2026, however it is used.";
+        let warned = Connection { reconnect_reason: Some(ends.to_owned()), ..connection(ConnectionStatus::Connected) };
+        let health = ConnectionView::of(&warned, &workspace(Plan::Studio), &met).health;
+        assert!(health.text.contains(ends), "what asks for an act comes first: {}", health.text);
     }
 
     /// R21: a grant that is dead says since when, and what to do.

@@ -29,7 +29,7 @@ impl Engine {
             Problem::invalid(vec![Issue::new("/choice", "unknown_choice", "This is not one of the answers that the question offers.")])
         })?;
         let story = run.event("resolved", &format!("{} — {label}", open.detail), None);
-        let audit = run.audit("hold_resolved", &format!("Invoice {}: {} {label}", run.invoice.number, open.detail));
+        let audit = run.audit("hold_resolved", &format!("Invoice {}: answered with “{label}”.", run.invoice.number));
         self.store.put_audit(ctx, run.workspace.id, &audit).await?;
         if is_final(open.question, choice) {
             run.row.value.hold = None;

@@ -197,3 +197,31 @@ async fn two_workspaces_may_share_an_organisation_and_both_are_told() {
     assert_eq!(receipt["revoked"], true);
     assert!(world.linked().is_empty());
 }
+
+/// Whoever stays with a shared organisation is told when the other one leaves it: by a consent to several, and by one to another.
+#[tokio::test]
+async fn an_organisation_that_the_other_left_is_not_called_shared() {
+    let several = async |world: &World, za: &str| {
+        world.connect(world.two, Consent::approve_only(&[UK, za])).await;
+    };
+    let another = async |world: &World, za: &str| {
+        world.connected(world.two, za).await;
+    };
+    for by_choice in [true, false] {
+        let world = World::new().await;
+        let za = other(&world);
+        world.connected(world.one, UK).await;
+        world.connected(world.two, UK).await;
+        let shared = async || {
+            let list = world.admin(world.one, "GET", "/v1/integrations", None).await.json();
+            list["items"][0]["connection"]["shared_organisation"].as_bool()
+        };
+        assert_eq!(shared().await, Some(true));
+        if by_choice {
+            several(&world, &za).await
+        } else {
+            another(&world, &za).await
+        }
+        assert_eq!(shared().await, Some(false), "by choice: {by_choice}");
+    }
+}

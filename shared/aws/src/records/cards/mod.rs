@@ -93,10 +93,14 @@ pub(crate) fn keys_of(ws: WorkspaceId) -> impl Iterator<Item = Key> {
 impl Cards {
     pub(crate) fn of(mut found: impl Iterator<Item = Option<Item>>) -> Result<Self, StoreError> {
         let connections = found.by_ref().take(Ledger::ALL.len()).flatten().map(row_of).collect::<Result<_, _>>()?;
-        let notes = Ledger::ALL.into_iter().zip(found).filter_map(|(ledger, item)| Some((ledger, item?)));
-        let notes = notes.map(|(ledger, item)| Ok((ledger, from_item(Kind::Note, item)?))).collect::<Result<_, StoreError>>()?;
-        Ok(Self { connections, notes })
+        let notes = Ledger::ALL.into_iter().zip(found).filter_map(|(ledger, item)| Some((ledger, readable(item?)?)));
+        Ok(Self { connections, notes: notes.collect() })
     }
+}
+
+/// A note that another version wrote in another shape says nothing: no card is worth the page, or the door.
+fn readable(item: Item) -> Option<Note> {
+    from_item(Kind::Note, item).inspect_err(|error| tracing::warn!(%error, "a note of a card cannot be read")).ok()
 }
 
 impl Store {
@@ -147,8 +151,12 @@ impl Store {
         let over = Condition::new("attribute_not_exists(#waits_until) OR #waits_until <= :now OR #waits_gen <> :waits_gen")
             .number(":now", ctx.now().as_millisecond())
             .number(":waits_gen", waits.generation);
-        match self.write(ctx, Change::update(keys::note(ws, ledger), fields).when(over)).await? {
-            Write::Done { .. } | Write::Refused { .. } => Ok(()),
+        match self.write(ctx, Change::update(keys::note(ws, ledger), fields).when(over)).await {
+            Ok(Write::Done { .. } | Write::Refused { .. }) => Ok(()),
+            Err(error) => {
+                self.noted.forget(ws, ledger);
+                Err(error)
+            }
         }
     }
 
@@ -188,6 +196,11 @@ impl Noted {
         }
         noted.insert((ws, ledger), waits);
         true
+    }
+
+    /// What could not be written is not noted.
+    fn forget(&self, ws: WorkspaceId, ledger: Ledger) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(ws, ledger));
     }
 }
 

@@ -99,4 +99,16 @@ fn a_process_notes_a_wait_once() {
     assert!(noted.is_new(ws(), Ledger::Sage, waits, now));
     assert!(noted.is_new(ws(), Ledger::Xero, Waits { generation: Generation(2), ..waits }, now));
     assert!(noted.is_new(ws(), Ledger::Sage, waits, until), "it is over");
+    noted.forget(ws(), Ledger::Sage);
+    assert!(noted.is_new(ws(), Ledger::Sage, waits, now), "it could not be written");
+}
+
+/// A version to come may write notes that this one cannot read: they say nothing, and the connections are read all the same.
+#[tokio::test]
+async fn a_note_that_cannot_be_read_costs_nobody_the_page() {
+    let services = Services::new();
+    let (store, ctx) = (services.cloud().store, services.ctx());
+    let fields = Fields::empty(Kind::Note).text("waits", "in words");
+    assert!(matches!(store.write(&ctx, Change::update(keys::note(ws(), Ledger::Xero), fields)).await.unwrap(), Write::Done { .. }));
+    assert!(store.cards(&ctx, ws()).await.unwrap().notes.is_empty());
 }

@@ -161,14 +161,21 @@ impl Store {
         Ok(found.map(|item| from_item(Kind::User, item)).transpose()?.unwrap_or_default())
     }
 
-    /// Several persons in one batch read, in the order of `users`; who is not known has neither name nor address.
+    /// Several persons in one batch read, in the order of `users`. Who is no active member of the workspace, or not known, has neither name
+    /// nor address: what a person is called elsewhere since is nothing to those whom they left.
     ///
     /// # Errors
     /// When the table does not answer or an item cannot be read.
-    pub async fn profiles(&self, ctx: &Ctx, users: &[UserId]) -> Result<Vec<Person>, StoreError> {
-        let wanted: Vec<_> = users.iter().map(keys::user).collect();
-        let found = self.batch_get(ctx, &wanted).await?.into_iter();
-        found.map(|item| Ok(item.map(|item| from_item(Kind::User, item)).transpose()?.unwrap_or_default())).collect()
+    pub async fn profiles(&self, ctx: &Ctx, ws: WorkspaceId, users: &[UserId]) -> Result<Vec<Person>, StoreError> {
+        let wanted: Vec<_> = users.iter().flat_map(|user| [keys::user(user), keys::member(ws, user)]).collect();
+        let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
+        let mut people = Vec::with_capacity(users.len());
+        while let (Some(person), Some(member)) = (found.next(), found.next()) {
+            let member: Option<Member> = member.map(|item| from_item(Kind::Member, item)).transpose()?;
+            let person = person.filter(|_| member.is_some_and(|member| member.active));
+            people.push(person.map(|item| from_item(Kind::User, item)).transpose()?.unwrap_or_default());
+        }
+        Ok(people)
     }
 
     /// Who has an address.
