@@ -35,7 +35,7 @@ impl Names {
 
     /// As [`Names::actor`], and beside it the id of whoever is named: addresses change, and a list of who did what must not change with them.
     pub(crate) fn actor_and_id(&self, actor: &Actor) -> Markup {
-        let id = user(actor).filter(|user| **user == self.reader || self.known.contains_key(*user));
+        let id = user(actor).filter(|user| **user != self.reader && self.known.contains_key(*user));
         html! { (self.actor(actor)) @if let Some(id) = id { small { (id) } } }
     }
 
