@@ -134,7 +134,11 @@ async fn empty_states_say_what_to_do_next() {
     assert!(page.text.contains("<td>admin</td>"), "of whom CoPortal knows neither name nor address: {}", page.text);
     assert!(world.store().put_profile(&world.ctx(), &"admin".parse().unwrap(), &admin, true).await.unwrap());
     let page = world.page("/settings/audit", Some(&reader)).await;
-    assert!(page.text.contains("<td>ada@studio.example<small>admin</small></td>") && !page.text.contains("<td>admin</td>"), "{}", page.text);
+    assert!(
+        page.text.contains("<td>ada@studio.example<small>admin</small></td>") && !page.text.contains("<td>admin</td>"),
+        "{}",
+        page.text
+    );
     let page = world.page("/settings/drift", Some(&session)).await;
     assert!(page.text.contains("Not compared yet") && page.text.contains("Compare now"));
 }
