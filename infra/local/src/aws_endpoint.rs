@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::doubles::kms::{self, Kms};
 use crate::doubles::sqs::{self, Sqs};
 use crate::doubles::ssm::{self, Ssm};
-use crate::table::{self, Table};
+use crate::table::{self, Table, Units};
 
 /// DynamoDB takes requests of up to 16 MB; the others far smaller ones.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -33,6 +33,8 @@ pub struct Call {
     pub status: u16,
     /// Name of the exception, when it was one.
     pub error: Option<String>,
+    /// What DynamoDB would charge for it, while that is counted.
+    pub units: Option<Units>,
 }
 
 /// Table and doubles behind one handler. Clones share everything.
@@ -122,7 +124,8 @@ impl Cloud {
             let failure = Failure::not_modelled("a request without the X-Amz-Target of DynamoDB, KMS, SQS or SSM");
             ("unknown".to_owned(), aws_json::answer(CONTENT_TYPE, Err(failure)))
         };
-        let call = Call { at: self.clock.now(), operation, status: response.status().as_u16(), error: exception(&response) };
+        let units = response.extensions().get::<Units>().copied();
+        let call = Call { at: self.clock.now(), operation, status: response.status().as_u16(), error: exception(&response), units };
         tracing::debug!(target: "local_cloud", operation = call.operation, status = call.status, error = call.error);
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         response

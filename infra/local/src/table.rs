@@ -5,10 +5,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -54,6 +56,7 @@ pub struct Table {
     stream_arn: Option<Arc<str>>,
     shard: Arc<str>,
     changed: Arc<watch::Sender<u64>>,
+    weighs: Arc<AtomicBool>,
 }
 
 /// Where the stream is read from.
@@ -118,7 +121,7 @@ impl Table {
             }
             None => "".into(),
         };
-        Ok(Self { database, name: name.into(), stream_arn, shard, changed: Arc::new(watch::Sender::new(0)) })
+        Ok(Self { database, name: name.into(), stream_arn, shard, changed: Arc::new(watch::Sender::new(0)), weighs: Arc::default() })
     }
 
     /// Name of the table.
@@ -213,6 +216,38 @@ impl Table {
         dynoxide::server::serve_with_shutdown(listener, self.database.clone(), shutdown).await.map_err(std::io::Error::other)
     }
 
+    /// From now on each answer carries, as an extension, what DynamoDB would charge for the call ([`Units`]). It costs the time of reading
+    /// requests and answers once more.
+    pub fn weigh(&self) {
+        self.weighs.store(true, Ordering::Relaxed);
+    }
+
+    /// A table of this shape beside this one, with all that is in it: what a restore makes.
+    ///
+    /// # Errors
+    /// When the database refuses it.
+    pub fn copied_as(&self, name: &str, shape: &template::Table) -> Result<(), TableError> {
+        let database = &self.database;
+        database.create_table(serde_json::from_value(create_request(name, shape))?)?;
+        let mut from = Value::Null;
+        loop {
+            let mut request = json!({"TableName": self.name()});
+            if !from.is_null()
+                && let Some(request) = request.as_object_mut()
+            {
+                request.insert("ExclusiveStartKey".to_owned(), from);
+            }
+            let page = serde_json::to_value(database.scan(serde_json::from_value(request)?)?)?;
+            for item in page.get("Items").and_then(Value::as_array).into_iter().flatten() {
+                database.put_item(serde_json::from_value(json!({"TableName": name, "Item": item}))?)?;
+            }
+            from = page.get("LastEvaluatedKey").cloned().unwrap_or_default();
+            if from.is_null() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Answers a request in process.
     #[expect(clippy::unused_async, reason = "one shape for all handlers of the local cloud")]
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
@@ -228,17 +263,23 @@ impl Table {
         let operation = aws_json::operation(headers, TARGET)
             .or_else(|| aws_json::operation(headers, STREAMS_TARGET))
             .ok_or_else(|| Failure::client("UnknownOperationException", "no X-Amz-Target"))?;
-        let (status, body) = match self.dispatch(operation, request.body())? {
+        let weighed = self.weighs.load(Ordering::Relaxed).then(|| weighed(operation, request.body())).flatten();
+        let mut units = None;
+        let (status, body) = match self.dispatch(operation, weighed.as_ref().unwrap_or(request.body()))? {
             Ok(body) => {
                 if WRITES.contains(&operation) {
                     self.changed.send_modify(|version| *version = version.wrapping_add(1));
                 }
+                units = weighed.is_some().then(|| Units::of(&body, WRITES.contains(&operation)));
                 (StatusCode::OK, body)
             }
             Err(error) => (StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST), error.to_json()),
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
+        if let Some(units) = units {
+            response.extensions_mut().insert(units);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         if let Ok(id) = HeaderValue::from_str(&aws_json::request_id()) {
@@ -271,6 +312,46 @@ impl Table {
             other => return Err(Failure::not_modelled(format_args!("dynamodb:{other}"))),
         })
     }
+}
+
+/// What DynamoDB charges for a call: request units on demand, those of its indexes among them (Amazon DynamoDB Developer Guide, "Read and
+/// write operations").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Units {
+    /// Read request units: one for 4 kB read consistently, twice that in a transaction, half of it where consistency is not asked for.
+    pub read: Decimal,
+    /// Write request units: one for 1 kB, twice that in a transaction.
+    pub write: Decimal,
+}
+
+impl Units {
+    /// As an answer tells them, with each table's total.
+    fn of(answer: &str, write: bool) -> Self {
+        let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+        let told = answer.get("ConsumedCapacity");
+        let tables = told.and_then(Value::as_array).map_or_else(|| told.into_iter().collect::<Vec<_>>(), |tables| tables.iter().collect());
+        let total = tables.iter().filter_map(|table| table.get("CapacityUnits")?.to_string().parse::<Decimal>().ok()).sum();
+        if write { Self { write: total, ..Self::default() } } else { Self { read: total, ..Self::default() } }
+    }
+}
+
+/// The request, with the question what it costs; `None` where an operation does not answer that.
+fn weighed(operation: &str, body: &Bytes) -> Option<Bytes> {
+    const WEIGHED: [&str; 10] = [
+        "GetItem",
+        "BatchGetItem",
+        "TransactGetItems",
+        "Query",
+        "Scan",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "BatchWriteItem",
+        "TransactWriteItems",
+    ];
+    let mut request: Value = WEIGHED.contains(&operation).then(|| serde_json::from_slice(body).ok()).flatten()?;
+    request.as_object_mut()?.insert("ReturnConsumedCapacity".to_owned(), "INDEXES".into());
+    Some(request.to_string().into())
 }
 
 /// The database's view of the shared clock.

@@ -1,4 +1,4 @@
-//! Configuration kept in SSM: client ids and secrets of the ledgers. Read together, decrypted, kept for five minutes.
+//! Configuration kept in SSM: client ids and secrets of the ledgers. Read together, decrypted, kept for ten minutes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::StoreError;
 
 /// How long a value is used before it is read again.
-pub const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
+pub const FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// Names that one `GetParameters` takes (SSM API Reference).
 const BATCH: usize = 10;
 

@@ -81,3 +81,37 @@ fn a_preference_goes_with_all_it_holds() {
     assert_eq!(copied(&template).unwrap(), copied(DEPLOYED).unwrap());
     assert_eq!(copied("Globals:\n"), Err(CopyError::Issuers(0)));
 }
+
+/// A parameter's new value reaches an alias with a new version only, and what SAM makes a version's name of are the references and not their
+/// values. Hence each function and each version says the text that is changed with them: a version's description cannot be changed, so that
+/// CloudFormation makes another one (CloudFormation User Guide, AWS::Lambda::Version).
+#[test]
+fn another_configuration_version_is_another_version_of_each_function() {
+    let functions = Template::parse(DEPLOYED).unwrap().functions.len();
+    let said = |property: &str| {
+        let lines = DEPLOYED.lines().filter(|line| line.starts_with(property));
+        lines.filter(|line| line.contains("${ConfigurationVersion}")).count()
+    };
+    assert_eq!(said("      Description: !Sub "), functions);
+    assert_eq!(said("      VersionDescription: !Sub "), functions);
+    // Lambda takes descriptions of up to 256 characters, the parameter's longest value of 64 among them.
+    assert!(DEPLOYED.lines().filter(|line| line.contains("${ConfigurationVersion}")).all(|line| line.len() < 256 + 22 - 64 + 23));
+}
+
+/// SAM would take a function for unchanged as long as its own folder is, and nearly all code lies in others.
+#[test]
+fn sam_caches_no_build() {
+    let configuration = include_str!("../../../samconfig.toml");
+    let builds = configuration.lines().filter(|line| line.ends_with(".build.parameters]")).count();
+    assert_eq!((builds, configuration.matches("\ncached = false\n").count()), (4, 4));
+}
+
+/// Each parameter can be left to its default, so that `sam deploy --guided` asks for nothing that one has to know beforehand.
+#[test]
+fn every_parameter_has_a_default() {
+    let parameters = DEPLOYED.split("\nParameters:\n").nth(1).unwrap().split("\nRules:\n").next().unwrap();
+    let named = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':')).count();
+    let defaults = parameters.lines().filter(|line| line.starts_with("    Default: ")).count();
+    assert!(named > 20);
+    assert_eq!(defaults, named);
+}

@@ -34,7 +34,9 @@ pub fn pages() -> Result<Vec<(&'static str, String)>> {
     let readme = put(&readme, "calls", &crate::ledgers::calls()?)?;
     let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
     let manifest = between(&manifest, "# generated:routes", "# /generated:routes", &watched_routes()?)?;
+    let cost = fs::read_to_string(root().join("docs/cost.md"))?;
     Ok(vec![
+        ("docs/cost.md", put(&cost, "million", &crate::cost::table()?)?),
         ("README.md", put(&readme, "decisions", &decisions()?)?),
         ("Cargo.toml", manifest),
         (crate::openapi::PAGE, crate::openapi::document()?),

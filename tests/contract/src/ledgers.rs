@@ -152,14 +152,28 @@ struct Measured {
     lower_bound: usize,
 }
 
+fn measured() -> Result<Vec<Measured>> {
+    let path = root().join("tests/fixtures/calls.json");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&text).context("tests/fixtures/calls.json")
+}
+
+/// Calls to the ledger for an operation.
+///
+/// # Errors
+/// The file cannot be read, or does not tell of it.
+pub fn measured_calls(operation: &str, ledger: Ledger) -> Result<usize> {
+    let rows = measured()?;
+    let row = rows.iter().find(|row| row.operation == operation && row.ledger == ledger);
+    Ok(row.with_context(|| format!("tests/fixtures/calls.json: no {operation} of {ledger}"))?.calls)
+}
+
 /// Operation by ledger: calls, and the fewest that it could be done in where that is another number.
 ///
 /// # Errors
 /// The file cannot be read, or says something twice.
 pub fn calls() -> Result<String> {
-    let path = root().join("tests/fixtures/calls.json");
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let rows: Vec<Measured> = serde_json::from_str(&text).context("tests/fixtures/calls.json")?;
+    let rows = measured()?;
     let ledgers = ledgers();
     let mut operations: Vec<&str> = Vec::new();
     let mut cells: BTreeMap<(&str, Ledger), String> = BTreeMap::new();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+pub mod cost;
 pub mod generated;
 pub mod ledgers;
 pub mod openapi;

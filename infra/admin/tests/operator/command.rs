@@ -1,5 +1,6 @@
 //! The command itself: its help, its two outputs, its exit codes.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use coportal_local::assembly::TABLE_NAME;
@@ -34,6 +35,28 @@ fn every_command_says_what_it_does_and_takes() {
             assert!(own.contains(option), "{command} {option}: {own}");
         }
     }
+}
+
+/// Every command that the runbook prints is one that the tool takes.
+#[test]
+fn every_command_of_the_runbook_is_taken() {
+    let arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000";
+    let mut tried = BTreeSet::new();
+    for line in include_str!("../../../runbook.md").lines().filter_map(|line| line.trim().strip_prefix("coportal-admin ")) {
+        let arguments: Vec<String> = line
+            .replace("$WORKSPACE", "ws_00000000000070008000000000000001")
+            .replace("$TokenKeyArn", arn)
+            .split(' ')
+            .map(|word| word.replace('$', ""))
+            .collect();
+        // Without credentials it ends before it calls anybody, and behind the reading of its arguments.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coportal-admin"));
+        let output = command.args(&arguments).args(["--region", "eu-west-1"]).env_clear().output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("AWS_ACCESS_KEY_ID is not set"), "{line}: {said}");
+        tried.insert(arguments[0].clone());
+    }
+    assert_eq!(tried.into_iter().collect::<Vec<_>>(), ["dead-letters", "forget-workspace", "look-first", "rotate-token-key"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub const REMOVED: [&str; 1] = ["DeploymentPreference"];
 pub const ISSUERS: Variable = table::ISSUERS;
 
 /// The line of the template's `Globals` that sets the accepted issuers.
-const ISSUERS_LINE: &str = r#"        COPORTAL_ISSUERS: !Sub "${TokenIssuer}=${TokenJwksUrl}""#;
+const ISSUERS_LINE: &str = r#"        COPORTAL_ISSUERS: !If [HasTokenIssuer, !Sub "${TokenIssuer}=${TokenJwksUrl}", none]"#;
 
 /// The variables that the functions' environment gets: the switch, and an address for each ledger, which is also what the functions may
 /// call there at all (`Egress`).

@@ -22,7 +22,17 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
         problem: error.to_string(),
     })?;
     let root = Node::root(text, &value);
-    root.only(&["AWSTemplateFormatVersion", "Transform", "Description", "Parameters", "Conditions", "Globals", "Resources", "Outputs"])?;
+    root.only(&[
+        "AWSTemplateFormatVersion",
+        "Transform",
+        "Description",
+        "Parameters",
+        "Rules",
+        "Conditions",
+        "Globals",
+        "Resources",
+        "Outputs",
+    ])?;
 
     let mut parameters = BTreeMap::new();
     if let Some(node) = root.get("Parameters")? {
@@ -193,6 +203,7 @@ fn parameter(node: &Node<'_>) -> Result<Parameter, TemplateError> {
 fn known_function_properties(node: &Node<'_>) -> Result<(), TemplateError> {
     node.only(&[
         "Description",
+        "VersionDescription",
         "CodeUri",
         "Architectures",
         "Runtime",

@@ -296,9 +296,12 @@ impl Door {
     /// Reads it.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let issuers = reader.text(&table::ISSUERS).map(|list| {
+            if list == NO_ISSUER {
+                return Some(Vec::new());
+            }
             let parsed: Option<Vec<Issuer>> = list.split(',').map(|entry| parse_issuer(reader, entry)).collect();
             if parsed.is_none() {
-                reader.wrong(&table::ISSUERS, "a comma list of issuer=jwks_url with https addresses");
+                reader.wrong(&table::ISSUERS, "a comma list of issuer=jwks_url with https addresses, or none");
             }
             parsed
         });
@@ -307,6 +310,10 @@ impl Door {
         Some(Self { issuers: issuers??, audience: audience?.to_owned(), public_url: public_url? })
     }
 }
+
+/// Says that nobody's tokens are accepted but those that this deployment makes of sessions. Said and not left out, so that a forgotten
+/// variable is still noticed.
+const NO_ISSUER: &str = "none";
 
 fn parse_issuer(reader: &Reader<'_>, entry: &str) -> Option<Issuer> {
     let (issuer, jwks) = entry.trim().split_once('=')?;
@@ -546,6 +553,14 @@ mod tests {
         ] {
             assert!(problems.iter().any(|problem| problem.starts_with(&format!("{name} is missing"))), "{name}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn a_deployment_may_accept_nobodys_tokens_but_its_own() {
+        let mut variables = complete();
+        variables.retain(|(name, _)| *name != "COPORTAL_ISSUERS");
+        variables.push(("COPORTAL_ISSUERS", "none".to_owned()));
+        assert_eq!(everything(variables).unwrap().3.issuers, Vec::new());
     }
 
     /// A function that sends does not start without the addresses; others never read them.

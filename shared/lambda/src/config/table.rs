@@ -68,7 +68,7 @@ pub const SYNC_BULK_URL: Variable = deployed(
 /// Token issuers.
 pub const ISSUERS: Variable = deployed(
     "COPORTAL_ISSUERS",
-    "Issuers whose bearer tokens are accepted: a comma list of `issuer=jwks_url`; https only.",
+    "Issuers whose bearer tokens are accepted: a comma list of `issuer=jwks_url`, https only; `none` for nobody's but its own.",
     None,
     "https://id.example.com=https://id.example.com/.well-known/jwks.json",
 );

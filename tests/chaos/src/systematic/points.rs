@@ -192,7 +192,12 @@ pub(super) fn moments(calls: &[Passed], at: usize, fault: Fault) -> Vec<(Point, 
         }
         Fault::CrashAfter => {
             struck.extend(sent(true).map(|point| (point, Way::Before)));
-            struck.extend(between(calls, at + 1).into_iter().map(|point| (point, Way::Before)));
+            let here = between(calls, at + 1);
+            // Where no call follows, the moment before the next one and the moment after this one are the same.
+            if at + 1 == calls.len() {
+                struck.extend(here.iter().map(|point| (*point, Way::After)));
+            }
+            struck.extend(here.into_iter().map(|point| (point, Way::Before)));
         }
         Fault::RequestLost => struck.extend(sent(false).map(|point| (point, Way::After))),
         Fault::AnswerLost => struck.extend(sent(true).map(|point| (point, Way::After))),

@@ -6,6 +6,8 @@ mod by_itself;
 #[cfg(test)]
 mod call_counts;
 #[cfg(test)]
+mod capacity;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod main_job;
