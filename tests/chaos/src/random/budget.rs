@@ -98,7 +98,10 @@ fn most_within(times: &[Timestamp], span: SignedDuration) -> usize {
 impl Universe {
     /// I16, over the calls of the whole history.
     pub(super) fn budgets(&self) -> Vec<String> {
-        let called = self.called();
+        self.with_called(|called| self.kept_to(called))
+    }
+
+    fn kept_to(&self, called: &[Called]) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut times = Times::new();
         for call in called.iter().filter(|call| call.organisation.is_some()) {
@@ -129,7 +132,7 @@ impl Universe {
                 wrong.push(format!("I16: {number} calls at once of {organisation} at {ledger}, and {allowed} are allowed: {most}"));
             }
         }
-        wrong.extend(called.iter().filter_map(|call| too_early(call, &called)));
+        wrong.extend(called.iter().filter_map(|call| too_early(call, called)));
         wrong
     }
 }

@@ -60,7 +60,6 @@ impl Universe {
         let request = ImportRequest { preview_id: Some(begun.id), rows: Some(ticked.iter().map(tick).collect()), all_new: false };
         let (engine, line) = self.process(salt, rates, false)?;
         let _ = survived(&line, engine.import(&ctx, &workspace, actor.clone(), ledger, request.clone())).await;
-        self.token_trouble(link, &line);
         let Some(result) = self.finished(&workspace, actor, ledger, &request).await? else {
             return Ok(vec![format!("I15: an import from {ledger} of {} rows does not come to its end", ticked.len())]);
         };

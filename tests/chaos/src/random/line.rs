@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use super::budget::{Flights, organisation};
 use super::dice::Dice;
 use super::fault::{AWS, Fault, Tally, VENDOR};
+use super::grants::{Consent, Grants};
 use super::heard::Heard;
 use super::history::Rates;
 use super::plant::{self, Passing, Plant};
@@ -43,6 +44,8 @@ pub struct Called {
     pub ledger: Ledger,
     /// The organisation that it is about; `None` of sign-in and token endpoints.
     pub organisation: Option<String>,
+    /// The consent whose access token it carries.
+    pub consent: Option<Consent>,
     /// Method and path, without its query.
     pub operation: String,
     /// Whether it went wrong on the way, for its caller.
@@ -64,6 +67,7 @@ pub(super) struct Street {
     pub(super) plant: Option<Plant>,
     pub(super) heard: Heard,
     pub(super) flights: Flights,
+    pub(super) grants: Grants,
 }
 
 struct Draws {
@@ -146,6 +150,7 @@ impl Line {
     async fn die<T>(&self) -> T {
         if !self.crashed.send_replace(true) {
             lock(&self.street.tally).crashes += 1;
+            self.street.grants.disturbed(self.number);
         }
         std::future::pending().await
     }
@@ -158,6 +163,9 @@ impl Line {
             tally.aws_calls += 1;
             tally.aws_exposed += u64::from(self.rates.aws > 0);
             tally.aws_faults += u64::from(fault.is_some());
+        }
+        if fault.is_some() {
+            self.street.grants.disturbed(self.number);
         }
         let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default().to_owned();
         self.street.heard.sent_to_aws(&target, &request);
@@ -225,6 +233,7 @@ impl Line {
                 born: self.born,
                 ledger,
                 organisation,
+                consent: self.street.grants.of_call(ledger, &request),
                 operation,
                 fault,
                 status: None,
@@ -232,6 +241,7 @@ impl Line {
             });
             called.len() - 1
         };
+        let tokens = self.street.grants.sent(ledger, self.number, self.street.clock.now(), fault, &request);
         let refused = |status: u16, headers: &[(&str, &str)]| {
             let response =
                 headers.iter().fold(Response::builder().status(status), |response, (name, value)| response.header(*name, *value));
@@ -276,6 +286,9 @@ impl Line {
             called.status = Some(answer.status().as_u16());
         }
         self.street.heard.answered_by_vendor(&asked, &answer);
+        if let Some(tokens) = tokens {
+            self.street.grants.answered(tokens, &answer);
+        }
         match fault {
             Some(Fault::CrashAfter) => return self.die().await,
             Some(Fault::AnswerLost) => return Err(lost()),

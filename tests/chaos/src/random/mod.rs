@@ -4,16 +4,25 @@
 
 mod budget;
 mod check;
+mod connections;
 pub mod dice;
 pub mod fault;
+mod grants;
 mod heard;
 pub mod history;
 mod imports;
 pub mod line;
+mod never;
+mod panics;
+mod payments;
 mod perform;
 pub mod plant;
 mod rest;
 mod universe;
+mod visible;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -49,26 +58,56 @@ pub struct Failing {
     pub drawn_steps: usize,
 }
 
-/// Runs a history in a runtime of its own, on a paused clock and one thread.
+/// Runs a history in a runtime of its own, on a paused clock and one thread. A panic of the product is a violation of its own kind.
 ///
 /// # Errors
 /// When the harness itself cannot go on.
 pub fn run(history: &History) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let heard = Heard::default();
-    let ears = Ears::of(heard.clone());
-    tracing::subscriber::with_default(ears, || runtime.block_on(Box::pin(played(history, heard))))
+    let so_far = SoFar::default();
+    let ears = Ears::of(so_far.heard.clone());
+    let (done, panics) =
+        panics::listened(|| tracing::subscriber::with_default(ears, || runtime.block_on(Box::pin(played(history, &so_far)))));
+    let mut violations = match done {
+        Some(violations) => violations?,
+        None => Vec::new(),
+    };
+    if !panics.is_empty() {
+        for text in &panics {
+            so_far.heard.say(text.as_bytes());
+        }
+        violations = panics.into_iter().map(|text| format!("panic: {text}")).chain(so_far.heard.leaks()).collect();
+    }
+    let mut tally = lock(&so_far.tally).clone();
+    (tally.secrets, tally.said_bytes, tally.log_lines) = so_far.heard.counts();
+    Ok(Outcome { violations, operations: so_far.operations.load(Ordering::Relaxed), tally })
 }
 
-async fn played(history: &History, heard: Heard) -> Result<Outcome> {
-    let mut universe = Universe::open(history, heard).await.context("the universe")?;
-    let (mut violations, mut operations) = (Vec::new(), 0);
+/// What is known of a history that ends before its time as well.
+#[derive(Default)]
+struct SoFar {
+    heard: Heard,
+    tally: Arc<Mutex<Tally>>,
+    operations: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn played(history: &History, so_far: &SoFar) -> Result<Vec<String>> {
+    let mut universe = Universe::open(history, so_far.heard.clone(), Arc::clone(&so_far.tally)).await.context("the universe")?;
+    let mut violations = Vec::new();
     let mut before = universe.books();
     for step in &history.steps {
-        operations += 1;
+        so_far.operations.fetch_add(1, Ordering::Relaxed);
+        let calls = universe.calls();
         violations.extend(universe.perform(step, history.rates).await.with_context(|| format!("{step:?}"))?);
-        let after = universe.books();
-        violations.extend(Universe::never(&before, &after, !matches!(step.op, Op::Bookkeeper(..))));
+        let is_theirs = matches!(step.op, Op::Bookkeeper(..));
+        let after = if is_theirs { universe.books() } else { universe.books_since(&before, calls) };
+        if !is_theirs {
+            violations.extend(Universe::never(&before, &after));
+        }
         before = after;
         if !violations.is_empty() {
             break;
@@ -81,12 +120,10 @@ async fn played(history: &History, heard: Heard) -> Result<Outcome> {
         let (hands, _) = universe.process(0, Rates::NONE, false)?;
         violations.extend(universe.rest(&hands).await.context("at rest")?);
         let after = universe.books();
-        violations.extend(Universe::never(&before, &after, true));
+        violations.extend(Universe::never(&before, &after));
         violations.extend(universe.invariants(&hands).await.context("the invariants")?);
     }
-    let mut tally = universe.tally();
-    (tally.secrets, tally.said_bytes, tally.log_lines) = universe.heard().counts();
-    Ok(Outcome { violations, operations, tally })
+    Ok(violations)
 }
 
 /// The invariant that a violation names: what it begins with.

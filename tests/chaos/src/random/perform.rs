@@ -1,9 +1,11 @@
 //! What the steps of a history do.
 
-use anyhow::{Context as _, Result, anyhow};
-use coportal_aws::records::connections::Links;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
 use coportal_aws::records::sync::SyncKey;
-use coportal_core::connection::{Connection, ConnectionStatus, OnVoid, Payments};
+use coportal_core::connection::Connection;
 use coportal_core::ctx::Ctx;
 use coportal_core::invoice::{InvoiceStatus, Payment};
 use coportal_core::problem::{Outcome, ProblemKind};
@@ -20,7 +22,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::history::{Click, Edit, Op, Rates, Step, Toggle, Work};
+use super::history::{Click, Edit, Op, Rates, Step, Work};
 use super::line::Line;
 use super::plant::Plant;
 use super::universe::{BULK, Known, NOW, Universe, first};
@@ -103,13 +105,14 @@ impl Universe {
             }
             Op::Void(invoice) => {
                 let known = self.known(*invoice)?;
-                self.edit(&known, |invoice| {
-                    if invoice.payments.is_empty() {
-                        invoice.status = InvoiceStatus::Void;
-                    }
-                })
-                .await?;
-                return self.told(*invoice, step.salt, faults, false).await;
+                let voided = self
+                    .edit(&known, |invoice| {
+                        if invoice.payments.is_empty() {
+                            invoice.status = InvoiceStatus::Void;
+                        }
+                    })
+                    .await?;
+                return self.told(*invoice, step.salt, faults, voided).await;
             }
             Op::Invoice(space) => self.invoice(*space, InvoiceStatus::Sent).await?,
             Op::Click(click) => return self.clicks(&[*click], step.salt, faults, false).await,
@@ -149,8 +152,8 @@ impl Universe {
         Ok(Vec::new())
     }
 
-    /// The stream tells of a changed invoice: its record comes once, twice or never. `is_event`: it was sent or paid by this step, and
-    /// auto-sync has to bring that to its end (I3).
+    /// The stream tells of a changed invoice: its record comes once, twice or never. `is_event`: it was sent, paid or voided by this step,
+    /// and auto-sync has to bring that to its end (I3).
     async fn told(&mut self, place: usize, salt: u64, faults: Rates, is_event: bool) -> Result<Vec<String>> {
         let known = self.known(place)?;
         let ws = self.space(known.space)?.id;
@@ -158,7 +161,7 @@ impl Universe {
         let step = self.step;
         if let Some(known) = self.invoices.iter_mut().find(|one| one.id == known.id)
             && is_event
-            && matches!(stored.status, InvoiceStatus::Sent | InvoiceStatus::Paid)
+            && stored.status != InvoiceStatus::Draft
         {
             known.event = Some((step, stored.version));
         }
@@ -212,12 +215,6 @@ impl Universe {
             survived(line, universe.handled(queue, messages, engine, ctx, !line.is_faultless()))
         }))
         .await;
-        let lines: Vec<Line> = all.into_iter().map(|(_, _, _, line, _)| line).collect();
-        for line in &lines {
-            for link in 0..self.links.len() {
-                self.token_trouble(link, line);
-            }
-        }
         Ok(ends.into_iter().flatten().flatten().collect())
     }
 
@@ -290,7 +287,6 @@ impl Universe {
         let ends = survived(&line, engine.sync_invoices(&ctx, workspace, ledger, generation, &invoices, first.request.actor.clone())).await;
         let mut wrong = Vec::new();
         let struck = line.struck();
-        self.token_trouble(first.link, &line);
         for (invoice, end) in ends.into_iter().flatten() {
             wrong.extend(odd(&end, !struck.is_empty()).map(|why| format!("{invoice}: {why}")));
         }
@@ -299,22 +295,12 @@ impl Universe {
 
     /// What is wrong about an end, if anything is.
     fn judged(&mut self, aim: &Aim, line: &Line, end: Option<Outcome<SyncEnd>>) -> Vec<String> {
-        self.token_trouble(aim.link, line);
         let Some(end) = end else { return Vec::new() };
         self.heard().say(format!("{end:?}").as_bytes());
         odd(&end, !line.struck().is_empty())
             .map(|why| format!("{} to {}: {why}", aim.known.number, aim.request.ledger))
             .into_iter()
             .collect()
-    }
-
-    /// A process whose calls went wrong while it may have been at the tokens: only then may a grant be lost.
-    pub(super) fn token_trouble(&mut self, link: usize, line: &Line) {
-        if !line.struck().is_empty()
-            && let Some(link) = self.links.get_mut(link)
-        {
-            link.token_trouble = true;
-        }
     }
 
     async fn answer(&mut self, click: Click, choice: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
@@ -341,38 +327,11 @@ impl Universe {
         let at = self.space(other)?;
         let ledger = self.link(link)?.ledger;
         let request = SyncRequest { workspace: at.id, ledger, actor: Actor::User(at.user.clone()), ..aim.request };
-        let before = self.called().len();
+        let before = self.calls();
         let end = Box::pin(engine.sync_invoice(&self.ctx(), request)).await;
         let refused = matches!(&end, Err(problem) if problem.kind == ProblemKind::NotFound);
-        let calls = self.called().len() - before;
+        let calls = self.calls() - before;
         Ok(if refused && calls == 0 { Vec::new() } else { vec![format!("I13: a stranger's click ended as {end:?} after {calls} calls")] })
-    }
-
-    pub(super) async fn toggle(&mut self, link: usize, toggle: Toggle) -> Result<()> {
-        let (space, ledger) = self.link(link).map(|link| (link.space, link.ledger))?;
-        let at = self.space(space)?.id;
-        let stored = self.quiet.store.connection(at, ledger).await?.context("it was connected")?;
-        let mut connection = stored.value;
-        match toggle {
-            Toggle::Draft(on) => connection.options.sync_as_draft = on,
-            Toggle::AutoSync(on) => connection.options.auto_sync = on,
-            Toggle::Payments(on) => connection.options.payments = if on { Payments::Push } else { Payments::None },
-            Toggle::OnVoid(what) => {
-                connection.options.on_void = match what {
-                    0 => OnVoid::None,
-                    1 => OnVoid::Void,
-                    _ => OnVoid::Delete,
-                }
-            }
-        }
-        let _ = self.quiet.store.save_connection(&self.ctx(), at, &connection, stored.rev).await?;
-        let step = self.step;
-        if let Some(link) = self.links.get_mut(link) {
-            link.pushed_payments |= connection.options.payments == Payments::Push;
-            let heard = connection.options.auto_sync && connection.status == ConnectionStatus::Connected;
-            link.auto_since = if heard { link.auto_since.or(Some(step)) } else { None };
-        }
-        Ok(())
     }
 
     /// A bookkeeper's work on the document of an invoice, where there is one and the ledger lets them.
@@ -394,44 +353,18 @@ impl Universe {
             Work::DueDate => act("edit_document", json!({ "due_date": "2026-05-01" })),
         };
         self.clock.advance(SignedDuration::from_secs(1));
-        let done = self.ledger(aim.request.ledger)?.bookkeeper(&action).is_ok();
-        if done {
-            self.excused.touched.insert((aim.request.ledger, id));
+        let ledger = aim.request.ledger;
+        let simulator = Arc::clone(self.ledger(ledger)?);
+        let payments = || simulator.state().payments.into_iter().map(|payment| (ledger, payment.id)).collect::<BTreeSet<_>>();
+        // What was to come late from us has come by now: what this act adds is the bookkeeper's.
+        let before = payments();
+        if simulator.bookkeeper(&action).is_ok() {
+            self.excused.touched.insert((ledger, id));
+            self.their_payments.extend(payments().difference(&before).cloned());
         }
         Ok(())
     }
 
-    async fn disconnect(&mut self, link: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
-        let (space, ledger) = self.link(link).map(|link| (link.space, link.ledger))?;
-        if self.connection(link).await?.status == ConnectionStatus::Disconnected {
-            return Ok(Vec::new());
-        }
-        let (engine, line) = self.process(salt, faults, false)?;
-        let (ctx, at) = (self.ctx(), self.space(space)?);
-        let workspace = self.quiet.store.workspace(at.id).await?.context("the workspace is there")?;
-        let generation = self.connection(link).await?.generation;
-        let end = survived(&line, engine.disconnect(&ctx, &workspace, &at.user, ledger, Links::Keep)).await;
-        self.token_trouble(link, &line);
-        // K21: what was begun and not finished, a repeat finishes.
-        if !matches!(end, Some(Ok(_))) {
-            let again = Box::pin(self.quiet.disconnect(&ctx, &workspace, &self.space(space)?.user, ledger, Links::Keep)).await;
-            again.map_err(|problem| anyhow!("a repeated disconnect: {problem:?}"))?;
-        }
-        let newest = self.lines;
-        if let Some(link) = self.links.get_mut(link) {
-            link.silent_since = Some(newest);
-            link.auto_since = None;
-        }
-        let key = coportal_aws::records::tokens::TokenKey { ws: workspace.id, ledger, generation };
-        let left = self.quiet.store.tokens(key).await?;
-        Ok(left.map(|_| format!("I14: {ledger} of {} is disconnected, and its tokens are there", workspace.name)).into_iter().collect())
-    }
-
-    fn other_organisation(&self, link: usize) -> Result<String> {
-        let ledger = self.link(link)?.ledger;
-        let names: Vec<String> = self.ledger(ledger)?.state().organisations.into_iter().map(|organisation| organisation.name).collect();
-        names.into_iter().find(|name| name != first(ledger)).context("a second organisation")
-    }
 }
 
 /// The work's end, unless its process dies.

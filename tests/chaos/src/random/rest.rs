@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use anyhow::{Context as _, Result};
 use coportal_aws::records::sync::SyncKey;
 use coportal_core::connection::{Connection, ConnectionStatus};
-use coportal_core::invoice::InvoiceStatus;
-use coportal_core::sync::row::{SyncRow, SyncState};
+use coportal_core::problem::Outcome;
+use coportal_core::sync::row::SyncRow;
 use coportal_engine::Engine;
+use coportal_engine::sync::{Changed, SyncEnd};
 use jiff::{SignedDuration, Timestamp};
 
 use super::history::Click;
@@ -34,6 +35,11 @@ impl Seen {
     /// When the universe has none at this place.
     pub(super) fn connection(&self, link: usize) -> Result<&Connection> {
         self.connections.get(link).context("a connection")
+    }
+
+    /// All of them, in their order.
+    pub(super) fn connections(&self) -> &[Connection] {
+        &self.connections
     }
 
     /// The row of an invoice in its connection's present generation.
@@ -74,7 +80,11 @@ impl Universe {
         let mut wrong = self.machines(hands).await?;
         // A person looks at every invoice once more, so that the newest version is wanted everywhere.
         for aim in self.aims()? {
-            wrong.extend(self.quiet_click(hands, &aim).await);
+            let end = click(hands, self, &aim).await;
+            if matches!(&end, Ok(SyncEnd::Synced(answer)) if answer.changed == Changed::Nothing) {
+                self.unchanged.insert((aim.known.id, aim.request.ledger));
+            }
+            wrong.extend(odd_at_rest(&aim, &end));
         }
         for _ in 0..ROUNDS {
             let seen = self.lost_grants(&mut wrong).await?;
@@ -84,7 +94,7 @@ impl Universe {
             self.clock.advance(wait.max(SignedDuration::from_secs(1)));
             for (at, aim) in due {
                 if at <= self.clock.now() {
-                    wrong.extend(self.quiet_click(hands, &aim).await);
+                    wrong.extend(odd_at_rest(&aim, &click(hands, self, &aim).await));
                 }
             }
         }
@@ -137,7 +147,9 @@ impl Universe {
                 }
             }
         }
-        wrong.extend(self.nothing_vanished().await?);
+        let seen = self.seen().await?;
+        wrong.extend(self.nothing_vanished(&seen).await?);
+        wrong.extend(self.shown(&seen).await?);
         Ok(wrong)
     }
 
@@ -153,31 +165,6 @@ impl Universe {
             }
         }
         Ok(due)
-    }
-
-    /// I3: an event that was accepted while auto-sync was on has ended, and shows.
-    async fn nothing_vanished(&self) -> Result<Vec<String>> {
-        let mut wrong = Vec::new();
-        let seen = self.seen().await?;
-        for aim in self.aims()? {
-            let link = self.link(aim.link)?;
-            let (Some(since), Some((event, version))) = (link.auto_since, aim.known.event) else { continue };
-            if event <= since || seen.connection(aim.link)?.status != ConnectionStatus::Connected {
-                continue;
-            }
-            let invoice = self.quiet.store.invoice(aim.request.workspace, aim.known.id).await?;
-            if !invoice.is_some_and(|invoice| matches!(invoice.status, InvoiceStatus::Sent | InvoiceStatus::Paid)) {
-                continue;
-            }
-            let row = seen.row(&aim);
-            let ended = row.is_some_and(|row| row.state.is_at_rest() && row.state != SyncState::Never && row.wanted >= version);
-            if !ended {
-                let stands = row.map(|row| (row.state, row.wanted, row.done, row.waiting));
-                let (number, ledger) = (&aim.known.number, aim.request.ledger);
-                wrong.push(format!("I3: version {version} of {number} never came to its end in {ledger}: {stands:?}"));
-            }
-        }
-        Ok(wrong)
     }
 
     /// When a row is due again.
@@ -198,11 +185,6 @@ impl Universe {
         Ok(aims)
     }
 
-    async fn quiet_click(&self, hands: &Engine, aim: &Aim) -> Option<String> {
-        let end = click(hands, self, aim).await;
-        odd(&end, false).map(|why| format!("{} to {}, at rest: {why}", aim.known.number, aim.request.ledger))
-    }
-
     /// I11: a grant that nothing happened to is never thrown away; one that was lost in a fault is consented to anew, and all goes on (C19).
     /// Answers what is stored then.
     async fn lost_grants(&mut self, wrong: &mut Vec<String>) -> Result<Seen> {
@@ -213,12 +195,19 @@ impl Universe {
         }
         for place in lost {
             let link = self.link(place)?;
-            if !link.token_trouble {
+            if !self.grants().may_be_lost(link.consent) {
                 wrong.push(format!("I11: the grant of {} is thrown away, and nothing had gone wrong with it", link.ledger));
             }
-            let organisation = first(self.link(place)?.ledger);
-            self.connect(place, organisation).await?;
+            // To the organisation that it was connected to: what waits for that one has to go on.
+            let connection = seen.connection(place)?;
+            let organisation = connection.organisation.as_ref().map(|organisation| organisation.name.clone());
+            let organisation = organisation.unwrap_or_else(|| first(link.ledger).to_owned());
+            self.connect(place, &organisation).await?;
         }
         self.seen().await
     }
+}
+
+fn odd_at_rest(aim: &Aim, end: &Outcome<SyncEnd>) -> Option<String> {
+    odd(end, false).map(|why| format!("{} to {}, at rest: {why}", aim.known.number, aim.request.ledger))
 }

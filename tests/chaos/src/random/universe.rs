@@ -3,22 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
-use bytes::Bytes;
 use coportal_aws::cloud::{CloudConfig, CloudCredentials, Endpoints};
-use coportal_aws::keys::Choice;
 use coportal_aws::queues::QueueUrls;
 use coportal_core::client::Client;
 use coportal_core::connection::Connection;
 use coportal_core::ctx::{Ctx, Random};
-use coportal_core::facts::AccountUse;
 use coportal_core::id::{ClientId, InvoiceId, LineId, UserId, WorkspaceId};
 use coportal_core::invoice::{Invoice, InvoiceStatus, LineItem, TaxMode};
 use coportal_core::ledger::Ledger;
 use coportal_core::secret::Secret;
 use coportal_core::workspace::{Member, Plan, Role, TaxRounding, Workspace};
-use coportal_engine::connect::{CallbackQuery, ReturnPath};
 use coportal_engine::{Engine, LedgerSettings, Settings};
 use coportal_ledgers::{Endpoints as LedgerEndpoints, Ledgers};
 use coportal_local::assembly::{LocalCloud, TABLE_NAME};
@@ -28,7 +24,6 @@ use jiff::{SignedDuration, ToSpan as _};
 use rust_decimal::Decimal;
 use simulators::Clock;
 use simulators::skeleton::config::Config;
-use simulators::skeleton::consent::Consent;
 use simulators::skeleton::limits::LimitsChange;
 use simulators::skeleton::simulator::AnyLedger;
 use simulators::skeleton::state::Seed;
@@ -37,6 +32,7 @@ use uuid::Uuid;
 
 use super::budget::Flights;
 use super::fault::Tally;
+use super::grants::{Consent, Grants};
 use super::heard::Heard;
 use super::history::{History, INVOICES, Rates, Toggle, WORKSPACES};
 use super::imports::strangers;
@@ -86,12 +82,10 @@ pub(super) struct Link {
     pub(super) organisations: BTreeSet<String>,
     /// Whether payments were ever pushed.
     pub(super) pushed_payments: bool,
-    /// Since which step auto-sync has been on without a break.
+    /// Since which step auto-sync has been on for the organisation that it is connected to, without a break. A grant that dies is no break.
     pub(super) auto_since: Option<u64>,
-    /// The lines of processes up to which this connection may be called: it is disconnected since.
-    pub(super) silent_since: Option<u64>,
-    /// Whether a call to its token endpoint, or a process that made one, ever went wrong: only then may its grant be lost.
-    pub(super) token_trouble: bool,
+    /// Its newest consent.
+    pub(super) consent: Option<Consent>,
 }
 
 /// What people did that the checker must not take for a fault.
@@ -113,6 +107,12 @@ pub(super) struct Universe {
     pub(super) links: Vec<Link>,
     pub(super) invoices: Vec<Known>,
     pub(super) excused: Excused,
+    /// Invoices, by ledger, of which a click at rest found nothing to do.
+    pub(super) unchanged: BTreeSet<(InvoiceId, Ledger)>,
+    /// Payments that a bookkeeper recorded, by ledger and id. All others are ours: nobody else writes any in a history.
+    pub(super) their_payments: BTreeSet<(Ledger, String)>,
+    /// Consents that ended with a disconnect, each with the newest process of that time: no later one may call the ledger with their tokens.
+    pub(super) silent: Vec<(Ledger, Consent, u64)>,
     /// Contacts that were ticked in an import which came to its end, by workspace and name.
     pub(super) imported: BTreeSet<(usize, String)>,
     pub(super) quiet: Engine,
@@ -144,7 +144,7 @@ impl Universe {
     ///
     /// # Errors
     /// When it cannot be built: a defect of the harness or of connecting.
-    pub(super) async fn open(history: &History, heard: Heard) -> Result<Self> {
+    pub(super) async fn open(history: &History, heard: Heard, tally: Arc<Mutex<Tally>>) -> Result<Self> {
         let clock = Clock::fixed(BEGINNING.parse().context("the beginning")?);
         let cloud = LocalCloud::open(ORIGIN, None, clock.clone())?;
         // A history hands on itself what the stream would.
@@ -182,11 +182,12 @@ impl Universe {
             clock: clock.clone(),
             cloud: cloud.cloud.clone(),
             ledgers: Arc::clone(&ledgers),
-            tally: Arc::default(),
+            tally,
             called: Arc::default(),
             plant: history.plant,
             heard,
             flights: Flights::default(),
+            grants: Grants::default(),
         };
         let quiet = assembled(&cloud, &Line::new(street.clone(), 0, history.seed, Rates::NONE, false), &ledgers)?;
         let mut universe = Self {
@@ -198,6 +199,9 @@ impl Universe {
             links: Vec::new(),
             invoices: Vec::new(),
             excused: Excused::default(),
+            unchanged: BTreeSet::new(),
+            their_payments: BTreeSet::new(),
+            silent: Vec::new(),
             imported: BTreeSet::new(),
             quiet,
             random: Arc::new(Seeded(Mutex::new(history.seed ^ OF_THE_PRODUCT))),
@@ -214,8 +218,7 @@ impl Universe {
                 organisations: BTreeSet::new(),
                 pushed_payments: false,
                 auto_since: None,
-                silent_since: None,
-                token_trouble: false,
+                consent: None,
             };
             universe.links.push(link);
             let place = universe.links.len() - 1;
@@ -368,8 +371,9 @@ impl Universe {
         self.cloud.cloud.sqs()
     }
 
-    pub(super) fn tally(&self) -> Tally {
-        self.street.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Looks at the counts so far.
+    pub(super) fn with_tally<T>(&self, look: impl FnOnce(&Tally) -> T) -> T {
+        look(&self.street.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the product said.
@@ -382,48 +386,19 @@ impl Universe {
         &self.street.flights
     }
 
-    /// The vendor calls so far.
-    pub(super) fn called(&self) -> Vec<Called> {
-        self.street.called.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Looks at the vendor calls so far.
+    pub(super) fn with_called<T>(&self, look: impl FnOnce(&[Called]) -> T) -> T {
+        look(&self.street.called.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Consents to one organisation; what an admin chooses beside it is chosen as well.
-    pub(super) async fn connect(&mut self, link: usize, organisation: &str) -> Result<()> {
-        let (space, ledger) = self.link(link).map(|link| (link.space, link.ledger))?;
-        let simulator = Arc::clone(self.ledger(ledger)?);
-        simulator.set_consent(Consent::approve_only(&[organisation])).map_err(|refused| anyhow!("{refused:?}"))?;
-        let at = self.space(space)?;
-        let (ctx, workspace) = (self.ctx(), self.quiet.store.workspace(at.id).await?.context("the workspace is there")?);
-        let start = self.quiet.begin_connect(&ctx, &workspace, &at.user, ledger, ReturnPath::settings()).await;
-        let start = start.map_err(|problem| anyhow!("{problem:?}"))?;
-        let request = http::Request::get(start.authorize_url.as_str()).body(Bytes::new())?;
-        let simulators::Answer::Response(consent) = simulator.handle(request).await else { bail!("the consent page did not answer") };
-        let location = consent.headers().get("location").context("consent leads back")?.to_str()?;
-        let back = Url::parse(location)?;
-        let query = CallbackQuery::parse(back.query().unwrap_or_default());
-        let end = self.quiet.callback(&ctx, ledger, query, Some(start.browser)).await.map_err(|problem| anyhow!("{problem:?}"))?;
-        if end.label() != "connected" {
-            let chosen = self.quiet.organisations(&ctx, &workspace, ledger).await.map_err(|problem| anyhow!("{problem:?}"))?;
-            let wanted = chosen.items.iter().find(|item| item.organisation.name == organisation);
-            let wanted = wanted.with_context(|| format!("{}: {organisation} is offered", end.label()))?.organisation.id.clone();
-            self.quiet.choose_organisation(&ctx, &workspace, &at.user, ledger, &wanted).await.map_err(|problem| anyhow!("{problem:?}"))?;
-        }
-        let connection = self.connection(link).await?;
-        let named = connection.organisation.as_ref().context("an organisation")?;
-        let generation = connection.generation;
-        if let Some(facts) = self.quiet.store.facts(at.id, ledger, generation).await?
-            && let Some(account) = facts.accounts_for(AccountUse::Payment).next()
-        {
-            let chosen = account.code.as_deref().unwrap_or(&account.id);
-            self.quiet.store.put_choice(&ctx, at.id, ledger, generation, Choice::PaymentAccount, Some(chosen)).await?;
-        }
-        let place = named.id.clone();
-        let link = self.links.get_mut(link).context("a connection")?;
-        link.organisations.insert(place);
-        link.silent_since = None;
-        link.auto_since = None;
-        link.token_trouble = false;
-        Ok(())
+    /// How many calls to vendors there were so far.
+    pub(super) fn calls(&self) -> usize {
+        self.with_called(<[Called]>::len)
+    }
+
+    /// Whose tokens are whose.
+    pub(super) fn grants(&self) -> &Grants {
+        &self.street.grants
     }
 
     /// The issue date plus so many days, as a due date.
