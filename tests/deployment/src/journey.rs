@@ -22,6 +22,16 @@ const WORKSPACE: &str = "ws_0197d1b0000070008000000000000008";
 /// How long stream, fan-out, queue and worker may take together: each is a cold start, of unoptimised binaries.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What the functions say of a ledger's app, as a parameter of the stack has it.
+pub(crate) async fn availability(studio: &Studio, ledger: Ledger) -> Result<String> {
+    let reply = studio.owner.get("/v1/integrations").await?;
+    ensure!(reply.status.is_success(), "/v1/integrations: {} {}", reply.status, reply.text());
+    let cards = reply.json();
+    let cards = cards.get("items").and_then(Value::as_array).context("there are cards")?;
+    let card = cards.iter().find(|card| text(card, "/ledger") == ledger.slug()).context("each ledger has a card")?;
+    Ok(text(card, "/availability").to_owned())
+}
+
 /// Opens a workspace with an owner and a member, as CoPortal's own backend does.
 pub(crate) async fn open(api: Caller, outside: &Surroundings) -> Result<Studio> {
     let grant = |sub: &str, ws: Option<&str>| -> Result<String> {

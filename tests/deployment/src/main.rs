@@ -18,6 +18,7 @@ use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sdk_ssm::types::ParameterType;
 use clap::Parser;
+use coportal_core::ledger::Ledger;
 use coportal_lambda::config::table;
 use coportal_local::caller::Caller;
 use coportal_local::template::copy::copy;
@@ -79,7 +80,7 @@ async fn test(arguments: &Arguments) -> Result<()> {
     steps.told(&format!("the emulator answers at {}", emulator.endpoint))?;
 
     let stack = Stack { program: tools.join("bin/sam"), emulator: &emulator, root, folder: &folder };
-    stack.deploy("create.log", &parameters(7))?;
+    stack.deploy("create.log", &parameters(7, "1", "available"))?;
     steps.told("sam deploy: the stack is created")?;
 
     let api = stack.output("ApiOrigin")?;
@@ -104,8 +105,12 @@ async fn walk(steps: &Steps, stack: &Stack<'_>, outside: &Surroundings, api: Cal
     journey::once(&studio, &invoice, "120.00").await?;
     steps.told("the simulator holds 1 document and 1 contact")?;
 
-    stack.deploy("update.log", &parameters(14))?;
+    ensure!(journey::availability(&studio, Ledger::Sage).await? == "available", "Sage is available");
+    stack.deploy("update.log", &parameters(14, "2", "pending_approval"))?;
     steps.told("sam deploy: the stack is updated")?;
+    let now = journey::availability(&studio, Ledger::Sage).await?;
+    ensure!(now == "pending_approval", "a changed parameter has not reached the functions that answer: {now}");
+    steps.told("a changed parameter has reached the functions")?;
     journey::unchanged(&studio, &invoice).await?;
     journey::once(&studio, &invoice, "120.00").await?;
     nothing_dead_lettered(stack.emulator).await?;
@@ -113,7 +118,7 @@ async fn walk(steps: &Steps, stack: &Stack<'_>, outside: &Surroundings, api: Cal
 }
 
 /// The parameters that a user gives.
-fn parameters(log_days: u32) -> Vec<String> {
+fn parameters(log_days: u32, configuration: &str, sage: &str) -> Vec<String> {
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     vec![
         format!("Architecture={architecture}"),
@@ -122,6 +127,8 @@ fn parameters(log_days: u32) -> Vec<String> {
         "TokenIssuer=https://id.coportal.test".to_owned(),
         "TokenJwksUrl=https://id.coportal.test/jwks.json".to_owned(),
         format!("LogRetentionDays={log_days}"),
+        format!("SageAvailability={sage}"),
+        format!("ConfigurationVersion={configuration}"),
     ]
 }
 

@@ -74,7 +74,14 @@ impl Grants {
     }
 
     /// A call to a vendor; answers its number if it asks for tokens.
-    pub(super) fn sent(&self, ledger: Ledger, process: u64, at: Timestamp, fault: Option<Fault>, request: &Request<Bytes>) -> Option<usize> {
+    pub(super) fn sent(
+        &self,
+        ledger: Ledger,
+        process: u64,
+        at: Timestamp,
+        fault: Option<Fault>,
+        request: &Request<Bytes>,
+    ) -> Option<usize> {
         if !request.uri().path().contains("token") {
             return None;
         }
@@ -173,7 +180,8 @@ impl Grants {
             return Some("is of another consent");
         }
         // Of two that were issued for one set, the second may find the first stored: where the first was slower than its right lasted.
-        let rival = |other: &Asked| other.consent == consent && other.with == newest.with && other.process != newest.process && !other.broke;
+        let rival =
+            |other: &Asked| other.consent == consent && other.with == newest.with && other.process != newest.process && !other.broke;
         let excused = newest.may_be_lost() || inner.asked.iter().any(rival);
         (!excused).then_some("is not the last one that the vendor issued")
     }

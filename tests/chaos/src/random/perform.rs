@@ -364,7 +364,6 @@ impl Universe {
         }
         Ok(())
     }
-
 }
 
 /// The work's end, unless its process dies.

@@ -13,7 +13,7 @@ async fn follow(world: &World, answer: &Answered, session: &str) -> Answered {
     world.page(answer.header("location"), Some(session)).await
 }
 
-/// R110-R120, R133, R134: a client is made, changed, given a contact person, archived and brought back, by forms alone.
+/// R110, R111, R112, R113, R114, R115, R117, R118, R119, R133, R134: a client is made, changed, given a contact person, archived and brought back, by forms alone.
 #[tokio::test]
 async fn r110_r133_a_client_by_forms() {
     let world = World::new().await;
@@ -32,12 +32,22 @@ async fn r110_r133_a_client_by_forms() {
         refused.text
     );
     let fields = [("name", "Ann Archer"), ("email", "ann@example.com"), ("city", "Leeds"), ("notes", "pays late")];
+    let fields = [fields.as_slice(), &[("company", "Archer & Daughters"), ("phone", "+44 113 496 0000")]].concat();
     let made = world.submit("/settings/clients", &session, &csrf, &fields).await;
     let page = follow(&world, &made, &session).await;
     assert_strict(&page);
     let path = made.header("location").to_owned();
     let id: ClientId = path.trim_start_matches("/clients/").parse().unwrap();
-    for text in ["Ann Archer", "ann@example.com", "Leeds", "pays late", "No invoices yet", "No contact persons"] {
+    for text in [
+        "Ann Archer",
+        "ann@example.com",
+        "Leeds",
+        "pays late",
+        "Archer &amp; Daughters",
+        "+44 113 496 0000",
+        "No invoices yet",
+        "No contact persons",
+    ] {
         assert!(page.text.contains(text), "{text}");
     }
     let at = |what: &str| format!("/settings/clients/{id}{what}");
@@ -53,9 +63,12 @@ async fn r110_r133_a_client_by_forms() {
     let removed = world.submit(remove, &session, &csrf, &[]).await;
     assert!(!follow(&world, &removed, &session).await.text.contains("Fay Finance"));
 
-    let changed = world.submit(&at(""), &session, &csrf, &[("name", "Ann Archer Ltd"), ("email", "ann@example.com")]).await;
+    assert!(page.text.contains("<dt>Company</dt>"));
+    let fields = [("name", "Ann Archer Ltd"), ("company", "Ann Archer Ltd"), ("email", "ann@example.com")];
+    let changed = world.submit(&at(""), &session, &csrf, &fields).await;
     let page = follow(&world, &changed, &session).await;
     assert!(page.text.contains("Ann Archer Ltd") && !page.text.contains("pays late"), "an emptied field is emptied");
+    assert!(!page.text.contains("<dt>Company</dt>"), "R113: a company of the same name is not said twice");
     let archived = world.submit(&at("/archive"), &session, &csrf, &[]).await;
     assert!(follow(&world, &archived, &session).await.text.contains(">Archived<"));
     assert!(!world.page("/clients", Some(&session)).await.text.contains("Ann Archer Ltd"), "R133");
