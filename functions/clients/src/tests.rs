@@ -143,7 +143,21 @@ async fn a_patch_changes_what_it_names_and_null_empties() {
     assert_eq!((&changed.body["phone"], &changed.body["company"]), (&Value::Null, &"A".into()));
     assert_eq!(case.call(Method::GET, &path, None).await.body, changed.body);
     assert_eq!(case.call(Method::PATCH, &path, Some(&json!({"email": "no"}))).await.status, 422);
-    assert_eq!(case.call(Method::PATCH, &path, Some(&json!({"name": null}))).await.body["name"], "Ann");
+    assert_eq!(case.call(Method::GET, &path, None).await.body, changed.body);
+}
+
+/// R111, R112: a name and an address cannot be taken away; that is said, and not done silently.
+#[tokio::test]
+async fn r111_r112_a_patch_cannot_empty_what_is_required() {
+    let case = case().await;
+    let made = case.post(&ann()).await;
+    let path = format!("/v1/clients/{}", id_of(&made));
+    for field in ["name", "email", "archived"] {
+        let refused = case.call(Method::PATCH, &path, Some(&json!({field: null, "phone": "2"}))).await;
+        assert_eq!((refused.status, &refused.body["code"]), (422, &"invalid_request".into()), "{field}: {refused:?}");
+        assert_eq!(refused.body["issues"][0]["pointer"], format!("/{field}"), "{refused:?}");
+    }
+    assert_eq!(case.call(Method::GET, &path, None).await.body, made.body, "nothing was changed");
 }
 
 /// R149: an address leads to its clients, also after it moved.

@@ -49,18 +49,18 @@ impl CreateClientRequest {
     }
 }
 
-/// `PATCH /v1/clients/{id}`: a field that is absent stays, an optional one that is null is emptied.
+/// `PATCH /v1/clients/{id}`: a field that is absent stays, an optional one that is null is emptied, a required one that is null is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangeClientRequest {
     /// The legal name (R111, R116).
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]"))]
+    #[serde(default, deserialize_with = "stated")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1, max_length = 255, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]"))]
     pub name: Option<String>,
     /// Where invoices and receipts go (R112).
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(format = "email", max_length = 254))]
+    #[serde(default, deserialize_with = "stated")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, format = "email", max_length = 254))]
     pub email: Option<String>,
     /// The company, shown beside the name if it differs (R113).
     #[serde(default, deserialize_with = "given")]
@@ -78,8 +78,14 @@ pub struct ChangeClientRequest {
     #[cfg_attr(feature = "openapi", schema(max_length = 10000))]
     pub notes: Option<Option<String>>,
     /// Hidden from the main list (R133).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stated")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub archived: Option<bool>,
+}
+
+/// A field that a client always has: it may be absent, and cannot be emptied.
+fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {

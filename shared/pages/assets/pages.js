@@ -15,9 +15,9 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// input[data-autosubmit]: sends its form when it changes; the form's own button is not needed then.
+// input[data-autosubmit]: sends its form when it changes; the form's own button is not needed then, unless it [data-stays].
 for (const input of document.querySelectorAll("[data-autosubmit]")) {
-  for (const button of input.form.querySelectorAll("button")) button.hidden = true;
+  for (const button of input.form.querySelectorAll("button:not([data-stays])")) button.hidden = true;
   input.addEventListener("change", () => input.form.requestSubmit());
 }
 
@@ -42,7 +42,7 @@ for (const dialog of document.querySelectorAll("dialog[data-modal]")) {
   dialog.addEventListener("close", () => location.assign(dialog.dataset.modal));
 }
 
-// form[data-chosen]: says how many rows are chosen, and chooses all that are new and shown, or none.
+// form[data-chosen]: says how many rows are chosen, and chooses those that are shown and [data-ticked], or none.
 for (const form of document.querySelectorAll("form[data-chosen]")) {
   const selects = [...form.querySelectorAll("tbody select")];
   const said = form.querySelector("[data-count]");
@@ -58,7 +58,7 @@ for (const form of document.querySelectorAll("form[data-chosen]")) {
         const row = select.closest("tr");
         if (row.hidden) continue;
         if (button.dataset.choose === "skip") select.value = "skip";
-        else if (row.dataset.status === "new" && select.querySelector('option[value="create"]')) select.value = "create";
+        else if ("ticked" in row.dataset) select.value = button.dataset.choose;
       }
       tell();
     });

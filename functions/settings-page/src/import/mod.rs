@@ -8,7 +8,7 @@ use coportal_core::id::{ClientId, PreviewId};
 use coportal_core::import::Action;
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::{Issue, Outcome, Problem};
-use coportal_engine::import::{ImportAnswer, ImportRequest, ImportResult, PickedRow, PreviewState, PreviewView};
+use coportal_engine::import::{ImportAnswer, ImportRequest, ImportResult, Looked, PickedRow, PreviewState, PreviewView};
 use coportal_lambda::authn::{Admin, AdminForm, Invocation};
 use coportal_lambda::extract::PathIds;
 use coportal_lambda::problem::Refusal;
@@ -37,6 +37,22 @@ pub(crate) struct Shown {
     show: Option<String>,
 }
 
+impl Shown {
+    /// The rows that are looked for in the whole preview.
+    fn looked(&self) -> Looked<'_> {
+        let status = self.show.as_deref().and_then(rows::status);
+        Looked { cursor: self.cursor.as_deref(), words: self.q.as_deref().unwrap_or_default(), status }
+    }
+
+    /// The next page of the same search.
+    fn next(&self, to: &str, cursor: &str) -> String {
+        let fields = [("cursor", Some(cursor)), ("q", self.q.as_deref()), ("show", self.show.as_deref())];
+        let fields: Vec<(&str, &str)> =
+            fields.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?))).collect();
+        format!("{to}?{}", serde_urlencoded::to_string(fields).unwrap_or_default())
+    }
+}
+
 /// `POST /settings/integrations/{ledger}/import`: begins to read.
 pub(crate) async fn begin(
     State(state): State<AppState>,
@@ -63,7 +79,7 @@ pub(crate) async fn show(
     let run = async {
         let (Admin(principal), PathIds((ledger, id))) = (admin?, path?);
         let shown = shown.map(|Query(shown)| shown).unwrap_or_default();
-        let view = state.engine.preview(&ctx, &principal.workspace, ledger, id, shown.cursor.as_deref()).await?;
+        let view = state.engine.look_at_preview(&ctx, &principal.workspace, ledger, id, shown.looked()).await?;
         Ok(page(ledger, &view, &shown, layout::viewer(&principal)))
     };
     layout::paged(run.await, Section::Integrations)
@@ -202,36 +218,37 @@ fn failed(ledger: Ledger, view: &PreviewView, viewer: Viewer<'_>) -> Markup {
 
 fn ready(ledger: Ledger, view: &PreviewView, shown: &Shown, viewer: Viewer<'_>) -> Markup {
     let counts = view.counts.unwrap_or_default();
-    let made = view.result.as_ref().map_or(0, |result| result.created);
+    let untouched = view.all_new.unwrap_or_default();
     let to = action(ledger, &format!("import/{}", view.id));
     let all = view.rows.as_deref().unwrap_or_default();
-    let rows = Rows::of(all, shown.q.as_deref().unwrap_or_default(), shown.show.as_deref().unwrap_or_default());
+    let rows = Rows(all);
     html! {
         @if let Some(problem) = &view.problem {
             (notice(Tone::Attention, &problem.detail, &fix(&problem.fix)))
         }
-        @if let Some(result) = &view.result { (told(result)) }
+        @if let Some(result) = &view.result { (told(view.state, result)) }
         p.row {
             (pill(Tone::Good, &format!("{} new", counts.new)))
             (pill(Tone::Attention, &format!("{} duplicate e-mail", counts.duplicate_email)))
             (pill(Tone::Neutral, &format!("{} linked", counts.linked)))
             span.quiet { "Kept until " (instant(view.expires_at)) }
         }
-        @if all.is_empty() {
+        @if counts.total() == 0 {
             (coportal_pages::components::empty(&format!("{} has no contacts", ledger.label()), &html! { p { "Nothing is to be imported. Clients that you add here are made there with their first invoice." } }))
         } @else {
-            @if made < counts.new {
+            @if untouched > 0 {
                 form method="post" action=(to) {
                     (csrf(viewer))
                     input type="hidden" name="all_new" value="yes";
                     button.primary type="submit" {
-                        @if made == 0 { "Import all " (count(u64::from(counts.new), "new contact", "new contacts")) } @else { "Import the other new contacts" }
+                        @if view.result.is_none() { "Import all " } @else { "Import the other " }
+                        (count(u64::from(untouched), "new contact", "new contacts"))
                     }
                 }
                 p.quiet { "Or choose for each contact what becomes of it." }
             }
             (fold("Which field becomes which", false, &mapping(view)))
-            (rows.filter(&to, shown))
+            (Rows::filter(&to, shown, counts.total()))
             form.import method="post" action=(to) data-chosen="" {
                 (csrf(viewer))
                 (rows.table())
@@ -242,7 +259,7 @@ fn ready(ledger: Ledger, view: &PreviewView, shown: &Shown, viewer: Viewer<'_>) 
                     span.quiet role="status" data-count="" {}
                 }
             }
-            @let next = view.next_cursor.as_ref().map(|cursor| format!("{to}?cursor={cursor}"));
+            @let next = view.next_cursor.as_ref().map(|cursor| shown.next(&to, cursor));
             (more(next.as_deref(), "Next page of contacts"))
         }
     }
@@ -261,7 +278,7 @@ fn mapping(view: &PreviewView) -> Markup {
     table("mapping", "Which field of the ledger becomes which of CoPortal", &["In the ledger", "In CoPortal"], &rows)
 }
 
-fn told(result: &ImportResult) -> Markup {
+fn told(state: PreviewState, result: &ImportResult) -> Markup {
     let reports = result.changed_since_preview.len().saturating_add(result.failed.len());
     let tone = if reports == 0 { Tone::Good } else { Tone::Attention };
     let entries = [("Clients made", result.created), ("Linked", result.linked), ("Left alone", result.skipped)];
@@ -270,10 +287,17 @@ fn told(result: &ImportResult) -> Markup {
         (facts(&shown))
         @if reports > 0 {
             p { (count(u64::try_from(reports).unwrap_or(u64::MAX), "contact was", "contacts were")) " not imported:" }
-            ul { @for report in result.changed_since_preview.iter().chain(&result.failed).take(20) { li { (report.detail) } } }
+            ul { @for report in result.changed_since_preview.iter().chain(&result.failed).take(20) { li { @if !report.name.is_empty() { b { (report.name) } ": " } (report.detail) } } }
+            @if reports > 20 { p { "The others are marked in the list below." } }
         }
     };
-    notice(tone, "The import is done", &body)
+    match state {
+        PreviewState::Done => notice(tone, "The import is done", &body),
+        // What stopped it is said above.
+        PreviewState::Ready | PreviewState::Committing | PreviewState::Reading | PreviewState::Failed => {
+            notice(Tone::Attention, "The import ended early: what it came to", &body)
+        }
+    }
 }
 
 #[cfg(test)]

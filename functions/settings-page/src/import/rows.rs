@@ -3,13 +3,13 @@
 use coportal_core::client::Address;
 use coportal_core::import::{Action, Status};
 use coportal_engine::import::{MappedRow, RowResult};
-use coportal_pages::components::{Tone, empty, pill, table};
+use coportal_pages::components::{Tone, count, empty, pill, table};
 use maud::{Markup, html};
 
 use super::Shown;
 
 /// The rows of a page of the list that are shown.
-pub(super) struct Rows<'a>(Vec<&'a MappedRow>);
+pub(super) struct Rows<'a>(pub(super) &'a [MappedRow]);
 
 fn slug(status: Status) -> &'static str {
     match status {
@@ -19,21 +19,16 @@ fn slug(status: Status) -> &'static str {
     }
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn of(all: &'a [MappedRow], words: &str, status: &str) -> Self {
-        let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
-        let holds = |row: &MappedRow| {
-            let text = format!("{} {}", row.name, row.email.as_deref().unwrap_or_default()).to_lowercase();
-            words.iter().all(|word| text.contains(word)) && (status.is_empty() || slug(row.status) == status)
-        };
-        Self(all.iter().filter(|row| holds(row)).collect())
-    }
+/// The status of this name; none for every other word.
+pub(super) fn status(word: &str) -> Option<Status> {
+    [Status::New, Status::DuplicateEmail, Status::Linked].into_iter().find(|status| slug(*status) == word)
+}
 
-    pub(super) fn filter(&self, to: &str, shown: &Shown) -> Markup {
+impl Rows<'_> {
+    pub(super) fn filter(to: &str, shown: &Shown, contacts: u32) -> Markup {
         let statuses = [("", "Every status"), ("new", "New"), ("duplicate_email", "Duplicate e-mail"), ("linked", "Linked")];
         html! {
             form.row.filter method="get" action=(to) role="search" {
-                @if let Some(cursor) = &shown.cursor { input type="hidden" name="cursor" value=(cursor); }
                 label { span.sr-only { "Search by name or e-mail address" } input type="search" name="q" value=(shown.q.as_deref().unwrap_or_default()) placeholder="Name or e-mail" data-filter="#contacts"; }
                 label {
                     span.sr-only { "Status" }
@@ -41,7 +36,7 @@ impl<'a> Rows<'a> {
                         @for (value, label) in statuses { option value=(value) selected[shown.show.as_deref().unwrap_or_default() == value] { (label) } }
                     }
                 }
-                button.plain type="submit" { "Search" }
+                button.plain type="submit" data-stays { "Search all " (count(u64::from(contacts), "contact", "contacts")) }
             }
         }
     }
@@ -62,7 +57,7 @@ impl<'a> Rows<'a> {
 
 fn line(row: &MappedRow) -> Markup {
     html! {
-        tr data-status=(slug(row.status)) {
+        tr data-ticked[row.ticked] {
             th scope="row" {
                 @if row.name.is_empty() { span.quiet { "No name" } } @else { (row.name) }
                 br;

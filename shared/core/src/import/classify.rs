@@ -74,8 +74,7 @@ pub fn classify(list: Vec<Listed>, known: &Known, form: ContactMark, key: impl F
 pub struct Classifier<'a> {
     known: &'a Known,
     marks: Marks,
-    /// The first contact with an address, by the address's key.
-    earlier: HashMap<String, String>,
+    earlier: Earlier,
     seen: HashSet<String>,
 }
 
@@ -83,7 +82,7 @@ impl<'a> Classifier<'a> {
     /// Nothing read yet.
     #[must_use]
     pub fn new(known: &'a Known, form: ContactMark) -> Self {
-        Self { known, marks: Marks { form, digests: None }, earlier: HashMap::new(), seen: HashSet::new() }
+        Self { known, marks: Marks { form, digests: None }, earlier: Earlier::default(), seen: HashSet::new() }
     }
 
     /// The row of the next contact; `None` for one that came before (a list's pages shift when contacts are made while it is read). `key`
@@ -94,6 +93,16 @@ impl<'a> Classifier<'a> {
         }
         Some(row(listed, self.known, &mut self.marks, &mut self.earlier, &key))
     }
+}
+
+/// What was met before in the list, by the key of the address.
+#[derive(Debug, Default)]
+struct Earlier {
+    /// The first contact with an address.
+    first: HashMap<String, String>,
+    /// Addresses of contacts that nothing stands in the way of, or that have their client: whoever comes later with one is left to the
+    /// person. A contact that is archived there, say, must not hide the live one behind it.
+    claimed: HashSet<String>,
 }
 
 /// The clients by their marks.
@@ -122,14 +131,16 @@ impl Marks {
     }
 }
 
-fn row(listed: Listed, known: &Known, marks: &mut Marks, earlier: &mut HashMap<String, String>, key: &impl Fn(&str) -> String) -> Row {
+fn row(listed: Listed, known: &Known, marks: &mut Marks, earlier: &mut Earlier, key: &impl Fn(&str) -> String) -> Row {
     let linked = known.links.get(&listed.external_id).copied();
     // A mark counts where it names a client of this workspace: another's may have been connected to the same books.
     let mut marked =
         || listed.our_mark.as_deref().and_then(|mark| marks.client(mark, known)).filter(|client| known.clients.contains_key(client));
     let linked = linked.or_else(&mut marked);
     let keys: Vec<String> = listed.emails().filter(|email| !email.trim().is_empty()).map(key).collect();
-    let twin_of = keys.iter().find_map(|key| earlier.get(key)).cloned();
+    let twin_of = keys.iter().find_map(|key| earlier.first.get(key)).cloned();
+    let claimed = keys.iter().any(|key| earlier.claimed.contains(key));
+    let obstacle = obstacle(&listed);
     let (status, clients) = match linked {
         Some(client) => (Status::Linked, vec![client]),
         None => {
@@ -137,11 +148,15 @@ fn row(listed: Listed, known: &Known, marks: &mut Marks, earlier: &mut HashMap<S
             (if owners.is_empty() { Status::New } else { Status::DuplicateEmail }, owners)
         }
     };
+    let claims = obstacle.is_none() || status == Status::Linked;
     for key in keys {
-        earlier.entry(key).or_insert_with(|| listed.external_id.clone());
+        if claims {
+            earlier.claimed.insert(key.clone());
+        }
+        earlier.first.entry(key).or_insert_with(|| listed.external_id.clone());
     }
     let archived = clients.first().and_then(|client| known.clients.get(client)).is_some_and(|client| client.archived);
-    Row { obstacle: obstacle(&listed), status, clients, archived, twin_of, listed }
+    Row { obstacle, status, clients, archived, twin_of, claimed, listed }
 }
 
 /// The clients that own one of the addresses, each once: those that are not archived first, the oldest first.

@@ -35,6 +35,8 @@ pub enum Changed {
     Deleted,
     /// A client has its address by now.
     Duplicate,
+    /// The client that was shown no longer has its address.
+    NoDuplicate,
     /// It has been linked to another client than the one that was shown.
     LinkedElsewhere,
 }
@@ -50,6 +52,7 @@ impl Changed {
             Self::Merged => "The contact was merged into another one after the preview.",
             Self::Deleted => "The contact is no longer in the ledger: it was deleted after the preview, or merged into another one.",
             Self::Duplicate => "A client has got this e-mail address after the preview.",
+            Self::NoDuplicate => "The client no longer has this contact's e-mail address: it was changed after the preview.",
             Self::LinkedElsewhere => "The contact was linked to another client after the preview.",
         }
     }
@@ -68,6 +71,8 @@ pub enum Failed {
     MalformedEmail,
     /// There is no client that it could be linked to.
     NoClient,
+    /// The client that was said has none of its addresses.
+    OtherClient,
     /// Several clients have its address, and nobody said which.
     ChooseClient,
     /// The client is linked to another contact.
@@ -85,6 +90,9 @@ impl Failed {
             Self::NoEmail => Obstacle::NoEmail.detail(),
             Self::MalformedEmail => Obstacle::MalformedEmail.detail(),
             Self::NoClient => "No client has this contact's e-mail address: there is none to link it to.",
+            Self::OtherClient => {
+                "No client with the client_id that was sent has this contact's e-mail address: send the id of one that has."
+            }
             Self::ChooseClient => "Several clients have this contact's e-mail address: say which one with client_id.",
             Self::ClientLinked => "The client is linked to another contact already.",
             Self::SyncUnderWay => "A sync is at this client's contact. Import the row again in a minute.",
@@ -200,26 +208,30 @@ fn create(row: &Row, status: Status, now: Now<'_>) -> Decision {
         Some(Obstacle::MalformedEmail) => return Decision::Fail(Failed::MalformedEmail),
         Some(Obstacle::ArchivedInLedger | Obstacle::PartOfAnother) | None => {}
     }
-    // A duplicate, or a twin, was shown as one: who ticks "create" wants a second client (C15). A new one was shown as new.
-    let shown_as_alone = status == Status::New && row.twin_of.is_none();
+    // A duplicate, or a twin, was shown as one: who ticks "create" wants a second client (C15). A new one was shown as new, also the one
+    // whose twin nobody makes a client of unasked.
+    let shown_as_alone = status == Status::New && !row.claimed;
     if shown_as_alone && !now.address_owners.is_empty() {
         return Decision::Changed(Changed::Duplicate);
     }
     Decision::Create(Box::new(Mapped::of(&row.listed).client(now.own)))
 }
 
-/// The client that a row is linked to: the one that was said, else the only one that it can be.
+/// The client that a row is linked to: the one that was said, else the only one that it can be. Either must have an address of the contact
+/// at this moment.
 fn target(row: &Row, pick: Pick, now: Now<'_>) -> Decision {
-    if let Some(client) = pick.client {
-        return Decision::Link(client);
-    }
     // A twin has no client of its own until the earlier one of the two has one.
     let candidates = if row.clients.is_empty() { now.address_owners } else { row.clients.as_slice() };
-    match candidates {
-        [] => Decision::Fail(Failed::NoClient),
-        [only] => Decision::Link(*only),
-        [_, ..] => Decision::Fail(Failed::ChooseClient),
+    let client = match (pick.client, candidates) {
+        (Some(said), _) => said,
+        (None, [only]) => *only,
+        (None, []) => return Decision::Fail(Failed::NoClient),
+        (None, [_, ..]) => return Decision::Fail(Failed::ChooseClient),
+    };
+    if now.address_owners.contains(&client) {
+        return Decision::Link(client);
     }
+    if row.clients.contains(&client) { Decision::Changed(Changed::NoDuplicate) } else { Decision::Fail(Failed::OtherClient) }
 }
 
 #[cfg(test)]
@@ -237,7 +249,7 @@ mod tests {
 
     fn row(status: Status, clients: &[u128]) -> Row {
         let clients = clients.iter().map(|n| client(*n)).collect();
-        Row { listed: listed(), status, clients, archived: false, twin_of: None, obstacle: None }
+        Row { listed: listed(), status, clients, archived: false, twin_of: None, claimed: false, obstacle: None }
     }
 
     fn pick(action: Action) -> Pick {
@@ -263,11 +275,31 @@ mod tests {
         assert_eq!(decide(&duplicate, pick(Action::Link), taken), Decision::Link(client(1)));
         assert!(matches!(decide(&duplicate, pick(Action::Create), taken), Decision::Create(_)), "by choice");
         assert_eq!(decide(&duplicate, pick(Action::Skip), taken), Decision::Skip);
+        let both = [client(1), client(2)];
         let several = row(Status::DuplicateEmail, &[1, 2]);
         assert_eq!(decide(&several, pick(Action::Link), nobody), Decision::Fail(Failed::ChooseClient));
         let said = Pick { action: Action::Link, client: Some(client(2)) };
-        assert_eq!(decide(&several, said, nobody), Decision::Link(client(2)));
+        assert_eq!(decide(&several, said, now(None, &fresh, &both)), Decision::Link(client(2)));
         assert_eq!(decide(&row(Status::New, &[]), pick(Action::Link), nobody), Decision::Fail(Failed::NoClient));
+    }
+
+    /// I15, C15: only a client that has the contact's address at this moment is tied to it, said or not; one that was shown and no longer has
+    /// it is reported as a change, and any other id, a stranger's too, is refused with the same sentence.
+    #[test]
+    fn i15_c15_only_who_has_the_address_is_linked() {
+        let (fresh, one, other) = (there(), [client(1)], [client(5)]);
+        let duplicate = row(Status::DuplicateEmail, &[1]);
+        let said = |n| Pick { action: Action::Link, client: Some(client(n)) };
+        for pick in [pick(Action::Link), said(1)] {
+            assert_eq!(decide(&duplicate, pick, now(None, &fresh, &one)), Decision::Link(client(1)));
+            for owners in [&[][..], &other] {
+                assert_eq!(decide(&duplicate, pick, now(None, &fresh, owners)), Decision::Changed(Changed::NoDuplicate));
+            }
+        }
+        for (row, owners) in [(&duplicate, &one[..]), (&duplicate, &[]), (&row(Status::New, &[]), &one), (&row(Status::New, &[]), &[])] {
+            assert_eq!(decide(row, said(9), now(None, &fresh, owners)), Decision::Fail(Failed::OtherClient));
+        }
+        assert_eq!(decide(&duplicate, said(5), now(None, &fresh, &other)), Decision::Link(client(5)), "it has the address by now");
     }
 
     /// Our mark without a link: the link is made anew, whatever was ticked, and no second client.
@@ -333,7 +365,11 @@ mod tests {
     #[test]
     fn twins_are_left_to_the_person() {
         let fresh = there();
-        let twin = Row { twin_of: Some("x0".into()), ..row(Status::New, &[]) };
+        let twin = Row { twin_of: Some("x0".into()), claimed: true, ..row(Status::New, &[]) };
+        // The live one behind an archived one was shown as new, and ticked: it is made only while it is alone.
+        let live = Row { claimed: false, ..twin.clone() };
+        assert_eq!(decide(&live, pick(Action::Create), now(None, &fresh, &[client(1)])), Decision::Changed(Changed::Duplicate));
+        assert!(matches!(decide(&live, pick(Action::Create), now(None, &fresh, &[])), Decision::Create(_)));
         assert!(matches!(decide(&twin, pick(Action::Create), now(None, &fresh, &[client(1)])), Decision::Create(_)));
         assert_eq!(decide(&twin, pick(Action::Link), now(None, &fresh, &[client(1)])), Decision::Link(client(1)));
     }

@@ -155,6 +155,9 @@ pub struct Row {
     /// An earlier contact of the same list with the same address.
     #[serde(rename = "tw", default, skip_serializing_if = "Option::is_none")]
     pub twin_of: Option<String>,
+    /// Whether an earlier contact that has a client, or can be made one, has the same address.
+    #[serde(rename = "cd", default, skip_serializing_if = "std::ops::Not::not")]
+    pub claimed: bool,
     /// What stands in the way of a client.
     #[serde(rename = "ob", default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<Obstacle>,
@@ -162,11 +165,12 @@ pub struct Row {
 
 impl Row {
     /// What a tick means, where the person does not say otherwise: a new contact becomes a client, a duplicate is linked to the client it
-    /// duplicates (C15), and a linked one stays as it is. A twin is left to the person, and so is what stands in the way.
+    /// duplicates (C15), and a linked one stays as it is. A twin of a contact that has a client, or can be made one, is left to the person,
+    /// and so is what stands in the way.
     #[must_use]
     pub fn default_action(&self) -> Action {
         match self.status {
-            Status::New if self.twin_of.is_none() && self.obstacle.is_none() => Action::Create,
+            Status::New if !self.claimed && self.obstacle.is_none() => Action::Create,
             Status::DuplicateEmail => Action::Link,
             Status::New | Status::Linked => Action::Skip,
         }
@@ -331,8 +335,8 @@ mod tests {
     #[test]
     fn c14_c15_r26_what_a_tick_means() {
         let row = |status, twin: bool, obstacle| {
-            let twin_of = twin.then(|| "x0".to_owned());
-            let row = Row { listed: listed(), status, clients: Vec::new(), archived: false, twin_of, obstacle };
+            let twin_of = Some("x0".to_owned());
+            let row = Row { listed: listed(), status, clients: Vec::new(), archived: false, twin_of, claimed: twin, obstacle };
             (row.default_action(), row.is_ticked())
         };
         assert_eq!(row(Status::New, false, None), (Action::Create, true));

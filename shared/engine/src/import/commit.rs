@@ -16,8 +16,9 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::books::{Books, Stop, listed, listed_alone};
+use super::read::untouched;
 use super::row::emails_of;
-use super::view::{ImportResult, PreviewView, Results, RowResult};
+use super::view::{ImportResult, Looked, PreviewView, Results, RowResult};
 use super::{Commit, Preview, PreviewState, STEP_TIME, Step, Tally, no_preview};
 use crate::Engine;
 use crate::jobs::JobEnd;
@@ -179,7 +180,7 @@ impl Engine {
                 Err(refused)
             }
             (PreviewState::Ready | PreviewState::Reading | PreviewState::Committing, _) => {
-                Ok(ImportAnswer::Accepted(Box::new(self.preview_view(ctx, workspace.id, id, &now, None).await?)))
+                Ok(ImportAnswer::Accepted(Box::new(self.preview_view(ctx, workspace.id, id, &now, Looked::default()).await?)))
             }
         }
     }
@@ -194,6 +195,7 @@ impl Engine {
         id: PreviewId,
         ticked: Option<Vec<PickedRow>>,
     ) -> Outcome<()> {
+        let mut told = false;
         for _ in 0..ROUNDS {
             let found = self.known_preview(ctx, workspace.id, ledger, id).await?;
             let (mut preview, rev) = (found.value, found.rev);
@@ -211,10 +213,14 @@ impl Engine {
                 let same = preview.commit.as_ref().is_some_and(|commit| commit.digest == picked.digest());
                 return if same { Ok(()) } else { Err(under_way()) };
             }
+            // Said before it is done: a process that dies between the two leaves a line too many, and no import that nobody is named for.
+            if !told {
+                let text = format!("Began to import {} contacts of {}.", picked.rows(), ledger.label());
+                self.audit(ctx, workspace.id, by.clone(), "import_started", Some(ledger), text).await?;
+                told = true;
+            }
             step.begin_commit(&mut preview, &picked).await?;
             if self.store.wake_job(ctx, workspace.id, JobId::Preview(id), rev, &preview).await? {
-                let text = format!("Began to import {} contacts of {}.", picked.rows(), ledger.label());
-                self.audit(ctx, workspace.id, by, "import_started", Some(ledger), text).await?;
                 return Ok(());
             }
         }
@@ -243,6 +249,17 @@ fn failed(preview: &Preview) -> Problem {
         (problem.code.clone(), problem.detail.clone())
     });
     Problem::new(ProblemKind::Conflict, code, detail).fix("Preview the contacts again.", "Settings -> Integrations", false)
+}
+
+/// How far a page of rows came.
+struct PageEnd {
+    /// Its rows that are ticked before anybody touches them, and are not done.
+    untouched: u32,
+    tally: Tally,
+    /// What stopped it before its end.
+    stop: Option<Stop>,
+    /// Something was written that was not there: the next step begins further on.
+    written: bool,
 }
 
 /// The contacts of a list as it is now, of those that are ticked; or how to ask for them one by one.
@@ -287,8 +304,10 @@ impl Step<'_> {
             self.put(preview, PreviewPart::Picked(&digest, *page), picks).await?;
         }
         let tally = Tally { skipped: picked.left, ..Tally::default() };
-        preview.commit = Some(Commit { digest, pages: picked.pages.keys().copied().collect(), done: 0, rows: picked.rows(), tally });
+        preview.commit =
+            Some(Commit { digest, pages: picked.pages.keys().copied().collect(), done: 0, rows: picked.rows(), tally, begun: None });
         preview.state = PreviewState::Committing;
+        preview.ends = preview.ends_after_commit(self.ctx.now());
         preview.problem = None;
         Ok(())
     }
@@ -315,22 +334,39 @@ impl Step<'_> {
             if at > commit.done && !self.ctx.has_time_for(PAGE_TIME) {
                 return Ok(NextStep::Now);
             }
-            let tally = match self.commit_page(preview, commit, *page, books, &mut comparison).await {
-                Ok(tally) => tally,
-                Err(Stop::Until(until)) => return Ok(NextStep::At(until)),
-                Err(Stop::Problem(problem)) => return Err(problem),
+            let end = self.commit_page(preview, commit, *page, books, &mut comparison).await;
+            let end = match end {
+                Ok(end) => end,
+                // What was done is kept; the next step meets the same problem, or does not.
+                Err(_) if at > commit.done => return Ok(NextStep::Now),
+                Err(problem) => return Err(problem),
             };
-            if let Some(commit) = &mut preview.commit {
-                commit.done = at.saturating_add(1);
-                commit.tally.created = commit.tally.created.saturating_add(tally.created);
-                commit.tally.linked = commit.tally.linked.saturating_add(tally.linked);
-                commit.tally.skipped = commit.tally.skipped.saturating_add(tally.skipped);
+            let index = usize::try_from(*page).unwrap_or(usize::MAX);
+            if let Some(open) = preview.untouched.get_mut(index) {
+                *open = end.untouched;
+            }
+            let Some(kept) = &mut preview.commit else { return Err(Problem::internal_error("a commit of nothing")) };
+            match end.stop {
+                None => {
+                    kept.done = at.saturating_add(1);
+                    kept.tally = kept.tally.plus(end.tally);
+                    kept.begun = None;
+                }
+                Some(stop) => {
+                    kept.begun = Some(end.tally);
+                    return match stop {
+                        Stop::Until(until) => Ok(NextStep::At(until)),
+                        Stop::Problem(_) if at > commit.done || end.written => Ok(NextStep::Now),
+                        Stop::Problem(problem) => Err(problem),
+                    };
+                }
             }
         }
         preview.state = PreviewState::Done;
         Ok(NextStep::Rest)
     }
 
+    /// Does the ticked rows of a page, up to the first that something stops.
     async fn commit_page(
         &self,
         preview: &Preview,
@@ -338,22 +374,34 @@ impl Step<'_> {
         page: u32,
         books: &mut Books<'_>,
         comparison: &mut Option<Comparison>,
-    ) -> Result<Tally, Stop> {
+    ) -> Outcome<PageEnd> {
         let picks = self.picks(&commit.digest, page).await?;
-        let rows = self.rows(page).await?;
-        let rows: Vec<(&Row, Pick)> = rows.iter().filter_map(|row| picks.get(&row.listed.external_id).map(|pick| (row, *pick))).collect();
+        let all = self.rows(page).await?;
+        let rows: Vec<(&Row, Pick)> = all.iter().filter_map(|row| picks.get(&row.listed.external_id).map(|pick| (row, *pick))).collect();
         let emails: Vec<Vec<&str>> = rows.iter().map(|(row, _)| emails_of(row)).collect();
         let around = self.around(preview, rows.iter().map(|(row, _)| *row).zip(&emails)).await?;
-        let results = self.engine.store.preview_part::<Results>(self.ctx, self.key(), PreviewPart::Done(page)).await;
-        let mut results = results.map_err(Problem::from)?.unwrap_or_default();
-        let mut tally = Tally::default();
+        let before = self.engine.store.preview_part::<Results>(self.ctx, self.key(), PreviewPart::Done(page)).await?.unwrap_or_default();
+        let mut results = before.clone();
+        // What an earlier commit reported about a row is said by this one when it is the row's turn.
+        results.retain(|id, result| !picks.contains_key(id) || result.is_done());
+        let (mut tally, mut stop, mut written) = (Tally::default(), None, false);
         for (((row, pick), emails), around) in rows.iter().zip(&emails).zip(around) {
-            // What has an owner was imported before; what is left alone is not looked at.
-            let fresh = match (pick.action, around.owner) {
-                (Action::Skip, _) | (_, Some(_)) => None,
-                (Action::Create | Action::Link, None) => Some(self.fresh(preview, commit, row, books, comparison).await?),
+            let was_owned = around.owner.is_some();
+            let done = async {
+                // What has an owner was imported before; what is left alone is not looked at.
+                let fresh = match (pick.action, around.owner) {
+                    (Action::Skip, _) | (_, Some(_)) => None,
+                    (Action::Create | Action::Link, None) => Some(self.fresh(preview, commit, row, books, comparison).await?),
+                };
+                self.import_row(preview, books, row, *pick, emails, around, fresh.as_ref()).await.map_err(Stop::Problem)
             };
-            let result = self.import_row(preview, books, row, *pick, emails, around, fresh.as_ref()).await?;
+            let result = match done.await {
+                Ok(result) => result,
+                Err(stopped) => {
+                    stop = Some(stopped);
+                    break;
+                }
+            };
             let count = match result {
                 RowResult::Created { .. } => Some(&mut tally.created),
                 RowResult::Linked { .. } => Some(&mut tally.linked),
@@ -363,10 +411,17 @@ impl Step<'_> {
             if let Some(count) = count {
                 *count = count.saturating_add(1);
             }
-            results.insert(row.listed.external_id.clone(), result);
+            written = written || (result.is_done() && !was_owned);
+            let entry = results.entry(row.listed.external_id.clone()).or_insert(result);
+            // Leaving a row alone does not undo what became of it.
+            if result != RowResult::Skipped {
+                *entry = result;
+            }
         }
-        self.put(preview, PreviewPart::Done(page), &results).await?;
-        Ok(tally)
+        if results != before {
+            self.put(preview, PreviewPart::Done(page), &results).await?;
+        }
+        Ok(PageEnd { untouched: untouched(&all, &results), tally, stop, written })
     }
 
     /// The contact as the ledger shows it now: read by itself, or from the list, whichever is fewer calls.

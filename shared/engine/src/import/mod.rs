@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use commit::{ImportAnswer, ImportRequest, PickedRow};
-pub use view::{ImportResult, MappedRow, PreviewView, RowNote, RowReport, RowResult};
+pub use view::{ImportResult, Looked, MappedRow, PreviewView, RowNote, RowReport, RowResult};
 
 use crate::Engine;
 use crate::access::AccessProblem;
@@ -36,6 +36,12 @@ use crate::jobs::{StepOf, Steps};
 
 /// How long a preview can be looked at and committed.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// How much longer it is stored: a commit that was begun in its last minute has the time to come to its end.
+const STORED_LONGER: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a preview can at least be looked at, and its commit be worked on, after a commit was begun.
+const COMMIT_TIME: SignedDuration = SignedDuration::from_hours(6);
 
 /// Time that a step may take: one vendor call with its time-out, and what is written around it.
 const STEP_TIME: SignedDuration = SignedDuration::from_secs(18);
@@ -68,6 +74,17 @@ pub(crate) struct Tally {
     pub(crate) skipped: u32,
 }
 
+impl Tally {
+    /// Both together.
+    pub(crate) fn plus(self, more: Self) -> Self {
+        Self {
+            created: self.created.saturating_add(more.created),
+            linked: self.linked.saturating_add(more.linked),
+            skipped: self.skipped.saturating_add(more.skipped),
+        }
+    }
+}
+
 /// The newest commit of a preview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Commit {
@@ -79,7 +96,11 @@ pub(crate) struct Commit {
     pub(crate) done: usize,
     /// Rows that are to be created or linked.
     pub(crate) rows: u32,
+    /// What those pages came to.
     pub(crate) tally: Tally,
+    /// What the page after them came to so far, where it was begun and something stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) begun: Option<Tally>,
 }
 
 /// What the head of a preview keeps.
@@ -91,7 +112,11 @@ pub(crate) struct Preview {
     pub(crate) state: PreviewState,
     /// Who began it.
     pub(crate) by: Actor,
+    /// Until when it can be looked at and committed.
     pub(crate) ends: Timestamp,
+    /// Until when it is stored: a commit goes on until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stored_until: Option<Timestamp>,
     /// Everything new is imported as soon as it is known (C14).
     pub(crate) import_all: bool,
     /// The pages of the list that are known to come next.
@@ -117,6 +142,9 @@ pub(crate) struct Preview {
     pub(crate) pages: u32,
     #[serde(default)]
     pub(crate) counts: Counts,
+    /// By page of rows: how many are ticked before anybody touches them, and are not done.
+    #[serde(default)]
+    pub(crate) untouched: Vec<u32>,
     #[serde(default)]
     pub(crate) commit: Option<Commit>,
     /// Why it failed, or why the newest commit ended early.
@@ -128,6 +156,13 @@ impl Steps for Preview {
     async fn step(&mut self, engine: &Engine, ctx: &Ctx, of: StepOf) -> Outcome<NextStep> {
         let JobId::Preview(preview) = of.job else { return Err(Problem::internal_error("a preview of another kind of job")) };
         let step = Step { engine, ctx, ws: of.ws, preview, fence: of.fence };
+        let end = match self.state {
+            PreviewState::Committing => self.stored_until(),
+            PreviewState::Reading | PreviewState::Ready | PreviewState::Done | PreviewState::Failed => self.ends,
+        };
+        if end <= ctx.now() {
+            return Err(ended(self.ledger));
+        }
         let next = match self.state {
             PreviewState::Reading if !self.list_read => step.read_pages(self).await?,
             PreviewState::Reading => step.classify(self).await?,
@@ -135,12 +170,7 @@ impl Steps for Preview {
             PreviewState::Ready | PreviewState::Done | PreviewState::Failed => NextStep::Rest,
         };
         match next {
-            NextStep::At(at) if self.ends <= at => Err(Problem::new(
-                ProblemKind::Conflict,
-                "preview_ended",
-                format!("{} takes calls again only after the end of this preview.", self.ledger.label()),
-            )
-            .fix("Preview the contacts again tomorrow.", "Settings -> Integrations", true)),
+            NextStep::At(at) if end <= at => Err(ended(self.ledger)),
             NextStep::Now | NextStep::At(_) | NextStep::Rest => Ok(next),
         }
     }
@@ -158,6 +188,32 @@ impl Steps for Preview {
             PreviewState::Committing | PreviewState::Ready => PreviewState::Ready,
             PreviewState::Done => PreviewState::Done,
         };
+    }
+}
+
+fn ended(ledger: Ledger) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "preview_ended",
+        format!("{} takes calls again only after the end of this preview.", ledger.label()),
+    )
+    .fix("Preview the contacts again tomorrow.", "Settings -> Integrations", true)
+}
+
+impl Preview {
+    fn stored_until(&self) -> Timestamp {
+        self.stored_until.unwrap_or(self.ends)
+    }
+
+    /// Whether it is there for those who ask: it has not ended, or what was ticked before its end is still being done.
+    fn is_there(&self, now: Timestamp) -> bool {
+        now < self.ends || self.state == PreviewState::Committing
+    }
+
+    /// Its end, once a commit is begun: there is time to do what was ticked and to read what it came to, and never less storage.
+    fn ends_after_commit(&self, now: Timestamp) -> Timestamp {
+        let latest = self.stored_until().saturating_sub(COMMIT_TIME).unwrap_or(self.ends);
+        self.ends.max(now.saturating_add(COMMIT_TIME).unwrap_or(Timestamp::MAX).min(latest))
     }
 }
 
@@ -183,7 +239,7 @@ impl Step<'_> {
 
     async fn put<T: Serialize>(&self, of: &Preview, part: PreviewPart<'_>, rows: &T) -> Outcome<()> {
         // A step that was overtaken is told when its head is saved; until then what it writes beside it is refused.
-        let _ = self.engine.store.put_preview_part(self.ctx, self.key(), part, self.fence, of.ends, rows).await?;
+        let _ = self.engine.store.put_preview_part(self.ctx, self.key(), part, self.fence, of.stored_until(), rows).await?;
         Ok(())
     }
 }
@@ -207,13 +263,15 @@ impl Engine {
             return Err(AccessProblem::Dead.problem(ledger));
         }
         let id = PreviewId::new(ctx.uuid());
+        let ends = ctx.now().saturating_add(KEPT).unwrap_or(Timestamp::MAX);
         let preview = Preview {
             ledger,
             generation: connection.value.generation,
             organisation: organisation.id,
             state: PreviewState::Reading,
             by: by.clone(),
-            ends: ctx.now().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
+            ends,
+            stored_until: ends.saturating_add(STORED_LONGER).ok(),
             import_all,
             next: Vec::new(),
             list_read: false,
@@ -223,6 +281,7 @@ impl Engine {
             read_pages: 0,
             pages: 0,
             counts: Counts::default(),
+            untouched: Vec::new(),
             commit: None,
             problem: None,
         };
@@ -233,11 +292,11 @@ impl Engine {
         let job = JobId::Preview(id);
         if import_all {
             // Whoever asked does the first steps itself; the sweep finds what it leaves behind.
-            self.store.create_job(ctx, workspace.id, job, &preview, ctx.now(), Some(preview.ends)).await?;
+            self.store.create_job(ctx, workspace.id, job, &preview, ctx.now(), Some(preview.stored_until())).await?;
         } else {
-            self.start_job(ctx, workspace.id, job, &preview, Some(preview.ends)).await?;
+            self.start_job(ctx, workspace.id, job, &preview, Some(preview.stored_until())).await?;
         }
-        self.preview_view(ctx, workspace.id, id, &preview, None).await
+        self.preview_view(ctx, workspace.id, id, &preview, Looked::default()).await
     }
 
     /// A preview as it stands, with a page of its rows once it is ready. Another workspace's, another ledger's and an ended one are not there.
@@ -253,6 +312,21 @@ impl Engine {
         id: PreviewId,
         cursor: Option<&str>,
     ) -> Outcome<PreviewView> {
+        self.look_at_preview(ctx, workspace, ledger, id, Looked { cursor, ..Looked::default() }).await
+    }
+
+    /// The same with those rows that are looked for.
+    ///
+    /// # Errors
+    /// As [`Self::preview`].
+    pub async fn look_at_preview(
+        &self,
+        ctx: &Ctx,
+        workspace: &Workspace,
+        ledger: Ledger,
+        id: PreviewId,
+        looked: Looked<'_>,
+    ) -> Outcome<PreviewView> {
         crate::sync::check_plan(workspace, ledger)?;
         let mut found = self.known_job(ctx, workspace.id, ledger, id).await?;
         let under_way = matches!(found.value.body.state, PreviewState::Reading | PreviewState::Committing);
@@ -264,12 +338,12 @@ impl Engine {
             }
             found = self.known_job(ctx, workspace.id, ledger, id).await?;
         }
-        self.preview_view(ctx, workspace.id, id, &found.value.body, cursor).await
+        self.preview_view(ctx, workspace.id, id, &found.value.body, looked).await
     }
 
     async fn known_job(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, id: PreviewId) -> Outcome<Versioned<Job<Preview>>> {
         let found = self.store.job::<Preview>(ctx, ws, JobId::Preview(id)).await?;
-        found.filter(|found| found.value.body.ledger == ledger).ok_or_else(no_preview)
+        found.filter(|found| found.value.body.ledger == ledger && found.value.body.is_there(ctx.now())).ok_or_else(no_preview)
     }
 
     async fn known_preview(&self, ctx: &Ctx, ws: WorkspaceId, ledger: Ledger, id: PreviewId) -> Outcome<Versioned<Preview>> {

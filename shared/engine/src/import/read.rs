@@ -11,6 +11,7 @@ use coportal_ledgers::ContactPage;
 
 use super::books::{Books, Stop, address_key, listed};
 use super::commit::Picked;
+use super::view::{Results, RowResult};
 use super::{MOST_CONTACTS, Preview, PreviewState, Step};
 
 impl Step<'_> {
@@ -62,6 +63,7 @@ impl Step<'_> {
         let mut classifier = Classifier::new(&known, form);
         let key = address_key(self.ws);
         let (mut rows, mut counts, mut pages): (Vec<Row>, Counts, u32) = (Vec::with_capacity(PAGE_ROWS), Counts::default(), 0);
+        preview.untouched.clear();
         for page in 0..preview.read_pages {
             let part: Option<Vec<Listed>> = self.engine.store.preview_part(self.ctx, self.key(), PreviewPart::Read(page)).await?;
             for listed in part.ok_or_else(|| Problem::internal_error("a page that was read is missing"))? {
@@ -69,6 +71,7 @@ impl Step<'_> {
                 counts = counts.with(row.status);
                 rows.push(row);
                 if rows.len() == PAGE_ROWS {
+                    preview.untouched.push(untouched(&rows, &Results::new()));
                     self.put(preview, PreviewPart::Rows(pages), &rows).await?;
                     pages = pages.saturating_add(1);
                     rows.clear();
@@ -76,6 +79,7 @@ impl Step<'_> {
             }
         }
         if !rows.is_empty() {
+            preview.untouched.push(untouched(&rows, &Results::new()));
             self.put(preview, PreviewPart::Rows(pages), &rows).await?;
             pages = pages.saturating_add(1);
         }
@@ -123,6 +127,12 @@ impl Step<'_> {
         }
         Ok(known)
     }
+}
+
+/// How many rows of a page are ticked before anybody touches them, and nothing has become of them yet.
+pub(super) fn untouched(rows: &[Row], results: &Results) -> u32 {
+    let is_open = |row: &&Row| row.is_ticked() && matches!(results.get(&row.listed.external_id), None | Some(RowResult::Skipped));
+    u32::try_from(rows.iter().filter(is_open).count()).unwrap_or(u32::MAX)
 }
 
 fn too_many(preview: &Preview) -> Problem {

@@ -44,6 +44,25 @@ pub enum RowResult {
     },
 }
 
+impl RowResult {
+    /// Whether a client belongs to the contact by now.
+    pub(super) fn is_done(self) -> bool {
+        match self {
+            Self::Created { .. } | Self::Linked { .. } => true,
+            Self::Skipped | Self::ChangedSincePreview { .. } | Self::Failed { .. } => false,
+        }
+    }
+
+    /// Code and sentence of a row that was reported instead of done.
+    fn report(self) -> Option<(String, &'static str)> {
+        match self {
+            Self::ChangedSincePreview { code } => Some((code_of(&code), code.detail())),
+            Self::Failed { code } => Some((code_of(&code), code.detail())),
+            Self::Created { .. } | Self::Linked { .. } | Self::Skipped => None,
+        }
+    }
+}
+
 /// The results of a page of rows, by contact.
 pub(crate) type Results = BTreeMap<String, RowResult>;
 
@@ -125,6 +144,8 @@ impl MappedRow {
 pub struct RowReport {
     /// The ledger's id of the contact.
     pub external_id: String,
+    /// Its name, as the preview showed it.
+    pub name: String,
     /// Stable code.
     pub code: String,
     /// The sentence.
@@ -170,6 +191,9 @@ pub struct PreviewView {
     /// Rows of each status, once it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// Rows that `all_new` would import now: ticked before anybody touches them, and not done. Once it is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_new: Option<u32>,
     /// Which field becomes which (R28).
     pub field_mapping: [FieldMapping; 4],
     /// A page of rows, once it is ready.
@@ -183,6 +207,36 @@ pub struct PreviewView {
     /// Why it failed, or why the newest commit ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<RowProblem>,
+}
+
+/// Which rows of a preview are looked at: from a page on, those that hold all words and have the status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looked<'a> {
+    /// Where an earlier answer said to go on.
+    pub cursor: Option<&'a str>,
+    /// Words that the name or the e-mail address holds, in any case; empty for every row.
+    pub words: &'a str,
+    /// The status.
+    pub status: Option<Status>,
+}
+
+/// Most pages of rows that one look goes through for those that fit: ten thousand rows.
+const PAGES_A_LOOK: u32 = 50;
+
+/// Rows that fit, as many as an answer holds; it may hold up to a page more, as a page is shown whole.
+const ROWS_A_LOOK: usize = 200;
+
+impl Looked<'_> {
+    fn fits(&self, words: &[String], row: &Row) -> bool {
+        if self.status.is_some_and(|status| status != row.status) {
+            return false;
+        }
+        let text = || format!("{} {}", row.listed.name, row.listed.email.as_deref().unwrap_or_default()).to_lowercase();
+        words.is_empty() || {
+            let text = text();
+            words.iter().all(|word| text.contains(word))
+        }
+    }
 }
 
 fn page_of(cursor: Option<&str>, pages: u32) -> Outcome<u32> {
@@ -202,26 +256,30 @@ impl Engine {
         ws: WorkspaceId,
         id: PreviewId,
         preview: &Preview,
-        cursor: Option<&str>,
+        looked: Looked<'_>,
     ) -> Outcome<PreviewView> {
         let ready = match preview.state {
             PreviewState::Ready | PreviewState::Committing | PreviewState::Done => true,
             PreviewState::Reading | PreviewState::Failed => false,
         };
-        let page = page_of(cursor, preview.pages)?;
+        let first = page_of(looked.cursor, preview.pages)?;
         let step = Step { engine: self, ctx, ws, preview: id, fence: 0 };
-        let mut rows = None;
-        if ready && page < preview.pages {
-            let mut results: Results = self.store.preview_part(ctx, (ws, id), PreviewPart::Done(page)).await?.unwrap_or_default();
-            let mapped = step.rows(page).await?.into_iter().map(|row| {
-                let result = results.remove(&row.listed.external_id);
-                MappedRow::of(row, result)
-            });
-            rows = Some(mapped.collect());
-        } else if ready {
-            rows = Some(Vec::new());
+        let words: Vec<String> = looked.words.split_whitespace().map(str::to_lowercase).collect();
+        let (mut rows, mut next) = (Vec::new(), first);
+        let last = if ready { preview.pages.min(first.saturating_add(PAGES_A_LOOK)) } else { first };
+        while next < last && rows.len() < ROWS_A_LOOK {
+            let mut fitting = step.rows(next).await?;
+            fitting.retain(|row| looked.fits(&words, row));
+            if !fitting.is_empty() {
+                let done: Option<Results> = self.store.preview_part(ctx, (ws, id), PreviewPart::Done(next)).await?;
+                let mut done = done.unwrap_or_default();
+                rows.extend(fitting.into_iter().map(|row| {
+                    let result = done.remove(&row.listed.external_id);
+                    MappedRow::of(row, result)
+                }));
+            }
+            next = next.saturating_add(1);
         }
-        let next = page.saturating_add(1);
         Ok(PreviewView {
             id,
             state: preview.state,
@@ -231,7 +289,8 @@ impl Engine {
             expires_at: preview.ends,
             counts: ready.then_some(preview.counts),
             field_mapping: field_mapping(preview.ledger),
-            rows,
+            rows: ready.then_some(rows),
+            all_new: ready.then(|| preview.untouched.iter().fold(0, |sum: u32, open| sum.saturating_add(*open))),
             next_cursor: (ready && next < preview.pages).then(|| next.to_string()),
             result: step.result(preview).await?,
             problem: preview.problem.clone(),
@@ -243,24 +302,31 @@ impl Step<'_> {
     /// What the newest commit came to so far.
     pub(super) async fn result(&self, preview: &Preview) -> Outcome<Option<ImportResult>> {
         let Some(commit) = &preview.commit else { return Ok(None) };
+        let tally = commit.tally.plus(commit.begun.unwrap_or_default());
         let mut result = ImportResult {
             preview_id: Some(self.preview),
-            created: commit.tally.created,
-            linked: commit.tally.linked,
-            skipped: commit.tally.skipped,
+            created: tally.created,
+            linked: tally.linked,
+            skipped: tally.skipped,
             ..ImportResult::default()
         };
-        for page in commit.pages.iter().take(commit.done) {
+        let looked_at = commit.done.saturating_add(usize::from(commit.begun.is_some()));
+        for page in commit.pages.iter().take(looked_at) {
             let done: Results = self.engine.store.preview_part(self.ctx, self.key(), PreviewPart::Done(*page)).await?.unwrap_or_default();
             let picks = self.picks(&commit.digest, *page).await?;
-            for (external_id, outcome) in done.into_iter().filter(|(external_id, _)| picks.contains_key(external_id)) {
+            let mut reported: Results =
+                done.into_iter().filter(|(external_id, outcome)| picks.contains_key(external_id) && outcome.report().is_some()).collect();
+            if reported.is_empty() {
+                continue;
+            }
+            for row in self.rows(*page).await? {
+                let Some(outcome) = reported.remove(&row.listed.external_id) else { continue };
+                let Some((code, detail)) = outcome.report() else { continue };
+                let name = Mapped::of(&row.listed).name;
+                let report = RowReport { external_id: row.listed.external_id, name, code, detail };
                 match outcome {
-                    RowResult::ChangedSincePreview { code } => {
-                        result.changed_since_preview.push(RowReport { external_id, code: code_of(&code), detail: code.detail() });
-                    }
-                    RowResult::Failed { code } => {
-                        result.failed.push(RowReport { external_id, code: code_of(&code), detail: code.detail() });
-                    }
+                    RowResult::ChangedSincePreview { .. } => result.changed_since_preview.push(report),
+                    RowResult::Failed { .. } => result.failed.push(report),
                     RowResult::Created { .. } | RowResult::Linked { .. } | RowResult::Skipped => {}
                 }
             }

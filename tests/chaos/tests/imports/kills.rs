@@ -1,15 +1,15 @@
 //! I15: a commit of sixty rows, dead before and after every one of its calls, then repeated: exactly the ticked rows, once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chaos::wire::{Fault, Side};
 use chaos::world::World;
 use coportal_core::import::{Action, Status};
 use coportal_core::ledger::Ledger;
-use coportal_engine::import::{ImportAnswer, ImportRequest, ImportResult, MappedRow};
+use coportal_engine::import::{ImportAnswer, ImportRequest, ImportResult, MappedRow, PreviewState};
 use jiff::SignedDuration;
 
-use crate::scene::{clients, import, plant, previewed, request, rows, tick};
+use crate::scene::{clients, import, plant, previewed, request, rows, shown, tick, work};
 
 /// Of seventy contacts sixty are ticked: two thirds created, the rest linked or skipped; ten are not touched.
 async fn prepare() -> (World, ImportRequest, Vec<MappedRow>) {
@@ -118,4 +118,71 @@ async fn r33_repeating_a_commit_makes_nothing_more() {
     }
     check(&world, &wanted, &shown, &first, "repeated").await;
     assert_eq!(world.simulator.calls().len(), before, "no vendor call");
+}
+
+/// Of 205 contacts in two pages of rows 105 are ticked: more than a request does itself.
+async fn prepare_job() -> (World, ImportRequest) {
+    let world = World::new(2).await.unwrap();
+    plant(&world, 0, 205);
+    let engine = world.process().unwrap();
+    let preview = previewed(&world, &engine).await;
+    let rows = rows(&world, &engine, preview.id).await;
+    let ticked = rows.iter().enumerate().filter(|(n, _)| *n < 101 || *n > 200).map(|(_, row)| tick(&row.external_id, Action::Create));
+    let ticked: Vec<_> = ticked.collect();
+    assert_eq!((rows.len(), ticked.len()), (205, 105));
+    world.wire.disarm();
+    (world, request(preview.id, ticked))
+}
+
+/// The click and the messages of the job, until the job is at rest.
+async fn click_and_work(world: &World, wanted: &ImportRequest) {
+    let engine = world.process().unwrap();
+    if import(world, &engine, &world.ctx(), wanted.clone()).await.is_ok() {
+        work(world, &engine, wanted.preview_id.unwrap()).await;
+    }
+}
+
+/// I15: the same for a commit that is a job over several pages of rows: it dies at every seventh of its calls, in the click or in a step, and
+/// messages go on with what is left. Who clicked finds the result on the preview.
+#[tokio::test(start_paused = true)]
+async fn i15_a_job_that_dies_in_the_middle_makes_the_ticked_rows_once() {
+    let (world, wanted) = prepare_job().await;
+    click_and_work(&world, &wanted).await;
+    let calls = world.wire.passed().len();
+    assert!(calls > 105, "105 rows are written one by one");
+    assert_eq!(clients(&world).await.len(), 106);
+    for (turn, k) in (0..calls).step_by(7).enumerate() {
+        let fault = [Fault::CrashBefore, Fault::CrashAfter][turn % 2];
+        let case = format!("call {k} of {calls}, {fault:?}");
+        let (world, wanted) = prepare_job().await;
+        let id = wanted.preview_id.unwrap();
+        world.wire.arm(k, fault);
+        let died = tokio::select! {
+            biased;
+            () = world.wire.death() => true,
+            () = click_and_work(&world, &wanted) => false,
+        };
+        assert!(died && world.wire.struck(), "{case}");
+        world.wire.disarm();
+        let engine = world.process().unwrap();
+        // The sweep's message, when the dead one's lease is over; a click that was lost is repeated.
+        world.clock.advance(SignedDuration::from_secs(61));
+        work(&world, &engine, id).await;
+        let view = shown(&world, &engine, id).await;
+        if view.state == PreviewState::Ready {
+            click_and_work(&world, &wanted).await;
+        }
+        let view = shown(&world, &engine, id).await;
+        let result = view.result.unwrap();
+        assert_eq!((view.state, result.created, result.linked), (PreviewState::Done, 105, 0), "{case}: {:?}", view.problem);
+        assert!(result.changed_since_preview.is_empty() && result.failed.is_empty(), "{case}: {result:?}");
+        assert_eq!((clients(&world).await.len(), view.all_new), (106, Some(100)), "{case}");
+        let generation = world.connection().await.unwrap().value.generation;
+        let links = engine.store.contact_rows(world.workspace, world.ledger, generation).await.unwrap();
+        let linked: BTreeSet<_> = links.iter().map(|(_, row)| row.link.as_ref().unwrap().external_id.clone()).collect();
+        let ticked: BTreeSet<_> = wanted.rows.iter().flatten().map(|row| row.external_id.clone()).collect();
+        assert_eq!((links.len(), &linked), (105, &ticked), "{case}: one link for each of the ticked, and for no other");
+        let audit = engine.audit_list(&world.ctx(), world.workspace, 50, None).await.unwrap().items;
+        assert!(audit.iter().any(|event| event.action == "import_started"), "{case}: who began it is known");
+    }
 }

@@ -10,6 +10,7 @@ mod doors;
 mod kills;
 mod lists;
 mod scene;
+mod stopped;
 
 /// Counts what is allocated here, for the bound on an import's memory.
 #[global_allocator]
