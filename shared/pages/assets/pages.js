@@ -97,6 +97,15 @@ for (const region of document.querySelectorAll("[data-poll]")) {
   setTimeout(look, 1000);
 }
 
+// form[data-once]: a second click sends nothing while the first is on its way. Who comes back by the history can send it again.
+for (const form of document.querySelectorAll("form[data-once]")) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.once === "sent") event.preventDefault();
+    form.dataset.once = "sent";
+  });
+  addEventListener("pageshow", () => { form.dataset.once = ""; });
+}
+
 // form[data-send]: sends itself at once; its button is for where no script runs.
 document.querySelector("form[data-send]")?.requestSubmit();
 

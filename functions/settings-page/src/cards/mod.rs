@@ -7,7 +7,7 @@ use coportal_core::connection::ConnectionStatus;
 use coportal_core::ledger::Ledger;
 use coportal_core::problem::Problem;
 use coportal_engine::connect::{Availability, ConnectionView, HealthLevel, IntegrationView, OptionsPatch, OrganisationsView};
-use coportal_pages::components::{Look, Tone, ago, facts, fold, form, instant, press, problem_notice};
+use coportal_pages::components::{Look, Tone, ago, csrf, facts, fold, form, instant, press, problem_notice};
 use coportal_pages::components::{button, pill as pill_of};
 use coportal_pages::layout::Viewer;
 use jiff::Timestamp;
@@ -131,7 +131,8 @@ impl Card<'_> {
         };
         html! {
             div.row {
-                (press(viewer, &action(ledger, "import"), import, Look::Plain))
+                // Two clicks begin one reading.
+                form method="post" action=(action(ledger, "import")) data-once { (csrf(viewer)) (button(import, Look::Plain)) }
                 (press(viewer, &action(ledger, "test"), "Test", Look::Plain))
             }
             ul.links {

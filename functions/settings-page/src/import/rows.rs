@@ -45,7 +45,7 @@ impl Rows<'_> {
         if self.0.is_empty() {
             return empty("No contact fits", &html! { p { "Search for something else, or show every status." } });
         }
-        let rows: Vec<Markup> = self.0.iter().map(|row| line(row)).collect();
+        let rows: Vec<Markup> = self.0.iter().map(line).collect();
         table(
             "contacts",
             "Contacts of the ledger, and what becomes of each",
