@@ -256,7 +256,9 @@ async fn a_check_of_the_books_leaves_room_for_a_click() -> Result<()> {
             match end {
                 JobEnd::Advanced(NextStep::Now) => {}
                 JobEnd::Advanced(NextStep::Rest) => break,
-                other => bail!("{ledger}: {other:?}"),
+                other @ (JobEnd::Advanced(NextStep::At(_)) | JobEnd::NotDue | JobEnd::Busy | JobEnd::AtRest | JobEnd::Gone) => {
+                    bail!("{ledger}: {other:?}")
+                }
             }
         }
         let profile = engine.ledgers.get(ledger).context("a ledger")?.profile;
