@@ -192,6 +192,10 @@ fn forecast(ctx: &Ctx, connection: &Connection, fields: &Fields, planned: &Plann
                 ("There already", html! { (plan.up_to_date) span.quiet { " in " (label) ", and not sent again" } }),
                 ("To be sent", html! { (to_send) }),
                 ("Contacts to make or find", html! { (plan.new_contacts) }),
+                ("Clients with an open question", html! {
+                    (plan.contact_questions)
+                    @if plan.contact_questions > 0 { " · " a href="/settings/attention" { "Answer it first" } }
+                }),
                 ("Calls expected", html! { (estimate.vendor_calls) span.quiet { " (at least " (estimate.lower_bound) ")" } }),
                 ("Share of a day's calls", html! { (amounts::plain(share)) " %" @if share > Decimal::ONE_HUNDRED { ": it goes on over several days by itself" } }),
                 ("Time expected", html! { (duration(estimate.seconds)) }),

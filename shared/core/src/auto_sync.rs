@@ -9,9 +9,12 @@ use jiff::Timestamp;
 
 use crate::connection::{Connection, ConnectionStatus, Generation, SyncOn};
 use crate::eligibility::{self, Ineligible};
+use crate::id::HoldId;
 use crate::invoice::{Invoice, InvoiceStatus};
 use crate::ledger::Ledger;
-use crate::sync::row::{RowProblem, SyncRow, SyncState, Waiting, WaitingFor};
+use crate::sync::HoldDraft;
+use crate::sync::plan::void_unasked;
+use crate::sync::row::{Hold, RowProblem, SyncRow, SyncState, Waiting, WaitingFor};
 use crate::workspace::Workspace;
 
 /// What a connection does about a version of an invoice.
@@ -21,6 +24,8 @@ pub enum Wants {
     Sync,
     /// Wants it, but the workspace's plan does not include the ledger: the row waits for the plan (R146).
     Park,
+    /// A person's word: the invoice is void here, its document stands there, and the connection does nothing by itself (C10).
+    Ask,
     /// Nothing, and the timeline says why.
     NothingBecause(Reason),
     /// Nothing, as a matter of course.
@@ -57,8 +62,13 @@ pub fn wants(workspace: &Workspace, connection: &Connection, invoice: &Invoice, 
         ConnectionStatus::Connected | ConnectionStatus::ReconnectRequired => connection.organisation.is_some(),
         ConnectionStatus::ChooseOrganisation | ConnectionStatus::Disconnected => false,
     };
-    if !stands || !connection.options.auto_sync {
+    if !stands {
         return Wants::Nothing;
+    }
+    if !connection.options.auto_sync {
+        let void = eligibility::check(invoice, &connection.options) == Err(Ineligible::Void);
+        let left_out = row.state == SyncState::Stopped && row.left_out;
+        return if void && !left_out && void_unasked(row, connection.ledger).is_some() { Wants::Ask } else { Wants::Nothing };
     }
     let wanted = match eligibility::check(invoice, &connection.options) {
         Ok(()) => invoice.status != InvoiceStatus::Draft || connection.options.sync_on == SyncOn::Created,
@@ -79,6 +89,34 @@ pub fn wants(workspace: &Workspace, connection: &Connection, invoice: &Invoice, 
 /// Whether the ledger may know of the invoice, or somebody waits for it there.
 fn has_been_asked_for(row: &SyncRow) -> bool {
     row.link.is_some() || row.intent.is_some() || !matches!(row.state, SyncState::Never | SyncState::Stopped)
+}
+
+/// What the question about a void invoice makes of its row, on a connection that does nothing by itself; `None` when nothing is to be
+/// stored. A void is listed until a person has said what becomes of the document, for an open receivable overstates income (C10); the
+/// option for voids is not obeyed, nobody is called.
+///
+/// A row that is not at rest was asked for by a person and takes the newest version along: it is only told.
+#[must_use]
+pub fn ask_about_void(row: &SyncRow, ledger: Ledger, version: u64, hold: HoldId, now: Timestamp) -> Option<SyncRow> {
+    if row.wanted >= version {
+        return None;
+    }
+    if !row.state.is_at_rest() || row.intent.is_some() {
+        return Some(SyncRow { wanted: version, ..row.clone() });
+    }
+    let HoldDraft { question, detail, choices, inputs_hash } = void_unasked(row, ledger)?;
+    let same = row.hold.as_ref().filter(|open| open.question == question && open.inputs_hash == inputs_hash);
+    let (id, since) = same.map_or((hold, now), |open| (open.id, open.since));
+    Some(SyncRow {
+        wanted: version,
+        state: SyncState::Held,
+        hold: Some(Hold { id, question, detail, choices, inputs_hash, since }),
+        problem: None,
+        waiting: None,
+        attempts: 0,
+        since: Some(now),
+        ..row.clone()
+    })
 }
 
 /// A row that is to know of a newer version.

@@ -19,7 +19,7 @@ use crate::Engine;
 use crate::access::AccessProblem;
 use crate::sync::check_plan;
 
-/// Rows that are resumed at once.
+/// Connections that are gone through at once, and rows of each that are resumed at once.
 const AT_ONCE: usize = 8;
 /// What one page of rows, or one refresh, needs.
 const STEP: SignedDuration = SignedDuration::from_secs(14);
@@ -70,52 +70,90 @@ fn warning(end: Timestamp, before: Timestamp, now: Timestamp) -> Option<i64> {
     WARNINGS.into_iter().filter(|days| before < day(*days) && day(*days) <= now).min()
 }
 
+/// All shards, from the one whose hour it is.
+fn shards_from(now: Timestamp) -> impl Iterator<Item = u8> {
+    let hour = now.as_second().div_euclid(3_600).rem_euclid(i64::from(SHARDS));
+    let first = u8::try_from(hour).unwrap_or_default();
+    (first..SHARDS).chain(0..first)
+}
+
 impl Engine {
-    /// Goes through the tokens of all connections: refreshes those that nobody uses, under the refresh lease as everybody, announces ends
-    /// 30, 7 and 1 days ahead, and lets go on what waits for a connection that stands again. Harmless twice, and goes on where it ended.
+    /// Refreshes the grants that nobody uses, under the refresh lease as everybody, announces ends 30, 7 and 1 days ahead, and lets go on what
+    /// waits for a connection that stands again. Harmless twice.
+    ///
+    /// Grants come first, of all shards: those whose look is due stand in front of their shard, and a look puts them off by a day, so that
+    /// the next round goes on where this one ended. Each hour another shard is the first, so that a round that never comes to the end
+    /// leaves out others than the one before.
     ///
     /// # Errors
     /// When the table could not be read at all.
     pub async fn keep_tokens(&self, ctx: &Ctx) -> Outcome<Kept> {
         let mut kept = Kept::default();
-        for shard in 0..SHARDS {
-            let mut after: Option<String> = None;
-            loop {
-                if !ctx.has_time_for(STEP) {
-                    kept.more = true;
-                    return Ok(kept);
-                }
-                let page = self.store.kept_tokens(shard, after.as_deref()).await?;
-                for tokens in page.items {
-                    self.keep_one(ctx, tokens, &mut kept).await;
-                }
-                match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
-                }
-            }
+        for shard in shards_from(ctx.now()) {
+            self.look_after_shard(ctx, shard, &mut kept).await?;
+        }
+        for shard in shards_from(ctx.now()) {
+            self.resume_shard(ctx, shard, &mut kept).await?;
         }
         Ok(kept)
     }
 
-    /// One connection; what fails there is its own.
-    async fn keep_one(&self, ctx: &Ctx, tokens: KeptTokens, kept: &mut Kept) {
-        if !ctx.has_time_for(STEP) {
-            kept.more = true;
-            return;
+    /// The tokens of a shard whose look is due.
+    async fn look_after_shard(&self, ctx: &Ctx, shard: u8, kept: &mut Kept) -> Outcome<()> {
+        let mut after: Option<String> = None;
+        loop {
+            if !ctx.has_time_for(STEP) {
+                kept.more = true;
+                return Ok(());
+            }
+            let page = self.store.kept_tokens(shard, after.as_deref()).await?;
+            for tokens in page.items {
+                if tokens.look_at > ctx.now() {
+                    return Ok(());
+                }
+                if !ctx.has_time_for(STEP) {
+                    kept.more = true;
+                    return Ok(());
+                }
+                let ledger = tokens.key.ledger;
+                if let Err(problem) = self.look_after(ctx, tokens, kept).await {
+                    kept.failed += 1;
+                    tracing::warn!(ledger = ledger.slug(), ?problem, "tokens could not be looked after");
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
         }
-        let ledger = tokens.key.ledger;
-        if tokens.look_at <= ctx.now()
-            && let Err(problem) = self.look_after(ctx, tokens, kept).await
-        {
-            kept.failed += 1;
-            tracing::warn!(ledger = ledger.slug(), ?problem, "tokens could not be looked after");
-        }
-        match self.resume_parked(ctx, tokens.key.ws, ledger).await {
-            Ok(resumed) => kept.resumed = kept.resumed.saturating_add(resumed),
-            Err(problem) => {
-                kept.failed += 1;
-                tracing::warn!(ledger = ledger.slug(), ?problem, "what waits could not be resumed");
+    }
+
+    /// What waits for a person's act, of all connections of a shard.
+    async fn resume_shard(&self, ctx: &Ctx, shard: u8, kept: &mut Kept) -> Outcome<()> {
+        let mut after: Option<String> = None;
+        loop {
+            if !ctx.has_time_for(STEP) {
+                kept.more = true;
+                return Ok(());
+            }
+            let page = self.store.kept_tokens(shard, after.as_deref()).await?;
+            let resumes = stream::iter(page.items).map(|KeptTokens { key, .. }| async move {
+                let resumed = if ctx.has_time_for(STEP) { Some(self.resume_parked(ctx, key.ws, key.ledger).await) } else { None };
+                (key.ledger, resumed)
+            });
+            for (ledger, resumed) in resumes.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+                match resumed {
+                    Some(Ok(resumed)) => kept.resumed = kept.resumed.saturating_add(resumed),
+                    Some(Err(problem)) => {
+                        kept.failed += 1;
+                        tracing::warn!(ledger = ledger.slug(), ?problem, "what waits could not be resumed");
+                    }
+                    None => kept.more = true,
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
             }
         }
     }
@@ -312,6 +350,21 @@ mod tests {
         assert_eq!(told, [30, 7, 1]);
         // A keeper that was away for long says the most urgent alone.
         assert_eq!(warning(end, now, end - DAY * 2), Some(7));
+    }
+
+    /// Each shard is the first once in so many hours, and each round goes through all of them.
+    #[test]
+    fn each_hour_another_shard_is_the_first() {
+        let begin = at("2026-03-01T09:00:00Z");
+        let mut firsts = Vec::new();
+        for hour in 0..i64::from(SHARDS) {
+            let shards: Vec<u8> = shards_from(begin + SignedDuration::from_hours(hour)).collect();
+            assert_eq!(shards.iter().copied().collect::<std::collections::BTreeSet<u8>>(), (0..SHARDS).collect());
+            assert_eq!(shards.len(), usize::from(SHARDS));
+            firsts.push(shards[0]);
+        }
+        firsts.sort_unstable();
+        assert_eq!(firsts, (0..SHARDS).collect::<Vec<u8>>());
     }
 
     #[test]

@@ -10,9 +10,11 @@ use coportal_aws::records::sync::{Saved, SyncKey};
 use coportal_aws::records::tokens::TokenKey;
 use coportal_core::connection::ConnectionStatus;
 use coportal_core::id::{InvoiceId, RunId};
+use coportal_core::job::{JobId, NextStep};
 use coportal_core::ledger::Ledger;
 use coportal_core::metering::{Ask, Bucket, Decision, Limits};
 use coportal_core::sync::row::{SyncRow, SyncState, Waiting, WaitingFor};
+use coportal_engine::jobs::JobEnd;
 use coportal_engine::sync::SyncEnd;
 use jiff::SignedDuration;
 use simulators::skeleton::calls::Kind;
@@ -234,5 +236,85 @@ async fn slots_that_end_by_themselves_leave_room_for_others() -> Result<()> {
         let bucket = at_the_bucket(&world, |_| {}).await?;
         assert!(bucket.in_flight_besides(owner(99), world.clock.now()) <= 1, "{bucket:?}");
     }
+    Ok(())
+}
+
+/// A check of the books gives its slots back: a click that comes right after it is not told to wait, however few calls at once the ledger allows.
+#[tokio::test(start_paused = true)]
+async fn a_check_of_the_books_leaves_room_for_a_click() -> Result<()> {
+    for ledger in Ledger::ALL {
+        let world = World::of(ledger, 51).await?;
+        world.options(|options| options.sync_as_draft = false).await?;
+        world.synced().await?;
+        world.clock.advance(SignedDuration::from_mins(10));
+        let engine = world.metered_process()?;
+        let generation = world.connection().await?.value.generation;
+        engine.check_drift(&world.ctx(), world.workspace, ledger).await.map_err(|p| anyhow::anyhow!("{p:?}"))?;
+        let job = JobId::Drift { ledger, generation };
+        loop {
+            let end = engine.run_job(&world.ctx(), world.workspace, job).await.map_err(|p| anyhow::anyhow!("{p:?}"))?;
+            match end {
+                JobEnd::Advanced(NextStep::Now) => {}
+                JobEnd::Advanced(NextStep::Rest) => break,
+                other @ (JobEnd::Advanced(NextStep::At(_)) | JobEnd::NotDue | JobEnd::Busy | JobEnd::AtRest | JobEnd::Gone) => {
+                    bail!("{ledger}: {other:?}")
+                }
+            }
+        }
+        let profile = engine.ledgers.get(ledger).context("a ledger")?.profile;
+        let widest = profile.facts_in_flight.max(profile.step_in_flight).max(profile.list_in_flight);
+        let bucket = at_the_bucket(&world, |_| {}).await?;
+        let busy = bucket.in_flight_besides(owner(99), world.clock.now());
+        assert!(busy + widest <= profile.limits.concurrent, "{ledger}: {bucket:?}");
+        // Nothing passes between: what the click needs at once is free.
+        world.edit(|invoice| invoice.lines[0].description = "Brand workshop, second day".to_owned()).await?;
+        let began = tokio::time::Instant::now();
+        let Run::Ended(end) = world.click_in(&engine).await? else { bail!("nothing was armed") };
+        let posted = ledger == Ledger::BusinessCentral;
+        match *end {
+            Ok(SyncEnd::Synced(_)) if !posted => {}
+            // What is posted there takes no changed line: a person is asked, after a read.
+            Ok(SyncEnd::Held(_)) if posted => {}
+            other => bail!("{ledger}: {other:?}"),
+        }
+        assert!(began.elapsed() < Duration::from_millis(900), "{ledger}: it waited {:?} for a slot", began.elapsed());
+    }
+    Ok(())
+}
+
+/// More connections than a round of the keeper has time for: each round goes on with those that it has not looked at, and all are looked
+/// after within a few hours.
+#[tokio::test(start_paused = true)]
+async fn the_keeper_goes_on_where_its_time_ended() -> Result<()> {
+    const NEIGHBOURS: u128 = 70;
+    let world = World::new(52).await?;
+    for n in 1..=NEIGHBOURS {
+        world.beside(n).await?;
+    }
+    world.clock.advance(SignedDuration::from_hours(48));
+    world.wire.take_time(Duration::from_millis(150));
+    let engine = world.process()?;
+    let (mut looked, mut rounds) = (0, 0);
+    while looked < 71 {
+        rounds += 1;
+        assert!(rounds <= 12, "{looked} of 71 after {rounds} rounds");
+        let ctx = world.ctx();
+        let ticking = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                world.clock.advance(SignedDuration::from_millis(50));
+            }
+        };
+        let kept = tokio::select! {
+            kept = engine.keep_tokens(&ctx) => kept.map_err(|p| anyhow::anyhow!("{p:?}"))?,
+            () = ticking => unreachable!("the clock never ends"),
+        };
+        assert_eq!(kept.failed, 0, "{kept:?}");
+        assert!(kept.looked > 0 && kept.more, "there is more than a round has time for: {kept:?}");
+        assert!(ctx.has_time_for(SignedDuration::from_secs(5)), "it ends well before its own end");
+        looked += kept.looked;
+        world.clock.advance(SignedDuration::from_hours(1));
+    }
+    assert!(rounds > 1 && looked == 71, "{looked} in {rounds} rounds: each once");
     Ok(())
 }

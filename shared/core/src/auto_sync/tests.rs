@@ -157,6 +157,49 @@ fn c10_a_void_is_wanted_where_the_ledger_may_know_the_invoice() {
     }
 }
 
+/// C10: without auto-sync a void is a person's question, unless nothing stands there or a person has spoken already.
+#[test]
+fn c10_without_auto_sync_a_void_is_asked_about() {
+    let off = connection(Ledger::Sage, |options| (options.auto_sync, options.on_void) = (false, crate::connection::OnVoid::Void));
+    // Whatever the plan is: nothing is sent.
+    let void = |row: &SyncRow| wants(&workspace(Plan::Solo), &off, &invoice(InvoiceStatus::Void), row);
+    let linked = |state| SyncRow { link: Some(link()), ..row(state) };
+    for state in [SyncState::Synced, SyncState::Held, SyncState::Failed, SyncState::Stopped, SyncState::Waiting] {
+        assert_eq!(void(&linked(state)), Wants::Ask, "{state:?}");
+        assert_eq!(void(&row(state)), Wants::Nothing, "{state:?}");
+    }
+    let gone = DocumentLink { status: crate::document::DocumentStatus::Voided, ..link() };
+    assert_eq!(void(&SyncRow { link: Some(gone), ..row(SyncState::Synced) }), Wants::Nothing);
+    assert_eq!(void(&SyncRow { left_out: true, ..linked(SyncState::Stopped) }), Wants::Nothing);
+    let copper = connection(Ledger::Xero, |options| (options.auto_sync, options.profile) = (false, Profile::Copper));
+    assert_eq!(wants(&workspace(Plan::Studio), &copper, &invoice(InvoiceStatus::Void), &linked(SyncState::Synced)), Wants::Nothing);
+
+    let hold = HoldId::new(Uuid::from_u128(8));
+    let ask = |row: &SyncRow| ask_about_void(row, Ledger::Sage, 4, hold, now());
+    let asked = ask(&linked(SyncState::Synced)).unwrap();
+    let question = asked.hold.clone().unwrap();
+    assert_eq!((asked.state, asked.wanted, asked.done, question.id), (SyncState::Held, 4, 2, hold));
+    assert!(question.choices.iter().any(|choice| choice.id == "void"));
+    assert_eq!(ask(&asked), None, "I10: told of this version already");
+    // The same question, asked about the same document before: it keeps its id.
+    let again = ask(&SyncRow { wanted: 3, ..asked.clone() }).unwrap();
+    assert_eq!(again.hold.unwrap().id, hold);
+    // A person has said to leave it.
+    let answer = crate::sync::row::Answer { question: question.question, choice: "leave".to_owned(), inputs_hash: question.inputs_hash };
+    let left = SyncRow { answers: vec![answer], ..linked(SyncState::Synced) };
+    assert_eq!((void(&left), ask(&left)), (Wants::Nothing, None));
+    // Not ours to void, or paid: said so, and not offered.
+    for link in [DocumentLink { created_by_us: false, ..link() }, DocumentLink { status: crate::document::DocumentStatus::Paid, ..link() }]
+    {
+        let asked = ask(&SyncRow { link: Some(link), ..row(SyncState::Synced) }).unwrap().hold.unwrap();
+        assert!(asked.choices.iter().all(|choice| choice.id != "void"), "{asked:?}");
+    }
+    // What somebody is at, or what is in doubt, is only told.
+    for state in [SyncState::Queued, SyncState::Syncing, SyncState::Waiting, SyncState::Uncertain] {
+        assert_eq!(ask(&linked(state)).unwrap(), SyncRow { wanted: 4, ..linked(state) });
+    }
+}
+
 /// I14, C19: nothing is queued for what is not connected; a dead grant queues, and what is queued waits.
 #[test]
 fn i14_c19_the_connection_decides() {

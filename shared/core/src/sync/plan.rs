@@ -31,6 +31,7 @@ use crate::workspace::Workspace;
 pub use after::{LEAVE_DRAFT, payment_mark};
 use after::{after_content, at_rest, settle_payment};
 use contact::{find_again, find_contact, refresh_contact};
+pub(crate) use void::unasked as void_unasked;
 use void::voided_here;
 
 /// What this run has read from the ledger so far.

@@ -3,11 +3,11 @@
 use coportal_aws::queues::SendOutcome;
 use coportal_aws::records::sync::{Saved, SyncKey};
 use coportal_aws::store::Versioned;
-use coportal_core::auto_sync::{Raised, Wants, park_for_plan, raise, wants};
+use coportal_core::auto_sync::{Raised, Wants, ask_about_void, park_for_plan, raise, wants};
 use coportal_core::connection::Connection;
 use coportal_core::ctx::Ctx;
-use coportal_core::id::{InvoiceId, WorkspaceId};
-use coportal_core::invoice::Invoice;
+use coportal_core::id::{HoldId, InvoiceId, WorkspaceId};
+use coportal_core::invoice::{Invoice, InvoiceStatus};
 use coportal_core::problem::{Outcome, Problem};
 use coportal_core::queue::{Message, SyncMessage, SyncQueue};
 use coportal_core::sync::row::{SyncRow, SyncState};
@@ -62,7 +62,7 @@ impl AutoSync {
         let changed = Changed { workspace: &workspace, invoice: &invoice };
         let mut fanned = FannedOut::default();
         let mut messages = Vec::new();
-        for (connection, key, row) in self.connected(ctx, &workspace, inv).await? {
+        for (connection, key, row) in self.connected(ctx, &changed).await? {
             match self.tell_row(ctx, &changed, &connection, key, row).await? {
                 Told::Queued => {
                     let SyncKey { ws, inv, ledger, generation } = key;
@@ -78,18 +78,18 @@ impl AutoSync {
         Ok(fanned)
     }
 
-    /// The workspace's connections with the invoice's row in each.
+    /// The workspace's connections that may want this version, with the invoice's row in each.
     async fn connected(
         &self,
         ctx: &Ctx,
-        workspace: &Workspace,
-        inv: InvoiceId,
+        changed: &Changed<'_>,
     ) -> Outcome<impl Iterator<Item = (Connection, SyncKey, Versioned<SyncRow>)>> {
-        let connections = self.store.connections(ctx, workspace.id).await?;
-        // What syncs nothing by itself costs no further read.
-        let connections: Vec<Connection> =
-            connections.into_iter().map(|connection| connection.value).filter(|connection| connection.options.auto_sync).collect();
-        let ws = workspace.id;
+        let (ws, inv) = (changed.workspace.id, changed.invoice.id);
+        let is_void = changed.invoice.status == InvoiceStatus::Void;
+        let connections = self.store.connections(ctx, ws).await?;
+        // What syncs nothing by itself costs no further read, but for a void: its document may still be open there (C10).
+        let wants = |connection: &Connection| connection.options.auto_sync || is_void;
+        let connections: Vec<Connection> = connections.into_iter().map(|connection| connection.value).filter(wants).collect();
         let key = |connection: &Connection| SyncKey { ws, inv, ledger: connection.ledger, generation: connection.generation };
         let keys: Vec<SyncKey> = connections.iter().map(key).collect();
         let rows = if keys.is_empty() { Vec::new() } else { self.store.sync_rows_at(ctx, &keys).await? };
@@ -108,6 +108,10 @@ impl AutoSync {
         for _ in 0..TRIES {
             let (next, told) = match wants(workspace, connection, invoice, &row.value) {
                 Wants::Nothing => return Ok(Told::Quiet),
+                Wants::Ask => match ask_about_void(&row.value, key.ledger, invoice.version, HoldId::new(ctx.uuid()), ctx.now()) {
+                    Some(asked) => (asked, Told::Quiet),
+                    None => return Ok(Told::Quiet),
+                },
                 Wants::NothingBecause(reason) => {
                     let said = line(ctx, &key, "nothing", reason.text(), invoice.version);
                     self.store.put_timeline(ctx, key.ws, key.inv, &said).await?;
@@ -137,8 +141,13 @@ impl AutoSync {
             };
             match saved {
                 Saved::Done { .. } => {
-                    if let (Told::Parked, Some(problem)) = (&told, &next.problem) {
-                        let said = line(ctx, &key, "waiting", &problem.detail, invoice.version);
+                    let asked = next.hold.as_ref().filter(|hold| row.value.hold.as_ref().is_none_or(|before| before.id != hold.id));
+                    let said = match (&told, &next.problem, asked) {
+                        (Told::Parked, Some(problem), _) => Some(line(ctx, &key, "waiting", &problem.detail, invoice.version)),
+                        (_, _, Some(hold)) => Some(line(ctx, &key, "held", &hold.detail, invoice.version)),
+                        _ => None,
+                    };
+                    if let Some(said) = said {
                         self.store.put_timeline(ctx, key.ws, key.inv, &said).await?;
                     }
                     return Ok(told);

@@ -10,6 +10,7 @@ use coportal_core::workspace::{Member, Plan, Role, TaxRounding, Workspace};
 use serde::Deserialize;
 
 use crate::Engine;
+use crate::sync::check_plan;
 
 /// A workspace, as stated.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -109,7 +110,21 @@ impl Engine {
                 tracing::warn!(?problem, "what waits for the plan is resumed later");
             }
         }
+        if let Err(problem) = self.compare_again(ctx, &workspace).await {
+            tracing::warn!(?problem, "books are compared again when somebody asks, or the workspace is stated anew");
+        }
         Ok((stated, workspace))
+    }
+
+    /// A check of the books that a lower plan ended begins anew, where the plan includes the ledger again.
+    async fn compare_again(&self, ctx: &Ctx, workspace: &Workspace) -> Outcome<()> {
+        let connections = self.store.connections(ctx, workspace.id).await?;
+        for connection in connections.into_iter().map(|connection| connection.value) {
+            if check_plan(workspace, connection.ledger).is_ok() {
+                self.keep_checking_drift(ctx, workspace.id, &connection).await?;
+            }
+        }
+        Ok(())
     }
 
     /// States a member: role, teams, and whether the membership counts.

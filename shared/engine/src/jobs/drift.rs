@@ -4,7 +4,7 @@
 //! One job for each connection's generation, which begins anew by itself every hour while the connection syncs by itself, and whenever somebody
 //! asks. Nothing is written to the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use coportal_aws::records::sync::SyncKey;
@@ -61,6 +61,49 @@ struct Round {
     begun_at: Timestamp,
     #[serde(default)]
     cursor: Option<String>,
+    /// What is left of the page at `cursor`, when the check stopped within it: reading the page and its documents again would take the day's
+    /// calls and might never come further. What changes in them from then on is of the next check, which looks at all that changed since
+    /// this one began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<Rest>,
+}
+
+/// Documents of a page that are not compared yet, all of a list that shows no whole documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Rest {
+    documents: Vec<Unread>,
+    /// Where the next page begins; `None` at the end.
+    next: Option<String>,
+}
+
+/// A document that is not compared yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Unread {
+    external_id: String,
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
+}
+
+impl Rest {
+    /// What of `page` is not in `compared`; `None` where it is best read again, because the list tells more than is kept.
+    fn of(page: ChangedPage, compared: &BTreeSet<String>) -> Option<Self> {
+        let left = page.documents.into_iter().filter(|document| !compared.contains(&document.external_id));
+        let documents = left.map(|document| match document.seen {
+            Seen::Version(version) => Some(Unread { external_id: document.external_id, version, deleted: false }),
+            Seen::Deleted => Some(Unread { external_id: document.external_id, version: None, deleted: true }),
+            Seen::Whole(_) => None,
+        });
+        Some(Self { documents: documents.collect::<Option<_>>()?, next: page.next })
+    }
+
+    fn page(self) -> ChangedPage {
+        let seen = |unread: Unread| ChangedDocument {
+            external_id: unread.external_id,
+            seen: if unread.deleted { Seen::Deleted } else { Seen::Version(unread.version) },
+        };
+        ChangedPage { documents: self.documents.into_iter().map(seen).collect(), next: self.next }
+    }
 }
 
 /// How the checks of a connection stand.
@@ -185,8 +228,8 @@ impl Engine {
         })
     }
 
-    /// Compares the documents of a page that are this connection's.
-    async fn compare_page(&self, ctx: &Ctx, books: &Books<'_>, page: &ChangedPage) -> Result<(), Stop> {
+    /// Compares the documents of a page that are this connection's. `compared` takes in each that needs no further look.
+    async fn compare_page(&self, ctx: &Ctx, books: &Books<'_>, page: &ChangedPage, compared: &mut BTreeSet<String>) -> Result<(), Stop> {
         let (ledger, generation) = (books.connection.ledger, books.connection.generation);
         let ours = |error: coportal_aws::error::StoreError| Stop::Problem(error.into());
         let mut newest: BTreeMap<&str, &ChangedDocument> = BTreeMap::new();
@@ -215,6 +258,7 @@ impl Engine {
             }
             let found = self.compare(ctx, books, row, document).await?;
             self.note_drift(ctx, key, row, found, known.contains(&key.inv)).await.map_err(Stop::Problem)?;
+            compared.insert(document.external_id.clone());
         }
         Ok(())
     }
@@ -339,10 +383,39 @@ impl Books<'_> {
     }
 }
 
+/// When a check that stopped goes on: then, and a moment from now at the earliest.
+fn wait(ctx: &Ctx, until: Timestamp) -> NextStep {
+    NextStep::At(until.max(ctx.now().saturating_add(SignedDuration::from_secs(1)).unwrap_or(until)))
+}
+
 impl DriftCheck {
-    /// A check that waits: until then for a limit or the ledger; where nobody can tell, an hour.
-    fn wait(&mut self, ctx: &Ctx, until: Timestamp) -> NextStep {
-        NextStep::At(until.max(ctx.now().saturating_add(SignedDuration::from_secs(1)).unwrap_or(until)))
+    /// Reads and compares the next page; answers whether there is another one.
+    async fn look_at_page(&mut self, engine: &Engine, ctx: &Ctx, books: &Books<'_>) -> Result<bool, Stop> {
+        let round = self.round.get_or_insert_with(|| Round {
+            since: self.checked_to.saturating_sub(OVERLAP).unwrap_or(self.checked_to),
+            begun_at: ctx.now(),
+            cursor: None,
+            rest: None,
+        });
+        let page = match round.rest.clone() {
+            Some(rest) => rest.page(),
+            None => engine.changed_page(ctx, books, round).await?,
+        };
+        let mut compared = BTreeSet::new();
+        if let Err(stop) = engine.compare_page(ctx, books, &page, &mut compared).await {
+            round.rest = Rest::of(page, &compared);
+            return Err(stop);
+        }
+        self.problem = None;
+        if let Some(cursor) = page.next {
+            round.cursor = Some(cursor);
+            round.rest = None;
+            return Ok(true);
+        }
+        self.checked_to = round.begun_at;
+        self.checked_at = Some(ctx.now());
+        self.round = None;
+        Ok(false)
     }
 }
 
@@ -361,31 +434,17 @@ impl Steps for DriftCheck {
             return Ok(NextStep::At(next_hour));
         }
         let api = engine.ledgers.get(self.ledger).ok_or_else(|| not_connected(self.ledger))?;
-        let round = self.round.get_or_insert_with(|| Round {
-            since: self.checked_to.saturating_sub(OVERLAP).unwrap_or(self.checked_to),
-            begun_at: ctx.now(),
-            cursor: None,
-        });
-        let meter = engine.permits(ctx, api, &organisation, RunId::new(ctx.uuid())).meter();
-        let books = Books { ws: of.ws, connection: &connection, organisation, api, meter };
-        let page = match engine.changed_page(ctx, &books, round).await {
-            Ok(page) => page,
-            Err(Stop::Later(until)) => return Ok(self.wait(ctx, until)),
-            Err(Stop::Problem(problem)) => return Err(problem),
-        };
-        match engine.compare_page(ctx, &books, &page).await {
-            Ok(()) => {}
-            Err(Stop::Later(until)) => return Ok(self.wait(ctx, until)),
+        let permits = engine.permits(ctx, api, &organisation, RunId::new(ctx.uuid()));
+        let books = Books { ws: of.ws, connection: &connection, organisation, api, meter: permits.meter() };
+        let stopped = Box::pin(self.look_at_page(engine, ctx, &books)).await;
+        // Whatever it came to, the next one who calls does not wait for its slot to end by itself.
+        permits.close().await;
+        match stopped {
+            Ok(true) => return Ok(NextStep::Now),
+            Ok(false) => {}
+            Err(Stop::Later(until)) => return Ok(wait(ctx, until)),
             Err(Stop::Problem(problem)) => return Err(problem),
         }
-        self.problem = None;
-        if let Some(cursor) = page.next {
-            round.cursor = Some(cursor);
-            return Ok(NextStep::Now);
-        }
-        self.checked_to = round.begun_at;
-        self.checked_at = Some(ctx.now());
-        self.round = None;
         Ok(if connection.options.auto_sync { NextStep::At(next_hour) } else { NextStep::Rest })
     }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test's helpers fail the test by panicking")]
 
 mod backfills;
+mod copilot;
 mod crashes;
 mod event;
 mod fairness;

@@ -3,11 +3,13 @@
 use chaos::wire::{Fault, Side};
 use coportal_aws::keys;
 use coportal_core::connection::{ConnectionStatus, OnVoid, SyncOn};
+use coportal_core::document::DocumentStatus;
 use coportal_core::failure::Question;
 use coportal_core::invoice::{InvoiceStatus, Payment};
 use coportal_core::sync::row::{SyncState, WaitingFor};
 use coportal_core::workspace::{Plan, TaxRounding};
 use coportal_engine::connect::Links;
+use coportal_engine::sync::SyncEnd;
 use jiff::civil::date;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -88,10 +90,11 @@ async fn r67_created_or_sent() {
     }
 }
 
-/// C10: a void of what stands in the ledger asks, or takes it out; a void of what never got there says so, once.
+/// C10, R76: a void of what stands in the ledger asks, or takes it out (voided or deleted, as the option says); a void of what never got
+/// there says so, once.
 #[tokio::test(start_paused = true)]
 async fn c10_a_void_by_itself() {
-    for (on_void, reached) in [(OnVoid::None, true), (OnVoid::Void, true), (OnVoid::Void, false)] {
+    for (on_void, reached) in [(OnVoid::None, true), (OnVoid::Void, true), (OnVoid::Delete, true), (OnVoid::Void, false)] {
         let world = world(24).await;
         let pumps = Pumps::of(&world);
         world.options(|options| options.on_void = on_void).await.unwrap();
@@ -116,8 +119,68 @@ async fn c10_a_void_by_itself() {
             (OnVoid::Void | OnVoid::Delete, true) => {
                 assert_eq!(row.state, SyncState::Synced);
                 assert!(world.live().is_empty());
+                let there = row.link.unwrap().status;
+                // A draft has nothing to void at Xero: it is deleted either way.
+                assert_eq!(there, DocumentStatus::Deleted, "{on_void:?}");
             }
         }
+    }
+}
+
+/// C10: on a connection that does nothing by itself, a void of what stands in the ledger is listed: nobody is called, the option for voids
+/// is not obeyed, and a person's answer is.
+#[tokio::test(start_paused = true)]
+async fn c10_a_void_without_auto_sync_is_asked_about() {
+    for on_void in [OnVoid::None, OnVoid::Void, OnVoid::Delete] {
+        let world = world(32).await;
+        let pumps = Pumps::of(&world);
+        world.options(|options| (options.auto_sync, options.on_void) = (false, on_void)).await.unwrap();
+        world.synced().await.unwrap();
+        pumps.stream(world.invoice_id).await;
+        let calls = pumps.vendor_calls();
+        world.edit(|invoice| invoice.status = InvoiceStatus::Void).await.unwrap();
+        pumps.stream(world.invoice_id).await;
+        // A record that comes twice, and the sweep.
+        pumps.stream(world.invoice_id).await;
+        pumps.minute().await;
+        assert_eq!((pumps.vendor_calls(), pumps.waiting(), pumps.is_marked().await), (calls, 0, false), "{on_void:?}");
+        world.only().unwrap();
+        let row = pumps.row().await;
+        let hold = row.hold.unwrap();
+        let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.id.as_str()).collect();
+        assert_eq!((row.state, hold.question, choices), (SyncState::Held, Question::VoidInLedger, vec!["void", "leave", "retry"]));
+        assert_eq!(pumps.last_line().await, ("held".to_owned(), hold.detail.clone()));
+        let held = pumps.story().await.into_iter().filter(|line| line.step == "held").count();
+        assert_eq!(held, 1, "told once");
+        let engine = world.process().unwrap();
+        let listed = engine.store.attention(&world.ctx(), world.workspace, 10, None).await.unwrap();
+        assert_eq!(listed.items.len(), 1, "an open receivable overstates income: it is listed");
+        let choice = if on_void == OnVoid::None { "leave" } else { "void" };
+        let end = world.resolve(hold.id, choice).await.unwrap();
+        assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{on_void:?}: {end:?}");
+        assert_eq!(world.live().len(), usize::from(choice == "leave"));
+        let listed = engine.store.attention(&world.ctx(), world.workspace, 10, None).await.unwrap();
+        assert_eq!((listed.items.len(), pumps.row().await.state), (0, SyncState::Synced));
+    }
+}
+
+/// C10: of what never reached the ledger, or what a person took out of it, a void says nothing there.
+#[tokio::test(start_paused = true)]
+async fn c10_a_void_without_auto_sync_and_without_a_document_is_quiet() {
+    for unlinked in [false, true] {
+        let world = world(33).await;
+        let pumps = Pumps::of(&world);
+        world.options(|options| options.auto_sync = false).await.unwrap();
+        if unlinked {
+            world.synced().await.unwrap();
+            world.process().unwrap().unlink_document(&world.ctx(), world.request()).await.unwrap();
+        }
+        let calls = pumps.vendor_calls();
+        let before = pumps.row().await;
+        world.edit(|invoice| invoice.status = InvoiceStatus::Void).await.unwrap();
+        pumps.stream(world.invoice_id).await;
+        pumps.minute().await;
+        assert_eq!((pumps.vendor_calls(), pumps.row().await, pumps.is_marked().await), (calls, before, false));
     }
 }
 

@@ -60,7 +60,7 @@ async fn a_plan_comes_before_and_comes_true() {
     let engine = world.process().unwrap();
     let plan = engine.plan_backfill(&world.ctx(), world.workspace, world.ledger, &everything()).await.unwrap();
     assert_eq!(plan.estimate.invoices, u32::try_from(invoices.len()).unwrap());
-    assert_eq!((plan.new_contacts, plan.up_to_date), (4, 0));
+    assert_eq!((plan.new_contacts, plan.contact_questions, plan.up_to_date), (4, 0, 0));
     assert!(plan.estimate.lower_bound <= plan.estimate.vendor_calls && plan.estimate.seconds > 0, "{plan:?}");
     assert_eq!(world.books().documents.len() + world.books().contacts.len(), 0);
     for invoice in &invoices {
@@ -128,6 +128,9 @@ async fn what_is_held_or_refused_is_counted_and_listed() {
     for invoice in &invoices[1..3] {
         assert_eq!(world.row_of(*invoice).await.unwrap().state, SyncState::Held);
     }
+    // C4: the next plan says that this client is still to be decided, once for both invoices.
+    let plan = world.process().unwrap().plan_backfill(&world.ctx(), world.workspace, world.ledger, &everything()).await.unwrap();
+    assert_eq!((plan.contact_questions, plan.new_contacts, plan.up_to_date), (1, 1, 3), "{plan:?}");
 }
 
 /// An invoice that is voided after it was chosen is left out, and counted so.

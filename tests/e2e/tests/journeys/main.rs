@@ -10,6 +10,8 @@ mod capacity;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod ledger_down;
+#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod refresh;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coportal_core::backfill::{Estimate, Load, Purpose, estimate};
 use coportal_core::ctx::Ctx;
+use coportal_core::failure::Question;
 use coportal_core::id::{ClientId, InvoiceId, WorkspaceId};
 use coportal_core::invoice::Invoice;
 use coportal_core::ledger::Ledger;
@@ -31,6 +32,8 @@ pub struct BackfillPlan {
     pub up_to_date: u32,
     /// Clients of these invoices that have no contact there yet.
     pub new_contacts: u32,
+    /// Of these invoices' clients, those about whose contact a question is open already (C4). A backfill asks the others before its first invoice.
+    pub contact_questions: u32,
 }
 
 /// What the approval of all drafts would do.
@@ -60,6 +63,13 @@ fn left(invoice: &Invoice, row: &SyncRow) -> Left {
     }
 }
 
+/// Whether a person is asked about the contact of the row's client.
+fn asks_about_contact(row: &SyncRow) -> bool {
+    let of_contact =
+        |question| matches!(question, Question::ChooseContact | Question::ConfirmContact | Question::NameClash | Question::ContactGone);
+    row.state == SyncState::Held && row.hold.as_ref().is_some_and(|hold| of_contact(hold.question))
+}
+
 fn too_many() -> Problem {
     Problem::new(ProblemKind::Unavailable, "taking_longer", "There are more invoices than can be looked at while you wait.").fix(
         "Narrow the days or the state, or begin without a forecast.",
@@ -73,6 +83,8 @@ fn too_many() -> Problem {
 struct Seen {
     load: Load,
     clients: BTreeSet<(ClientId, Currency)>,
+    /// Clients about whose contact a question is open.
+    asked: BTreeSet<ClientId>,
     sums: BTreeMap<Currency, Decimal>,
 }
 
@@ -104,6 +116,7 @@ impl Engine {
             estimate: estimate(seen.load, &api.profile.costs, limits.per_minute, limits.per_day),
             up_to_date,
             new_contacts: clients,
+            contact_questions: u32::try_from(seen.asked.len()).unwrap_or(u32::MAX),
         })
     }
 
@@ -137,6 +150,9 @@ impl Engine {
                 if let Some(count) = count {
                     *count = count.saturating_add(1);
                     seen.clients.insert((invoice.client_id, invoice.currency));
+                }
+                if asks_about_contact(row) {
+                    seen.asked.insert(invoice.client_id);
                 }
                 let total = invoice.totals(standing.workspace.tax_rounding).total;
                 let sum = seen.sums.entry(invoice.currency).or_default();
