@@ -30,6 +30,7 @@ impl Universe {
         let mut wrong = self.one_of_each(&books);
         wrong.extend(self.payments(&books, &invoices));
         wrong.extend(self.after_a_disconnect());
+        wrong.extend(self.beyond_the_plan());
         let seen = self.seen().await?;
         wrong.extend(self.last_tokens(&seen).await?);
         for aim in self.aims()? {
