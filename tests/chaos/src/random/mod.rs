@@ -124,10 +124,11 @@ async fn played(history: &History, so_far: &SoFar) -> Result<Vec<String>> {
         }
         universe.whole_plans().await.context("the plans")?;
         let (hands, _) = universe.process(0, Rates::NONE, false)?;
-        violations.extend(universe.rest(&hands).await.context("at rest")?);
+        let (wrong, seen) = universe.rest(&hands).await.context("at rest")?;
+        violations.extend(wrong);
         let after = universe.books();
         violations.extend(Universe::never(&before, &after));
-        violations.extend(universe.invariants(&hands).await.context("the invariants")?);
+        violations.extend(universe.invariants(&hands, &seen).await.context("the invariants")?);
     }
     Ok(violations)
 }

@@ -72,11 +72,11 @@ impl Universe {
         Ok(Seen { connections, rows })
     }
 
-    /// Lets everything come to rest: people click and wait, nothing goes wrong any more, and what is due is done.
+    /// Lets everything come to rest: people click and wait, nothing goes wrong any more, and what is due is done. Answers what is stored then.
     ///
     /// # Errors
     /// When the harness itself cannot go on.
-    pub(super) async fn rest(&mut self, hands: &Engine) -> Result<Vec<String>> {
+    pub(super) async fn rest(&mut self, hands: &Engine) -> Result<(Vec<String>, Seen)> {
         let mut wrong = self.machines(hands).await?;
         // A person looks at every invoice once more, so that the newest version is wanted everywhere.
         for aim in self.aims()? {
@@ -89,7 +89,7 @@ impl Universe {
         for _ in 0..ROUNDS {
             let seen = self.lost_grants(&mut wrong).await?;
             let due = self.pending(&seen)?;
-            let Some(first) = due.iter().map(|(at, _)| *at).min() else { return Ok(wrong) };
+            let Some(first) = due.iter().map(|(at, _)| *at).min() else { return Ok((wrong, seen)) };
             let wait = self.clock.now().duration_until(first) + SignedDuration::from_secs(1);
             self.clock.advance(wait.max(SignedDuration::from_secs(1)));
             for (at, aim) in due {
@@ -108,7 +108,7 @@ impl Universe {
                 wrong.push(format!("I3: {number} to {ledger} does not come to rest: {:?}, {waiting:?}, {:?}", row.state, row.problem));
             }
         }
-        Ok(wrong)
+        Ok((wrong, seen))
     }
 
     /// Sweep and workers alone, until nothing is due: what auto-sync was told of is brought to its end without anybody's click (I3, C20).
