@@ -17,6 +17,7 @@ use simulators::skeleton::state::Document;
 
 use super::never::Books;
 use super::perform::{Aim, click};
+use super::rest::Seen;
 use super::universe::{Known, Universe};
 
 impl Universe {
@@ -24,14 +25,14 @@ impl Universe {
     ///
     /// # Errors
     /// When the harness itself cannot go on.
-    pub(super) async fn invariants(&mut self, hands: &Engine) -> Result<Vec<String>> {
+    pub(super) async fn invariants(&mut self, hands: &Engine, seen: &Seen) -> Result<Vec<String>> {
         let books = self.books();
         let invoices = self.stored_invoices().await?;
         let mut wrong = self.one_of_each(&books);
         wrong.extend(self.payments(&books, &invoices));
         wrong.extend(self.after_a_disconnect());
-        let seen = self.seen().await?;
-        wrong.extend(self.last_tokens(&seen).await?);
+        wrong.extend(self.beyond_the_plan());
+        wrong.extend(self.last_tokens(seen).await?);
         for aim in self.aims()? {
             let connection = seen.connection(aim.link)?;
             if connection.status != ConnectionStatus::Connected {

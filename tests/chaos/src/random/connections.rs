@@ -97,6 +97,7 @@ impl Universe {
             return Ok(Vec::new());
         }
         let (engine, line) = self.process(salt, faults, false)?;
+        self.leaving.insert(self.lines);
         let (ctx, at) = (self.ctx(), self.space(space)?);
         let workspace = self.quiet.store.workspace(at.id).await?.context("the workspace is there")?;
         let generation = self.connection(link).await?.generation;

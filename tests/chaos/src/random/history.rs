@@ -2,6 +2,7 @@
 //! does the same when others are taken out.
 
 use coportal_core::ledger::Ledger;
+use coportal_core::workspace::Plan;
 use serde::Serialize;
 
 use super::dice::Dice;
@@ -109,10 +110,30 @@ pub enum Op {
     Import(usize),
     /// An admin disconnects.
     Disconnect(usize),
-    /// An admin connects anew, to the same organisation.
+    /// An admin connects anew, to the organisation that the connection began with.
     Reconnect(usize),
     /// An admin connects another organisation.
     Move(usize),
+    /// Access tokens have ended, and several people click at once at one connection.
+    Rush(Click),
+    /// An admin brings all older invoices of a connection's workspace into the ledger.
+    Backfill(usize),
+    /// Somebody has the books compared.
+    Drift(usize),
+    /// Somebody says whose values stay, where a comparison found others.
+    Keep(Click, Side),
+    /// A workspace changes its plan.
+    Plan(usize, Plan),
+}
+
+/// Whose values stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// CoPortal's.
+    Ours,
+    /// The ledger's.
+    Theirs,
 }
 
 /// Faults in a thousand calls, by side.
@@ -229,9 +250,14 @@ enum Kind {
     Disconnect,
     Reconnect,
     Move,
+    Rush,
+    Backfill,
+    Drift,
+    Keep,
+    Plan,
 }
 
-const KINDS: [(u64, Kind); 20] = [
+const KINDS: [(u64, Kind); 25] = [
     (130, Kind::Edit),
     (40, Kind::Send),
     (40, Kind::Pay),
@@ -252,6 +278,11 @@ const KINDS: [(u64, Kind); 20] = [
     (10, Kind::Disconnect),
     (25, Kind::Reconnect),
     (5, Kind::Move),
+    (10, Kind::Rush),
+    (8, Kind::Backfill),
+    (10, Kind::Drift),
+    (10, Kind::Keep),
+    (8, Kind::Plan),
 ];
 
 fn step(dice: &mut Dice, connections: usize) -> Step {
@@ -315,5 +346,13 @@ fn op(dice: &mut Dice, kind: Kind, connections: usize) -> Op {
         Kind::Disconnect => Op::Disconnect(dice.place(connections)),
         Kind::Reconnect => Op::Reconnect(dice.place(connections)),
         Kind::Move => Op::Move(dice.place(connections)),
+        Kind::Rush => Op::Rush(click),
+        Kind::Backfill => Op::Backfill(dice.place(connections)),
+        Kind::Drift => Op::Drift(dice.place(connections)),
+        Kind::Keep => Op::Keep(click, if dice.chance(500) { Side::Ours } else { Side::Theirs }),
+        Kind::Plan => {
+            let plans = [(1, Plan::Solo), (1, Plan::Studio), (1, Plan::Agency), (3, Plan::Enterprise)];
+            Op::Plan(dice.place(WORKSPACES), dice.weighed(&plans).unwrap_or(Plan::Enterprise))
+        }
     }
 }

@@ -6,16 +6,19 @@ mod budget;
 mod check;
 mod connections;
 pub mod dice;
+mod events;
 pub mod fault;
 mod grants;
 mod heard;
 pub mod history;
 mod imports;
+mod jobs;
 pub mod line;
 mod never;
 mod panics;
 mod payments;
 mod perform;
+mod plans;
 pub mod plant;
 mod rest;
 mod universe;
@@ -56,6 +59,8 @@ pub struct Failing {
     pub violations: Vec<String>,
     /// Steps of the history that was drawn.
     pub drawn_steps: usize,
+    /// Whether it violates the same when it is played once more: what is told has to follow from its seed and steps alone.
+    pub replays: bool,
 }
 
 /// Runs a history in a runtime of its own, on a paused clock and one thread. A panic of the product is a violation of its own kind.
@@ -117,11 +122,13 @@ async fn played(history: &History, so_far: &SoFar) -> Result<Vec<String>> {
         for simulator in universe.ledgers.values() {
             simulator.clear_faults();
         }
+        universe.whole_plans().await.context("the plans")?;
         let (hands, _) = universe.process(0, Rates::NONE, false)?;
-        violations.extend(universe.rest(&hands).await.context("at rest")?);
+        let (wrong, seen) = universe.rest(&hands).await.context("at rest")?;
+        violations.extend(wrong);
         let after = universe.books();
         violations.extend(Universe::never(&before, &after));
-        violations.extend(universe.invariants(&hands).await.context("the invariants")?);
+        violations.extend(universe.invariants(&hands, &seen).await.context("the invariants")?);
     }
     Ok(violations)
 }
@@ -162,7 +169,8 @@ pub fn shrunk(history: &History, violations: &[String]) -> Result<Failing> {
         }
         chunk /= 2;
     }
-    Ok(Failing { history: smallest, violations: told, drawn_steps: history.steps.len() })
+    let replays = run(&smallest)?.violations == told;
+    Ok(Failing { history: smallest, violations: told, drawn_steps: history.steps.len(), replays })
 }
 
 /// The seed of the history of this number in a run's series.

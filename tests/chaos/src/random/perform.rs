@@ -6,15 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use coportal_aws::records::sync::SyncKey;
 use coportal_core::connection::Connection;
-use coportal_core::ctx::Ctx;
-use coportal_core::invoice::{InvoiceStatus, Payment};
+use coportal_core::invoice::{Invoice, InvoiceStatus, Payment};
 use coportal_core::problem::{Outcome, ProblemKind};
-use coportal_core::queue::{JobMessage, Message, SyncMessage, SyncQueue};
+use coportal_core::queue::{Message, SyncMessage, SyncQueue};
 use coportal_core::sync::row::SyncRow;
 use coportal_core::timeline::Actor;
 use coportal_engine::Engine;
 use coportal_engine::sync::{SyncEnd, SyncRequest};
-use coportal_local::doubles::sqs::Received;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use jiff::civil::date;
@@ -22,13 +20,15 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::history::{Click, Edit, Op, Rates, Step, Work};
+use super::history::{Click, Edit, Op, Rates, Step, WORKSPACES, Work};
 use super::line::Line;
-use super::plant::Plant;
-use super::universe::{BULK, Known, NOW, Universe, first};
+use super::universe::{Known, Universe, first};
 
 /// Answers that leave the ledger's content as it is, or another than CoPortal's: what stands there then is a person's choice.
 const LEAVES: [&str; 6] = ["leave", "leave_draft", "skip", "theirs", "create_again", "send"];
+
+/// Clicks at once when the access tokens have ended.
+const RUSH: usize = 4;
 
 /// Where a click goes: invoice, request, connection.
 pub(super) struct Aim {
@@ -77,7 +77,7 @@ impl Universe {
             Op::Edit(invoice, edit) => {
                 let known = self.known(*invoice)?;
                 self.edit(&known, |invoice| changed(invoice, *edit)).await?;
-                return self.told(*invoice, step.salt, faults, false).await;
+                return self.told(&known, step.salt, faults, None).await;
             }
             Op::Send(invoice) => {
                 let known = self.known(*invoice)?;
@@ -88,7 +88,7 @@ impl Universe {
                         }
                     })
                     .await?;
-                return self.told(*invoice, step.salt, faults, sent).await;
+                return self.told(&known, step.salt, faults, sent).await;
             }
             Op::Pay(invoice, cents) => {
                 let known = self.known(*invoice)?;
@@ -101,7 +101,7 @@ impl Universe {
                         }
                     })
                     .await?;
-                return self.told(*invoice, step.salt, faults, paid).await;
+                return self.told(&known, step.salt, faults, paid).await;
             }
             Op::Void(invoice) => {
                 let known = self.known(*invoice)?;
@@ -112,13 +112,13 @@ impl Universe {
                         }
                     })
                     .await?;
-                return self.told(*invoice, step.salt, faults, voided).await;
+                return self.told(&known, step.salt, faults, voided).await;
             }
             Op::Invoice(space) => self.invoice(*space, InvoiceStatus::Sent).await?,
             Op::Click(click) => return self.clicks(&[*click], step.salt, faults, false).await,
             Op::Together(clicks) => return self.clicks(clicks, step.salt, faults, true).await,
             Op::Sweep => return self.sweep(step.salt, faults).await,
-            Op::Work(workers) => return self.work(*workers, step.salt, faults).await,
+            Op::Work(workers) => return self.workers(*workers, step.salt, faults).await,
             Op::Bulk(link) => {
                 let space = self.link(*link)?.space;
                 let place = self.links_of(space).iter().position(|one| one == link).unwrap_or_default();
@@ -142,28 +142,40 @@ impl Universe {
             Op::Disconnect(link) => return self.disconnect(*link, step.salt, faults).await,
             Op::Reconnect(link) => {
                 let organisation = first(self.link(*link)?.ledger);
-                self.connect(*link, organisation).await?;
+                if self.is_included(*link)? {
+                    self.connect(*link, organisation).await?;
+                }
             }
+            Op::Rush(click) => {
+                // Access tokens of every ledger end within an hour.
+                self.clock.advance(SignedDuration::from_mins(61));
+                let clicks: Vec<Click> = (0..RUSH).map(|more| Click { invoice: click.invoice + more * WORKSPACES, ..*click }).collect();
+                return self.clicks(&clicks, step.salt, faults, true).await;
+            }
+            Op::Backfill(link) => return self.backfill(*link, step.salt, faults).await,
+            Op::Drift(link) => return self.drift(*link, step.salt, faults).await,
+            Op::Keep(click, side) => return self.keep(*click, *side, step.salt, faults).await,
+            Op::Plan(space, plan) => self.plan(*space, *plan).await?,
             Op::Move(link) => {
                 let other = self.other_organisation(*link)?;
-                self.connect(*link, &other).await?;
+                if self.is_included(*link)? {
+                    self.connect(*link, &other).await?;
+                }
             }
         }
         Ok(Vec::new())
     }
 
-    /// The stream tells of a changed invoice: its record comes once, twice or never. `is_event`: it was sent, paid or voided by this step,
-    /// and auto-sync has to bring that to its end (I3).
-    async fn told(&mut self, place: usize, salt: u64, faults: Rates, is_event: bool) -> Result<Vec<String>> {
-        let known = self.known(place)?;
+    /// The stream tells of a changed invoice: its record comes once, twice or never. `event`: it was sent, paid or voided by this step, and
+    /// auto-sync has to bring that to its end (I3).
+    async fn told(&mut self, known: &Known, salt: u64, faults: Rates, event: Option<Invoice>) -> Result<Vec<String>> {
         let ws = self.space(known.space)?.id;
-        let stored = self.quiet.store.invoice(ws, known.id).await?.context("the invoice is there")?;
         let step = self.step;
         if let Some(known) = self.invoices.iter_mut().find(|one| one.id == known.id)
-            && is_event
-            && stored.status != InvoiceStatus::Draft
+            && let Some(event) = event
+            && event.status != InvoiceStatus::Draft
         {
-            known.event = Some((step, stored.version));
+            known.event = Some((step, event.version));
         }
         let mut dice = Dice::new(salt ^ 0x57_4E_A4);
         let copies = dice.weighed(&[(25, 0), (55, 1), (20, 2)]).unwrap_or(1);
@@ -189,61 +201,6 @@ impl Universe {
         let end = survived(&line, async { engine.auto_sync().sweep(&ctx).await }).await;
         let odd = matches!(&end, Some(Err(problem)) if problem.kind == ProblemKind::Internal && line.struck().is_empty());
         Ok(if odd { vec![format!("the sweep: {:?}", end.and_then(Result::err))] } else { Vec::new() })
-    }
-
-    /// Workers at once, each a process of its own with up to ten messages of one queue.
-    async fn work(&mut self, workers: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
-        let mut dice = Dice::new(salt);
-        let mut all = Vec::new();
-        for _ in 0..workers {
-            let queue = if dice.chance(750) { NOW } else { BULK };
-            let mut messages = self.queues().receive(queue, 1 + dice.place(10));
-            if dice.chance(300) {
-                messages.reverse();
-            }
-            if dice.chance(200) {
-                self.queues().double_next(queue, 1);
-            }
-            if messages.is_empty() {
-                continue;
-            }
-            let (engine, line) = self.process(dice.draw(), faults, true)?;
-            all.push((queue, messages, engine, line, self.ctx()));
-        }
-        let universe: &Self = self;
-        let ends = join_all(all.iter().map(|(queue, messages, engine, line, ctx)| {
-            survived(line, universe.handled(queue, messages, engine, ctx, !line.is_faultless()))
-        }))
-        .await;
-        Ok(ends.into_iter().flatten().flatten().collect())
-    }
-
-    /// One batch of messages in one process: a message is deleted when its work is done.
-    pub(super) async fn handled(&self, queue: &str, messages: &[Received], engine: &Engine, ctx: &Ctx, faulty: bool) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for message in messages {
-            if self.plant == Some(Plant::MessageDeleted) {
-                self.queues().delete(queue, &message.receipt_handle);
-                continue;
-            }
-            let ends = match Message::decode(&message.body) {
-                Ok(Message::Sync(sync)) => Box::pin(engine.work(ctx, &sync)).await,
-                Ok(Message::Job(JobMessage { ws, job })) => Box::pin(engine.run_job(ctx, ws, job)).await.map(|_| Vec::new()),
-                Err(undecodable) => {
-                    wrong.push(format!("a message of our own cannot be read: {undecodable}"));
-                    continue;
-                }
-            };
-            match ends {
-                Ok(ends) => {
-                    wrong.extend(ends.iter().filter_map(|(invoice, end)| odd(end, faulty).map(|why| format!("{invoice}: {why}"))));
-                    self.queues().delete(queue, &message.receipt_handle);
-                }
-                Err(problem) if problem.kind == ProblemKind::Internal && !faulty => wrong.push(format!("a worker: {problem:?}")),
-                Err(_) => {}
-            }
-        }
-        wrong
     }
 
     /// Clicks, each in a process of its own; several take turns at every call.
@@ -294,7 +251,7 @@ impl Universe {
     }
 
     /// What is wrong about an end, if anything is.
-    fn judged(&mut self, aim: &Aim, line: &Line, end: Option<Outcome<SyncEnd>>) -> Vec<String> {
+    pub(super) fn judged(&mut self, aim: &Aim, line: &Line, end: Option<Outcome<SyncEnd>>) -> Vec<String> {
         let Some(end) = end else { return Vec::new() };
         self.heard().say(format!("{end:?}").as_bytes());
         odd(&end, !line.struck().is_empty())
@@ -326,6 +283,9 @@ impl Universe {
         let (engine, _) = self.process(salt, Rates::NONE, false)?;
         let at = self.space(other)?;
         let ledger = self.link(link)?.ledger;
+        if !self.is_included(link)? {
+            return Ok(Vec::new());
+        }
         let request = SyncRequest { workspace: at.id, ledger, actor: Actor::User(at.user.clone()), ..aim.request };
         let before = self.calls();
         let end = Box::pin(engine.sync_invoice(&self.ctx(), request)).await;
@@ -375,7 +335,7 @@ pub(super) async fn survived<T>(line: &Line, work: impl Future<Output = T>) -> O
     }
 }
 
-fn changed(invoice: &mut coportal_core::invoice::Invoice, edit: Edit) {
+fn changed(invoice: &mut Invoice, edit: Edit) {
     if invoice.status == InvoiceStatus::Void {
         return;
     }

@@ -10,7 +10,7 @@ use coportal_aws::queues::QueueUrls;
 use coportal_core::client::Client;
 use coportal_core::connection::Connection;
 use coportal_core::ctx::{Ctx, Random};
-use coportal_core::id::{ClientId, InvoiceId, LineId, UserId, WorkspaceId};
+use coportal_core::id::{BackfillId, ClientId, InvoiceId, LineId, UserId, WorkspaceId};
 use coportal_core::invoice::{Invoice, InvoiceStatus, LineItem, TaxMode};
 use coportal_core::ledger::Ledger;
 use coportal_core::secret::Secret;
@@ -37,6 +37,7 @@ use super::heard::Heard;
 use super::history::{History, INVOICES, Rates, Toggle, WORKSPACES};
 use super::imports::strangers;
 use super::line::{Called, Line, Street};
+use super::plans::Barred;
 use super::plant::Plant;
 use crate::world::{BEGINNING, CLIENT_ID, CLIENT_SECRET, ORIGIN, Seeded, WorldClock, simulator, written};
 
@@ -116,12 +117,20 @@ pub(super) struct Universe {
     /// Contacts that were ticked in an import which came to its end, by workspace and name.
     pub(super) imported: BTreeSet<(usize, String)>,
     pub(super) quiet: Engine,
-    random: Arc<Seeded>,
+    pub(super) random: Arc<Seeded>,
     pub(super) lines: u64,
     /// Which step is being done, from 1.
     pub(super) step: u64,
     pub(super) plant: Option<Plant>,
-    seed: u64,
+    pub(super) seed: u64,
+    /// Bodies that are no message and were put into the queues.
+    pub(super) poisoned: u64,
+    /// Backfills that were begun.
+    pub(super) backfills: Vec<(usize, BackfillId)>,
+    /// Consents that their workspace's plan does not include, or did not: what lies between these processes calls nothing with them (R146).
+    pub(super) barred: Vec<Barred>,
+    /// Processes of disconnects: they give a grant back on any plan.
+    pub(super) leaving: BTreeSet<u64>,
 }
 
 /// Waits of the SDK in whole seconds: its jitter would otherwise decide who goes first.
@@ -209,6 +218,10 @@ impl Universe {
             step: 0,
             plant: history.plant,
             seed: history.seed,
+            poisoned: 0,
+            backfills: Vec::new(),
+            barred: Vec::new(),
+            leaving: BTreeSet::new(),
         };
         universe.people().await?;
         for (space, ledger, auto) in &history.connections {
@@ -316,18 +329,18 @@ impl Universe {
         Ok(())
     }
 
-    /// A user changes an invoice; answers whether anything is another than before.
-    pub(super) async fn edit(&self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<bool> {
+    /// A user changes an invoice; answers what is stored then, if anything is another than before.
+    pub(super) async fn edit(&self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<Option<Invoice>> {
         let at = self.space(known.space)?;
         let before = self.quiet.store.invoice(at.id, known.id).await?.context("the invoice is there")?;
         let mut after = before.clone();
         change(&mut after);
         if after == before {
-            return Ok(false);
+            return Ok(None);
         }
         after.version = before.version + 1;
         let _ = self.quiet.store.save_invoice(&self.ctx(), at.id, &before, written(&after), None).await?;
-        Ok(true)
+        Ok(Some(after))
     }
 
     pub(super) fn space(&self, space: usize) -> Result<&Space> {

@@ -29,7 +29,8 @@ impl Universe {
             }
             let row = seen.row(&aim);
             let ended = row.is_some_and(|row| has_ended(row, version));
-            if !ended && !(may_be_left_alone(row) && self.is_explained(&aim, version).await?) {
+            let ended = ended || (may_be_left_alone(row) && self.is_explained(&aim, version).await?);
+            if !ended {
                 let stands = row.map(|row| (row.state, row.wanted, row.done, row.waiting));
                 let (number, ledger) = (&aim.known.number, aim.request.ledger);
                 wrong.push(format!("I3: version {version} of {number} never came to its end in {ledger}: {stands:?}"));
