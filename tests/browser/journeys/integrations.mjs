@@ -56,7 +56,9 @@ async function imports(world, owner, ledger) {
   await world.control(ledger, "seed", { contacts: [{ name: "Alder Works Accounts", email: `ALDER.WORKS@${ledger}.example` }] });
   const clients = async () => (await world.api("owner", "GET", "/v1/clients?limit=100")).json.items.length;
   const before = await clients();
-  await owner.card(ledger).getByRole("button", { name: /import/i }).click();
+  // R31, R32: each card has its own words for it.
+  const label = { sage: "Preview import", "business-central": "Import BC Customers" }[ledger] ?? "Import contacts";
+  await owner.card(ledger).getByRole("button", { name: label, exact: true }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText(/\d+ new/).first().waitFor();
   world.claim(await dialog.evaluate((node) => node.matches(":modal")), "with scripts it is a dialog");
