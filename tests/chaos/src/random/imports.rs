@@ -20,6 +20,8 @@ use super::universe::Universe;
 
 /// Steps that a preview or a commit of so few contacts needs at most.
 const STEPS: usize = 80;
+/// The code of an answer that a dead grant stands in the way of.
+const DEAD: &str = "reconnect_required";
 /// The contacts of each ledger that belong to nobody's client.
 const STRANGERS: [&str; 4] = ["Quayside Café", "Lantern Works", "Fen & Field", "Ropewalk"];
 
@@ -45,7 +47,12 @@ impl Universe {
             Err(_) => return Ok(Vec::new()),
         };
         self.job_rests(&workspace, begun.id).await?;
-        let view = self.quiet.preview(&self.ctx(), &workspace, ledger, begun.id, None).await.map_err(|problem| anyhow!("{problem:?}"))?;
+        let view = match self.quiet.preview(&self.ctx(), &workspace, ledger, begun.id, None).await {
+            Ok(view) => view,
+            // The grant died while the contacts were read: nothing is ticked.
+            Err(problem) if problem.code == DEAD => return Ok(Vec::new()),
+            Err(problem) => return Err(anyhow!("{problem:?}")),
+        };
         if view.state != PreviewState::Ready {
             return Ok(Vec::new());
         }
@@ -60,7 +67,7 @@ impl Universe {
         let request = ImportRequest { preview_id: Some(begun.id), rows: Some(ticked.iter().map(tick).collect()), all_new: false };
         let (engine, line) = self.process(salt, rates, false)?;
         let _ = survived(&line, engine.import(&ctx, &workspace, actor.clone(), ledger, request.clone())).await;
-        let Some(result) = self.finished(&workspace, actor, ledger, &request).await? else {
+        let Some(result) = self.finished(link, &workspace, actor, &request).await? else {
             return Ok(vec![format!("I15: an import from {ledger} of {} rows does not come to its end", ticked.len())]);
         };
         // A row that was not what it had been is reported, not guessed.
@@ -73,7 +80,14 @@ impl Universe {
     }
 
     /// The same import, asked for by a person until it is done; `None` when it never is.
-    async fn finished(&self, workspace: &Workspace, actor: Actor, ledger: Ledger, request: &ImportRequest) -> Result<Option<ImportResult>> {
+    async fn finished(
+        &mut self,
+        link: usize,
+        workspace: &Workspace,
+        actor: Actor,
+        request: &ImportRequest,
+    ) -> Result<Option<ImportResult>> {
+        let ledger = self.link(link)?.ledger;
         let id = request.preview_id.context("rows are those of a preview")?;
         for _ in 0..STEPS {
             match self.quiet.import(&self.ctx(), workspace, actor.clone(), ledger, request.clone()).await {
@@ -82,6 +96,12 @@ impl Universe {
                 // The lease of a process that died, or a limit.
                 Err(problem) if problem.fix.as_ref().is_some_and(|fix| fix.retry_helps) => {
                     self.clock.advance(SignedDuration::from_secs(61))
+                }
+                // The grant died meanwhile: an admin reconnects, and the import is asked for again.
+                Err(problem) if problem.code == DEAD => {
+                    let connection = self.connection(link).await?;
+                    let organisation = connection.organisation.context("a connection that died had an organisation")?.name;
+                    self.connect(link, &organisation).await?;
                 }
                 // The connection has gone, with what was left of the import.
                 Err(problem) => return Err(anyhow!("{problem:?}")),
