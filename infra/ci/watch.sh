@@ -20,6 +20,8 @@ until [ -s "$environment" ]; do
     kill -0 "$cloud" 2>/dev/null || { echo "the local cloud did not start" >&2; exit 1; }
     sleep 0.2
 done
+COPORTAL_CARGO=$(command -v cargo)
+export COPORTAL_CARGO PATH="$PWD/infra/ci/watch:$PATH"
 # Not exec: the trap above ends the local cloud.
 .venv/bin/cargo-lambda lambda watch --env-file "$environment" --invoke-address 127.0.0.1 --invoke-port "${INVOKE_PORT:-9000}" &
 watch=$!

@@ -92,7 +92,8 @@ async fn run(options: Run) -> anyhow::Result<()> {
     };
     let local = LocalRun::start(options).await?;
     if let Some(file) = environment {
-        let lines: String = local.environment.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        // In quotes: an issuer and its keys are joined by `=`, which cargo-lambda takes for a mistake otherwise.
+        let lines: String = local.environment.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
         // Whole or not at all: somebody waits for the file.
         let fresh = file.with_extension("new");
         std::fs::write(&fresh, lines).and_then(|()| std::fs::rename(&fresh, &file)).with_context(|| file.display().to_string())?;
