@@ -231,9 +231,8 @@ impl Looked<'_> {
         if self.status.is_some_and(|status| status != row.status) {
             return false;
         }
-        let text = || format!("{} {}", row.listed.name, row.listed.email.as_deref().unwrap_or_default()).to_lowercase();
         words.is_empty() || {
-            let text = text();
+            let text = format!("{} {}", row.listed.name, row.listed.email.as_deref().unwrap_or_default()).to_lowercase();
             words.iter().all(|word| text.contains(word))
         }
     }
