@@ -8,10 +8,11 @@ use coportal_core::connection::{Connection, ConnectionStatus};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{EventId, WorkspaceId};
 use coportal_core::ledger::Ledger;
-use coportal_core::problem::Outcome;
+use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::row::{SyncRow, SyncState, Waiting, WaitingFor};
 use coportal_core::timeline::{Actor, TimelineEvent};
 use coportal_ledgers::profile::Profile;
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
@@ -70,6 +71,21 @@ fn warning(end: Timestamp, before: Timestamp, now: Timestamp) -> Option<i64> {
     WARNINGS.into_iter().filter(|days| before < day(*days) && day(*days) <= now).min()
 }
 
+/// Where the walk through a shard stands.
+enum Place {
+    First,
+    After(String),
+    End,
+}
+
+/// A shard that could not be read: told, and the round goes on.
+fn shard_left(kept: &mut Kept, shard: u8, problem: Problem) -> Problem {
+    kept.failed += 1;
+    kept.more = true;
+    tracing::warn!(shard, ?problem, "a shard of the kept tokens could not be read");
+    problem
+}
+
 /// All shards, from the one whose hour it is.
 fn shards_from(now: Timestamp) -> impl Iterator<Item = u8> {
     let hour = now.as_second().div_euclid(3_600).rem_euclid(i64::from(SHARDS));
@@ -85,29 +101,53 @@ impl Engine {
     /// the next round goes on where this one ended. Each hour another shard is the first, so that a round that never comes to the end
     /// leaves out others than the one before.
     ///
+    /// A shard that cannot be read is left to the next round; the others do not wait for it.
+    ///
     /// # Errors
-    /// When the table could not be read at all.
+    /// When no shard could be read.
     pub async fn keep_tokens(&self, ctx: &Ctx) -> Outcome<Kept> {
         let mut kept = Kept::default();
+        let mut unread = None;
+        let mut read = 0;
         for shard in shards_from(ctx.now()) {
-            self.look_after_shard(ctx, shard, &mut kept).await?;
+            match self.look_after_shard(ctx, shard, &mut kept).boxed().await {
+                Ok(()) => read += 1,
+                Err(problem) => unread = Some(shard_left(&mut kept, shard, problem)),
+            }
         }
         for shard in shards_from(ctx.now()) {
-            self.resume_shard(ctx, shard, &mut kept).await?;
+            match self.resume_shard(ctx, shard, &mut kept).boxed().await {
+                Ok(()) => read += 1,
+                Err(problem) => unread = Some(shard_left(&mut kept, shard, problem)),
+            }
         }
-        Ok(kept)
+        match unread {
+            Some(problem) if read == 0 => Err(problem),
+            Some(_) | None => Ok(kept),
+        }
+    }
+
+    /// The next page of a shard's tokens, those whose look is due first; `None` after the last one, and when the time is up.
+    async fn next_page(&self, ctx: &Ctx, shard: u8, at: &mut Place, kept: &mut Kept) -> Outcome<Option<Vec<KeptTokens>>> {
+        let after = match at {
+            Place::First => None,
+            Place::After(last) => Some(last.as_str()),
+            Place::End => return Ok(None),
+        };
+        if !ctx.has_time_for(STEP) {
+            kept.more = true;
+            return Ok(None);
+        }
+        let page = self.store.kept_tokens(shard, after).await?;
+        *at = page.next.map_or(Place::End, Place::After);
+        Ok(Some(page.items))
     }
 
     /// The tokens of a shard whose look is due.
     async fn look_after_shard(&self, ctx: &Ctx, shard: u8, kept: &mut Kept) -> Outcome<()> {
-        let mut after: Option<String> = None;
-        loop {
-            if !ctx.has_time_for(STEP) {
-                kept.more = true;
-                return Ok(());
-            }
-            let page = self.store.kept_tokens(shard, after.as_deref()).await?;
-            for tokens in page.items {
+        let mut at = Place::First;
+        while let Some(page) = self.next_page(ctx, shard, &mut at, kept).await? {
+            for tokens in page {
                 if tokens.look_at > ctx.now() {
                     return Ok(());
                 }
@@ -121,23 +161,15 @@ impl Engine {
                     tracing::warn!(ledger = ledger.slug(), ?problem, "tokens could not be looked after");
                 }
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     /// What waits for a person's act, of all connections of a shard.
     async fn resume_shard(&self, ctx: &Ctx, shard: u8, kept: &mut Kept) -> Outcome<()> {
-        let mut after: Option<String> = None;
-        loop {
-            if !ctx.has_time_for(STEP) {
-                kept.more = true;
-                return Ok(());
-            }
-            let page = self.store.kept_tokens(shard, after.as_deref()).await?;
-            let resumes = stream::iter(page.items).map(|KeptTokens { key, .. }| async move {
+        let mut at = Place::First;
+        while let Some(page) = self.next_page(ctx, shard, &mut at, kept).await? {
+            let resumes = stream::iter(page).map(|KeptTokens { key, .. }| async move {
                 let resumed = if ctx.has_time_for(STEP) { Some(self.resume_parked(ctx, key.ws, key.ledger).await) } else { None };
                 (key.ledger, resumed)
             });
@@ -151,11 +183,8 @@ impl Engine {
                     None => kept.more = true,
                 }
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     async fn look_after(&self, ctx: &Ctx, tokens: KeptTokens, kept: &mut Kept) -> Outcome<()> {

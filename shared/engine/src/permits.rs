@@ -135,23 +135,26 @@ impl Permits {
 
     /// Most calls that are ever free together, as far as is known.
     pub async fn at_once(&self) -> u32 {
-        let state = self.state.lock().await;
+        self.at_once_in(&*self.state.lock().await)
+    }
+
+    fn at_once_in(&self, state: &State) -> u32 {
         let known = state.known.as_ref();
         known.map_or(self.limits.burst, |known| known.bucket.value.at_once(&self.limits, self.ctx.now()))
     }
 
-    /// The permit of one write, for the transaction of its claim; `None` when one is in hand.
+    /// The permits of one write that counts as so many calls, for the transaction of its claim; `None` when they are in hand.
     ///
     /// # Errors
     /// When the buckets cannot be read or written.
-    pub async fn with_claim(&self) -> Outcome<Result<Option<WithClaim>, Withheld>> {
+    pub async fn with_claim(&self, calls: u32) -> Outcome<Result<Option<WithClaim>, Withheld>> {
         let mut state = self.state.lock().await;
         let mut turn = 0;
         loop {
-            if self.in_hand(&state) >= 1 {
+            if self.in_hand(&state) >= calls.min(self.at_once_in(&state)) {
                 return Ok(Ok(None));
             }
-            match self.prepare(&mut state, 1, 1, 0).await? {
+            match self.prepare(&mut state, calls, 1, 0).await? {
                 Prepared::Take(taken) => return Ok(Ok(Some(*taken))),
                 Prepared::Wait(no, tail) => {
                     turn += 1;
@@ -206,7 +209,8 @@ impl Permits {
     async fn reserve_in(&self, state: &mut State, calls: u32, slots: u32, batches: u32) -> Result<Result<(), Withheld>, StoreError> {
         let mut turn = 0;
         for tries in 0..TRIES {
-            if batches == 0 && self.in_hand(state) >= calls && state.slots >= slots {
+            // More than ever are free together are not waited for.
+            if batches == 0 && self.in_hand(state) >= calls.min(self.at_once_in(state)) && state.slots >= slots {
                 return Ok(Ok(()));
             }
             match self.prepare(state, calls, slots, batches).await? {
@@ -380,6 +384,10 @@ impl Gate for Permits {
                 self.told(heard);
             }
         })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ctx.now()
     }
 
     fn refused<'a>(&'a self, limit: Withheld) -> BoxFuture<'a, ()> {

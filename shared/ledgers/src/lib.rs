@@ -32,7 +32,7 @@ use coportal_core::failure::Failure;
 use coportal_core::ledger::{Ledger, LedgerRules};
 use coportal_core::oauth::TokenSet;
 use coportal_core::secret::Secret;
-use coportal_core::sync::row::Look;
+use coportal_core::sync::row::{IntentKind, Look};
 use coportal_core::workspace::Workspace;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -238,6 +238,12 @@ pub trait Documents: Send + Sync {
     /// Documents that fit the values of a lost write, with lines, in one call: by id if the look has one, else by number or reference,
     /// else the contact's newest. Voided and deleted ones are included; the caller judges ownership.
     fn look<'a>(&'a self, access: Access<'a>, look: &'a Look) -> Called<'a, Vec<RemoteDocument>>;
+
+    /// What a write that an intent stores counts as against the limits, all of it: permits for less would stop it half-way. `begun` is the
+    /// document that a create goes on with.
+    fn write_calls(&self, _kind: IntentKind, _body: &[u8], _begun: Option<&RemoteDocument>) -> u32 {
+        1
+    }
 
     /// Sends a create or update with a body from [`Documents::document_body`], byte for byte, under this idempotency key.
     fn write_document<'a>(

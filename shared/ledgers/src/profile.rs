@@ -62,6 +62,8 @@ pub struct Profile {
     pub facts_in_flight: u32,
     /// Calls of any other step in flight at once.
     pub step_in_flight: u32,
+    /// What steps of one invoice count as against the limits, whose permits are asked for before the first of a step's calls.
+    pub step_calls: StepCalls,
     /// Pages of the list of contacts in flight at once, where the ledger tells how many there are: within `limits.concurrent`.
     pub list_in_flight: u32,
     /// Most elements of one batch.
@@ -72,6 +74,31 @@ pub struct Profile {
     pub idempotency: Option<Idempotency>,
     /// Which organisation a consent for several is for.
     pub choice: OrganisationChoice,
+}
+
+/// Calls of steps, as the vendor counts them, or may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepCalls {
+    /// A search for a contact.
+    pub search: u32,
+    /// Reading what is open of a document, and its payments, in an ordinary organisation.
+    pub paid: u32,
+    /// The most that a write of a document counts as, beside its lines.
+    pub document: u32,
+    /// And for each line.
+    pub line: u32,
+}
+
+impl StepCalls {
+    /// A call for each.
+    pub const ONE: Self = Self { search: 1, paid: 1, document: 1, line: 0 };
+
+    /// The most that a write of a document with so many lines counts as.
+    #[must_use]
+    pub fn of_document(&self, lines: usize) -> u32 {
+        let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+        self.document.saturating_add(self.line.saturating_mul(lines))
+    }
 }
 
 /// What follows from a consent that reaches several organisations.

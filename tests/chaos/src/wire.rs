@@ -85,6 +85,8 @@ struct State {
     replaced: Option<Replaced>,
     passed: Vec<Passed>,
     struck: bool,
+    /// Calls to AWS whose body contains this are refused.
+    refused: Option<String>,
     /// What a call to AWS takes; the vendor's then take what the simulator says. `None`: no call takes any time.
     pace: Option<Duration>,
 }
@@ -107,6 +109,7 @@ impl Default for Wire {
                 replaced: None,
                 passed: Vec::new(),
                 struck: false,
+                refused: None,
                 pace: None,
             })),
             crashed: watch::Sender::new(false),
@@ -163,6 +166,15 @@ impl Wire {
     /// flight there.
     pub fn take_time(&self, aws: Duration) {
         self.state().pace = Some(aws);
+    }
+
+    /// From now on AWS refuses every call whose body contains `text`, with an answer that is not tried again; `None` ends that.
+    pub fn refuse(&self, text: Option<String>) {
+        self.state().refused = text;
+    }
+
+    fn refuses(&self, body: &[u8]) -> bool {
+        self.state().refused.as_ref().is_some_and(|text| body.windows(text.len()).any(|part| part == text.as_bytes()))
     }
 
     /// The vendor does what it is asked, and something on the way answers otherwise (a gateway's 504).
@@ -303,6 +315,12 @@ impl HttpConnector for AwsSide {
         HttpConnectorFuture::new(async move {
             let request = sdk::request(sent)?;
             let operation = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or("?").to_owned();
+            if side.wire.refuses(request.body()) {
+                let refusal =
+                    Bytes::from_static(br#"{"__type":"com.amazonaws.dynamodb.v20120810#AccessDeniedException","message":"refused"}"#);
+                let answer = http::Response::builder().status(http::StatusCode::BAD_REQUEST).body(refusal);
+                return sdk::response(answer.map_err(|error| ConnectorError::other(error.into(), None))?);
+            }
             let subject = subject(&operation, request.body());
             let answer = side.wire.carry(Side::Aws, operation, subject, side.cloud.handle(request)).await;
             let answer = answer.ok_or_else(|| ConnectorError::io("the connection broke".into()))?;

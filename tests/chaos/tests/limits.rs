@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use chaos::world::{Run, World};
+use coportal_aws::keys::SHARDS;
 use coportal_aws::records::connections::ReconnectMarked;
 use coportal_aws::records::sync::{Saved, SyncKey};
 use coportal_aws::records::tokens::TokenKey;
@@ -12,7 +13,7 @@ use coportal_core::connection::ConnectionStatus;
 use coportal_core::id::{InvoiceId, RunId};
 use coportal_core::job::{JobId, NextStep};
 use coportal_core::ledger::Ledger;
-use coportal_core::metering::{Ask, Bucket, Decision, Limits};
+use coportal_core::metering::{Ask, Bucket, Decision, Limits, Seen};
 use coportal_core::sync::row::{SyncRow, SyncState, Waiting, WaitingFor};
 use coportal_engine::jobs::JobEnd;
 use coportal_engine::sync::SyncEnd;
@@ -70,6 +71,50 @@ async fn limits_that_fall_after_connecting_are_never_exceeded() -> Result<()> {
     assert!(answered.iter().all(|status| status.is_some_and(|status| status < 400)), "{answered:?}");
     assert!(answered.len() > 40, "{}", answered.len());
     assert!(waits > 5 && days >= 2, "{waits} waits, {days} of them for a day");
+    Ok(())
+}
+
+/// ADR 0027: a read is permitted together with all that the write after it counts as. In Business Central a write of two lines counts as
+/// five calls; under a low limit each is read for once, written once, and no draft is left without its lines meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_write_of_several_calls_is_permitted_as_a_whole() -> Result<()> {
+    let world = World::of(Ledger::BusinessCentral, 46).await?;
+    world.link_contact().await?;
+    let engine = world.metered_process()?;
+    let limits = engine.ledgers.get(world.ledger).context("Business Central")?.profile.limits;
+    // Others of the same organisation have made their calls, so that what is told of the rest is thirty a minute.
+    let now = world.clock.now();
+    at_the_bucket(&world, |bucket| {
+        let _ = bucket.observe(&limits, now, Seen { minute: Some(29), day: None }, 0);
+    })
+    .await?;
+    let lines = world.invoice().await?.lines.len();
+    let mut waits = 0;
+    for n in 0..6_u64 {
+        if n > 0 {
+            world.edit(|invoice| invoice.lines.iter_mut().for_each(|line| line.description = format!("{} {n}", line.description))).await?;
+        }
+        let before = world.simulator.calls().len();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let Run::Ended(end) = world.click_in(&engine).await? else { bail!("nothing was armed") };
+            match *end {
+                Ok(SyncEnd::Synced(_)) => break,
+                Ok(SyncEnd::Waiting { waiting_for: WaitingFor::Limit, due_at, .. }) if tries < 6 => {
+                    waits += 1;
+                    let due = due_at.context("an ETA")?;
+                    world.clock.advance(world.clock.now().duration_until(due) + SignedDuration::from_millis(1));
+                }
+                other => bail!("edit {n}, try {tries}: {other:?}"),
+            }
+        }
+        let calls = world.simulator.calls();
+        let made: Vec<String> = calls.iter().skip(before).map(|call| format!("{} {}", call.method, call.path)).collect();
+        let reads = made.iter().filter(|call| call.starts_with("GET") && call.contains("salesInvoices")).count();
+        assert!(reads <= 2, "before and after, of {lines} lines: {made:#?}");
+    }
+    assert!(waits >= 3, "{waits} waits: the limit was not low");
     Ok(())
 }
 
@@ -157,6 +202,29 @@ async fn idle_grants_are_kept_alive() -> Result<()> {
         assert_eq!(stands.status, ConnectionStatus::Connected, "{ledger}");
         assert!((3..=15).contains(&refreshed), "{ledger}: {refreshed} in 104 days");
     }
+    Ok(())
+}
+
+/// A shard of the kept tokens that cannot be read costs that shard its round, and no other.
+#[tokio::test(start_paused = true)]
+async fn the_keeper_leaves_out_a_shard_that_it_cannot_read() -> Result<()> {
+    let world = World::of(Ledger::Xero, 45).await?;
+    let engine = world.process()?;
+    let mut left_out = 0;
+    for shard in 0..SHARDS {
+        world.clock.advance(SignedDuration::from_hours(2 * 24));
+        world.wire.refuse(Some(format!("\"KEEP#{shard}\"")));
+        let kept = engine.keep_tokens(&world.ctx()).await.map_err(|p| anyhow::anyhow!("{p:?}"))?;
+        assert!(kept.failed == 2 && kept.more, "both walks miss it: {kept:?}");
+        left_out += 1 - kept.looked;
+    }
+    assert_eq!(left_out, 1, "the tokens stand in one of the shards");
+    world.wire.refuse(Some("KEEP#".to_owned()));
+    let Err(problem) = engine.keep_tokens(&world.ctx()).await else { bail!("nothing could be read") };
+    assert_eq!(problem.code, "internal");
+    world.wire.refuse(None);
+    let kept = engine.keep_tokens(&world.ctx()).await.map_err(|p| anyhow::anyhow!("{p:?}"))?;
+    assert_eq!((kept.failed, kept.more), (0, false), "{kept:?}");
     Ok(())
 }
 

@@ -17,8 +17,9 @@ const MINUTE_LEARNT_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// One that a refusal taught counts for so long: it may have been refused for another reason, and no answer corrects it where the vendor
 /// does not tell what is left.
 const REFUSAL_TEACHES_FOR: SignedDuration = SignedDuration::from_mins(10);
-/// A refusal teaches no lower limit than this: soon after few calls it would teach one that no step with its writes fits in.
-const TAUGHT_AT_LEAST: u32 = 10;
+/// A refusal teaches no lower limit than this, nor less than a tenth of the documented one: soon after few calls it would teach one that no
+/// step with its writes fits in, and what does not fit is begun again and again.
+const TAUGHT_AT_LEAST: u32 = 20;
 /// A day limit that was learnt counts for so long.
 const DAY_LEARNT_FOR: SignedDuration = SignedDuration::from_hours(25);
 
@@ -245,9 +246,10 @@ impl Bucket {
         let counted = |used: u32| used.saturating_sub(unsent).saturating_sub(1).max(1);
         match withheld.limit {
             Limit::Minute => {
-                let used = counted(self.used_since(now, MINUTE)).max(TAUGHT_AT_LEAST);
-                if used < in_force(limits.per_minute, self.minute_learnt, now) {
-                    self.learn_minute(limits, now, used, used, REFUSAL_TEACHES_FOR);
+                let used = counted(self.used_since(now, MINUTE));
+                let limit = used.max(TAUGHT_AT_LEAST).max(limits.per_minute / 10);
+                if limit < in_force(limits.per_minute, self.minute_learnt, now) {
+                    self.learn_minute(limits, now, limit, used, REFUSAL_TEACHES_FOR);
                 }
             }
             Limit::Day => {

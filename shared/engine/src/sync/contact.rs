@@ -80,8 +80,9 @@ impl Run<'_> {
     }
 
     async fn claim_and_send_contact(&mut self, mut intent: Intent, sent_before: bool) -> Outcome<Next> {
-        // The document's call follows: both or none.
-        if let Err(no) = Box::pin(self.permits.reserve(if sent_before { 1 } else { 2 }, 1)).await? {
+        // The document's calls follow: all of them or none.
+        let calls = if sent_before { 1 } else { self.document_calls().saturating_add(1) };
+        if let Err(no) = Box::pin(self.permits.reserve(calls, 1)).await? {
             return Box::pin(self.withheld(no)).await;
         }
         let now = self.ctx.now();

@@ -132,7 +132,9 @@ impl Run<'_> {
 
     /// Claims the intent and sends it; `begun` is the document that it has begun already.
     pub(super) async fn claim_and_send(&mut self, mut intent: Intent, begun: Option<RemoteDocument>, sent_before: bool) -> Outcome<Next> {
-        let mut permit = match Box::pin(self.permits.with_claim()).await? {
+        // All that the write counts as, or nothing of it: one that is cut off by a limit is looked for, and that takes calls as well.
+        let calls = self.api.documents.write_calls(intent.kind, &intent.body, begun.as_ref());
+        let mut permit = match Box::pin(self.permits.with_claim(calls)).await? {
             Ok(permit) => permit,
             Err(no) => return Box::pin(self.withheld(no)).await,
         };

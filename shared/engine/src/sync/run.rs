@@ -321,15 +321,17 @@ impl Run<'_> {
     /// read the same again. And how many of them are in flight at once.
     fn permits_for(&self, step: &Step) -> (u32, u32) {
         let profile = self.api.profile;
-        match step {
-            Step::ReadFacts => (profile.facts_calls, profile.facts_in_flight),
+        let (contact, write) = if self.dry { (0, 0) } else { (1, self.document_calls()) };
+        let calls = match step {
+            Step::ReadFacts => return (profile.facts_calls, profile.facts_in_flight),
             // A contact is written, and the document after it.
-            Step::SearchContacts | Step::ReadContact(_) | Step::LookContact(_) => (3, profile.step_in_flight),
+            Step::SearchContacts => profile.step_calls.search.saturating_add(contact).saturating_add(write),
+            Step::ReadContact(_) | Step::LookContact(_) => write.saturating_add(contact).saturating_add(1),
+            // A payment is written by one call.
+            Step::ReadPayments(_) | Step::LookPayment(_) => profile.step_calls.paid.saturating_add(write.min(1)),
             Step::ReadDocument(_)
             | Step::LookDocument(_)
             | Step::LookNumber(_)
-            | Step::ReadPayments(_)
-            | Step::LookPayment(_)
             | Step::ContinueDocument(_)
             | Step::ApproveDocument { .. }
             | Step::VoidDocument { .. }
@@ -354,8 +356,15 @@ impl Run<'_> {
             | Step::ForgetDocument
             | Step::WriteDocument(_)
             | Step::Proved { .. }
-            | Step::Nothing => (if self.dry { 1 } else { 2 }, profile.step_in_flight),
-        }
+            | Step::Nothing => write.saturating_add(1),
+        };
+        (calls, profile.step_in_flight)
+    }
+
+    /// The most that writing the invoice's document may count as: what is in it now, and lines of the last write that may have to go.
+    pub(super) fn document_calls(&self) -> u32 {
+        let sent = self.row.value.link.as_ref().and_then(|link| link.sent.as_ref()).map_or(0, |sent| sent.lines.len());
+        self.api.profile.step_calls.of_document(self.invoice.lines.len().saturating_add(sent))
     }
 
     async fn fetch_once(&mut self, step: &Step) -> Outcome<Result<(), Failure>> {

@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::document::{DESCRIPTION2, DISCOUNT, LINE_TYPE, LOCATION, UNIT, VARIANT};
+use super::profile::BATCH_MAX;
 use super::sequence::{LineRef, Placed, of_new, place};
 use super::version::Version;
 use super::wire::{HeaderBody, LineBody, PaymentBody};
@@ -18,6 +19,33 @@ use crate::json::{self, WireDecimal};
 pub(super) struct Create {
     pub(super) header: Option<Box<RawValue>>,
     pub(super) lines: Vec<NewLine>,
+}
+
+impl Create {
+    /// Lines that are not there yet: known by their sequence.
+    pub(super) fn missing(&self, there: &RemoteDocument) -> Vec<&NewLine> {
+        let written: Vec<u32> =
+            there.lines.iter().filter_map(|line| line.line_id.as_deref().and_then(LineRef::read)).map(|line| line.sequence).collect();
+        self.lines.iter().filter(|line| !written.contains(&line.sequence)).collect()
+    }
+}
+
+/// Calls that are counted for so many requests sent together: one goes alone, more go in a batch that counts as well.
+fn together(requests: usize) -> usize {
+    if requests > 1 { requests.saturating_add(1) } else { requests }
+}
+
+/// Calls of a create, to its end: the header, the lines that are missing, and the reading of what came of them. 1 for a body that is none.
+pub(super) fn create_calls(body: &[u8], begun: Option<&RemoteDocument>) -> usize {
+    let Ok(create) = serde_json::from_slice::<Create>(body) else { return 1 };
+    let lines = begun.map_or(create.lines.len(), |there| create.missing(there).len());
+    usize::from(begun.is_none()).saturating_add(together(lines.min(BATCH_MAX))).saturating_add(1)
+}
+
+/// Calls of an update: its requests, and the reading of what came of them. 1 for a body that is none.
+pub(super) fn update_calls(body: &[u8]) -> usize {
+    let Ok(update) = serde_json::from_slice::<Update>(body) else { return 1 };
+    together(update.requests.len()).saturating_add(1)
 }
 
 /// A line to make.

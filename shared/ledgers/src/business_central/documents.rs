@@ -5,7 +5,7 @@ use coportal_core::document::{DocumentStatus, DocumentWrite, RemoteDocument, Rem
 use coportal_core::facts::Facts;
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::invoice::TaxMode;
-use coportal_core::sync::row::Look;
+use coportal_core::sync::row::{IntentKind, Look};
 use http::Method;
 
 use super::batch::{self, Inner};
@@ -13,7 +13,6 @@ use super::body::{self, Create, NewLine, Update, Void};
 use super::fixit::Cause;
 use super::place::Place;
 use super::profile::BATCH_MAX;
-use super::sequence::LineRef;
 use super::version::Version;
 use super::wire::WireInvoice;
 use super::{BusinessCentral, Change, ask, document, filter, outcome, stored};
@@ -168,9 +167,7 @@ impl BusinessCentral {
         if there.tax_mode == Some(TaxMode::Inclusive) {
             return Err(self.refuse_gross(access, there).await);
         }
-        let written: Vec<u32> =
-            there.lines.iter().filter_map(|line| line.line_id.as_deref().and_then(LineRef::read)).map(|line| line.sequence).collect();
-        let missing: Vec<&NewLine> = create.lines.iter().filter(|line| !written.contains(&line.sequence)).collect();
+        let missing = create.missing(there);
         let outcome = match missing.as_slice() {
             [] => Ok(()),
             [only] => self.write_line(access, there, only).await,
@@ -436,6 +433,17 @@ impl Documents for BusinessCentral {
 
     fn look<'a>(&'a self, access: Access<'a>, look: &'a Look) -> Called<'a, Vec<RemoteDocument>> {
         Box::pin(self.look_for(access, look))
+    }
+
+    fn write_calls(&self, kind: IntentKind, body: &[u8], begun: Option<&RemoteDocument>) -> u32 {
+        let calls = match kind {
+            IntentKind::Create => body::create_calls(body, begun),
+            IntentKind::Update => body::update_calls(body),
+            // The action, and the reading of what came of it.
+            IntentKind::Approve | IntentKind::Void => 2,
+            IntentKind::Payment | IntentKind::CreateContact | IntentKind::UpdateContact => 1,
+        };
+        u32::try_from(calls).unwrap_or(u32::MAX)
     }
 
     fn write_document<'a>(

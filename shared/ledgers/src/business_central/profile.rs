@@ -8,7 +8,7 @@ use coportal_core::ledger::{
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::profile::{Limits, OrganisationChoice, Profile};
+use crate::profile::{Limits, OrganisationChoice, Profile, StepCalls};
 
 /// What the planner reasons with.
 pub(super) const RULES: LedgerRules = LedgerRules {
@@ -76,6 +76,9 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 7,
     facts_in_flight: 2,
     step_in_flight: 1,
+    // Whether requests inside a batch count is not documented (section 14): they are taken to. Two conditions in one batch; a document's
+    // customer, the journals and the lines of one; a header, the lines' batch and the reading of what came of them.
+    step_calls: StepCalls { search: 3, paid: 3, document: 3, line: 1 },
     // Each page is reached by the link of the one before it (section 3).
     list_in_flight: 1,
     batch: BATCH_MAX,

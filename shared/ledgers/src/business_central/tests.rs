@@ -5,14 +5,18 @@ use coportal_core::document::{DocumentStatus, DocumentWrite, PaymentWrite, Remot
 use coportal_core::failure::{Disposition, Question};
 use coportal_core::invoice::TaxMode;
 use coportal_core::ledger::Ledger;
+use coportal_core::metering::Withheld;
 use coportal_core::pricing::Totals;
 use coportal_core::secret::Secret;
-use coportal_core::sync::row::Look;
+use coportal_core::sync::row::{IntentKind, Look};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::LimitsSeen;
 use crate::exec::scripted::{Scripted, Scripting, answer, json as reply};
-use crate::exec::{ANSWER_MAX, Meter, TransportError};
+use crate::exec::{ANSWER_MAX, Cost, Gate, Meter, TransportError};
 
 const TENANT: &str = "dddddddd-0000-4000-8000-000000000004";
 const COMPANY: &str = "eeeeeeee-0000-4000-8000-000000000005";
@@ -195,6 +199,66 @@ async fn only_missing_lines_are_written_and_one_alone_needs_no_batch() {
     let (_, calls) = with_access!(|access| stepwise.continue_document(access, &whole, &body, "key"));
     assert_eq!(calls, 1);
     assert_eq!(lines(&transport)[0], format!("POST /salesInvoices({INVOICE})/salesInvoiceLines"));
+}
+
+/// Section 14: requests inside a batch may count, so permits are asked for each of them, for the batch, and for the reading afterwards.
+#[test]
+fn a_write_counts_as_all_of_its_calls() {
+    let transport = Scripted::new([]);
+    let api = ledger(&transport);
+    let documents = &api.documents;
+    let create = |lines: usize, begun: Option<&[u32]>| {
+        let begun = begun.map(|written| there(invoice_json("Draft", written)));
+        documents.write_calls(IntentKind::Create, &documents.document_body(&write_of(lines)), begun.as_ref())
+    };
+    assert_eq!((create(2, None), create(1, None)), (5, 3));
+    assert_eq!((create(2, Some(&[])), create(2, Some(&[10_000])), create(2, Some(&[10_000, 20_000]))), (4, 2, 1));
+    assert_eq!(create(150, None), 103, "a hundred lines are one call of the engine");
+    assert_eq!(documents.write_calls(IntentKind::Update, &update_body(&api, false), None), 5, "a header, two lines, the batch, a reading");
+    assert_eq!(documents.write_calls(IntentKind::Update, &update_body(&api, true), None), 2);
+    assert_eq!(documents.write_calls(IntentKind::Void, b"{}", None), 2);
+    assert_eq!(documents.write_calls(IntentKind::Update, b"no body of ours", None), 1);
+}
+
+/// A gate whose time goes on while a step makes its calls, and that keeps what it hears.
+#[derive(Default)]
+struct LaterGate(std::sync::Mutex<Option<Withheld>>);
+
+impl Gate for LaterGate {
+    fn pass(&self, _: Cost) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn answered(&self, _: LimitsSeen) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn now(&self) -> Timestamp {
+        "2026-11-21T10:01:26Z".parse().unwrap()
+    }
+
+    fn refused(&self, limit: Withheld) -> BoxFuture<'_, ()> {
+        *self.0.lock().unwrap() = Some(limit);
+        Box::pin(async {})
+    }
+}
+
+/// Section 8: `Retry-After` counts from the answer. A step whose first call took long would otherwise be told a time that is over.
+#[tokio::test]
+async fn a_pause_counts_from_the_answer_that_told_it() {
+    let refusal = http::Response::builder().status(429).header("retry-after", "9").body(Bytes::new()).unwrap();
+    let transport = Scripted::new([batched(&[201, 201], None), Ok(refusal)]);
+    let api = ledger(&transport);
+    let body = api.documents.document_body(&write_of(2));
+    let begun = there(invoice_json("Draft", &[]));
+    let gate = Arc::new(LaterGate::default());
+    let (token, meter, organisation) = (Secret::new("a-1".to_owned()), Meter::gated(gate.clone()), organisation());
+    let (timeout, now) = (Duration::from_secs(12), "2026-11-21T10:00:00Z".parse().unwrap());
+    let access = Access { organisation: &organisation, token: &token, meter: &meter, timeout, now };
+    let answer = api.stepwise.as_ref().unwrap().continue_document(access, &begun, &body, "key").await;
+    assert_eq!(answer.unwrap_err().disposition, Disposition::LookFirst, "the lines were written");
+    let until = gate.0.lock().unwrap().unwrap().until;
+    assert_eq!(until, "2026-11-21T10:01:35Z".parse().unwrap());
 }
 
 /// Section 7: a hundred operations at most; the engine calls again for the rest.

@@ -169,7 +169,8 @@ impl<C: Catalogue> Caller<C> {
         let unanswered = |error| judge::unanswered::<C>(&asked, &error);
         access.meter.pass(cost).await.map_err(unanswered)?;
         let answer = self.executor.send(operation, request, access.timeout, Some(access.meter)).await.map_err(unanswered)?;
-        access.meter.heard(headers::limits(answer.headers()), refused::<C>(&answer, access.now)).await;
+        let asked = Asked { now: access.meter.answered_at(access.now), ..asked };
+        access.meter.heard(headers::limits(answer.headers()), refused::<C>(&answer, asked.now)).await;
         Ok(Reply { asked, answer, catalogue: PhantomData })
     }
 

@@ -18,6 +18,7 @@ use coportal_core::ledger::Ledger;
 use coportal_core::metering::Withheld;
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
+use jiff::Timestamp;
 
 pub(crate) use self::address::encoded;
 pub use self::egress::{Egress, EgressError};
@@ -67,6 +68,9 @@ pub trait Gate: Send + Sync {
     /// Hears what an answer told of the limits.
     fn answered<'a>(&'a self, seen: LimitsSeen) -> BoxFuture<'a, ()>;
 
+    /// The time as it is now: what a vendor tells in seconds counts from its answer, and a step of several calls takes its time.
+    fn now(&self) -> Timestamp;
+
     /// Hears that the vendor refused a call for a limit, and until when.
     fn refused<'a>(&'a self, limit: Withheld) -> BoxFuture<'a, ()>;
 }
@@ -102,6 +106,11 @@ impl Meter {
             Some(gate) => gate.pass(cost).await,
             None => Ok(()),
         }
+    }
+
+    /// When an answer of a call that is made with `access` has come, as far as is known.
+    pub(crate) fn answered_at(&self, asked_at: Timestamp) -> Timestamp {
+        self.gate.as_ref().map_or(asked_at, |gate| gate.now().max(asked_at))
     }
 
     pub(crate) async fn heard(&self, seen: LimitsSeen, refused: Option<Withheld>) {

@@ -8,7 +8,7 @@ use coportal_core::ledger::{
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::profile::{Idempotency, KeyCarrier, Limits, OrganisationChoice, Profile};
+use crate::profile::{Idempotency, KeyCarrier, Limits, OrganisationChoice, Profile, StepCalls};
 
 /// What the planner reasons with.
 pub(super) const RULES: LedgerRules = LedgerRules {
@@ -66,6 +66,7 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 2,
     facts_in_flight: 1,
     step_in_flight: 1,
+    step_calls: StepCalls::ONE,
     // A query does not tell how many there are: whether there is a page is known from the one before it.
     list_in_flight: 1,
     // Section 5.

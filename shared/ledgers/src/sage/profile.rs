@@ -9,7 +9,7 @@ use coportal_core::ledger::{
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::profile::{Limits, OrganisationChoice, Profile};
+use crate::profile::{Limits, OrganisationChoice, Profile, StepCalls};
 
 /// Longest reference of an invoice or payment (docs/vendors/sage.md, section 3).
 pub(super) const REFERENCE_MAX: usize = 25;
@@ -71,6 +71,7 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 6,
     facts_in_flight: 2,
     step_in_flight: 2,
+    step_calls: StepCalls::ONE,
     list_in_flight: 2,
     // No batches: one call, one object.
     batch: 1,

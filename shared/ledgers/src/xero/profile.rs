@@ -9,7 +9,7 @@ use coportal_core::ledger::{
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::profile::{Idempotency, KeyCarrier, Limits, OrganisationChoice, Profile};
+use crate::profile::{Idempotency, KeyCarrier, Limits, OrganisationChoice, Profile, StepCalls};
 
 /// What the planner reasons with.
 pub(super) const RULES: LedgerRules = LedgerRules {
@@ -64,6 +64,7 @@ pub(super) const PROFILE: Profile = Profile {
     facts_calls: 4,
     facts_in_flight: 2,
     step_in_flight: 1,
+    step_calls: StepCalls::ONE,
     // Of five at once, two are left to people who click.
     list_in_flight: 3,
     // Vendor's recommendation, quoted by integrators ("Limits").

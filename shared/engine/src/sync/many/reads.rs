@@ -18,8 +18,8 @@ use super::{Goal, Together};
 /// From so many clients on the ledger's contacts are listed, where that takes fewer calls than a search for each.
 const WORTH_LISTING: usize = 4;
 
-/// A read, and the write that follows from it.
-const READ_AND_WRITE: u32 = 2;
+/// A read, and the write of a contact that follows from it.
+const READ_AND_CONTACT: u32 = 2;
 
 /// What became of an attempt to read for several.
 enum Attempt<T> {
@@ -131,6 +131,12 @@ impl<'e> Together<'_, 'e> {
         self.share(first);
     }
 
+    /// A read for these rows, and the largest of the writes that follow from it.
+    fn read_and_write(&self, places: &[usize]) -> u32 {
+        let rows = places.iter().filter_map(|place| self.rows.get(*place));
+        rows.map(|row| row.run.document_calls()).max().unwrap_or_default().saturating_add(1)
+    }
+
     /// The rows at these places, which still run.
     pub(super) fn of<'a>(&'a mut self, places: &'a [usize]) -> impl Iterator<Item = &'a mut Row<'e>> {
         let rows = self.rows.iter_mut().enumerate();
@@ -158,7 +164,7 @@ impl<'e> Together<'_, 'e> {
             self.one(*only).await;
         } else if !by_id.is_empty() {
             let (at, ids): (Vec<usize>, Vec<&str>) = by_id.iter().map(|(place, id)| (*place, id.as_str())).unzip();
-            let read = self.begin_read(&at, READ_AND_WRITE).await;
+            let read = self.begin_read(&at, self.read_and_write(&at)).await;
             let Some((first, row)) = read.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
             let answer = match row.run.access() {
                 Ok(access) => Ok(reads.read_documents(access, &ids).await),
@@ -175,7 +181,7 @@ impl<'e> Together<'_, 'e> {
             self.one(*only).await;
         } else if !by_look.is_empty() {
             let (at, looks): (Vec<usize>, Vec<&Look>) = by_look.iter().map(|(place, look)| (*place, look)).unzip();
-            let read = self.begin_read(&at, READ_AND_WRITE).await;
+            let read = self.begin_read(&at, self.read_and_write(&at)).await;
             let Some((first, row)) = read.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
             let answer = match row.run.access() {
                 Ok(access) => Ok(reads.look_documents(access, &looks).await),
@@ -201,7 +207,7 @@ impl<'e> Together<'_, 'e> {
             }
         }
         let (at, looks): (Vec<usize>, Vec<&Look>) = wanted.iter().map(|(place, look)| (*place, look)).unzip();
-        let read = self.begin_read(&at, READ_AND_WRITE).await;
+        let read = self.begin_read(&at, READ_AND_CONTACT).await;
         let Some((first, row)) = read.and_then(|first| Some((first, self.rows.get(first)?))) else { return };
         let answer = match row.run.access() {
             Ok(access) => Ok(creates.look_contacts(access, &looks).await),
