@@ -33,6 +33,10 @@ watch-test: ## tries make watch: edits a string in a function, sees it, and puts
 test: ## every check, as CI runs it; prints the minutes of each stage
 	@infra/ci/test.sh
 
+.PHONY: fuzz
+fuzz: ## every property with new chance and 20,000 cases each, which `make test` draws from a fixed seed (CASES=100000)
+	@infra/ci/test.sh tools fuzz
+
 .PHONY: lint
 lint: ## formatting, clippy and the links of the code's documentation
 	@infra/ci/test.sh fmt clippy docs

@@ -331,8 +331,10 @@ impl SentDocument {
         let costs = |line: &SentLine, there: &RemoteLine| line.costs_what(there);
         let reads = |line: &SentLine, there: &RemoteLine| crate::text::fingerprint(&there.description) == line.description;
         for fits in [&says as &dyn Fn(&SentLine, &RemoteLine) -> bool, &reads, &costs] {
-            // In its own place first, so that equal lines keep their order.
-            for (line, slot) in self.lines.iter_mut().zip(&mut free).filter(|(line, _)| line.line_id.is_none()) {
+            // In its own place first, so that equal lines keep their order: its place among the lines that are left, since a line of text or one
+            // that is known already may stand above it.
+            let left = free.iter_mut().filter(|slot| slot.is_some_and(|there| there.quantity.is_some()));
+            for (line, slot) in self.lines.iter_mut().filter(|line| line.line_id.is_none()).zip(left) {
                 if slot.is_some_and(|there| fits(line, there)) {
                     line.line_id = slot.take().and_then(|there| there.line_id.clone());
                 }

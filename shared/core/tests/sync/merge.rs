@@ -221,14 +221,21 @@ fn c29_line_ids_follow_the_lines_and_not_their_places() {
     assert_eq!(ids(known.with_line_ids(&there.lines)), ["l1", "l0"], "what is known stays");
 }
 
-/// Two equal lines keep their order.
+/// C29: equal lines keep their order, also below a line of text and below a line that is known already.
 #[test]
-fn equal_lines_keep_their_ids_in_order() {
+fn c29_equal_lines_keep_their_ids_in_order() {
     let mut world = World::linked();
     world.invoice.lines = (0..3).map(|n| item(n, "Hour", "1", "80", "20")).collect();
-    let there = world.remote("doc-1");
-    let sent = SentDocument::of(&world.built().content, world.built().totals).with_line_ids(&there.lines);
-    assert_eq!(sent.lines.iter().map(|line| line.line_id.as_deref().unwrap()).collect::<Vec<_>>(), ["l0", "l1", "l2"]);
+    let mut there = world.remote("doc-1");
+    let sent = || SentDocument::of(&world.built().content, world.built().totals);
+    let ids = |sent: SentDocument| sent.lines.into_iter().map(|line| line.line_id.unwrap()).collect::<Vec<_>>();
+    assert_eq!(ids(sent().with_line_ids(&there.lines)), ["l0", "l1", "l2"]);
+    there.lines.insert(0, text_line("t0"));
+    assert_eq!(ids(sent().with_line_ids(&there.lines)), ["l0", "l1", "l2"]);
+    let known = sent().with_known_ids([(sent().lines[0].key, Some(&"l0".to_owned()))]);
+    assert_eq!(ids(known.with_line_ids(&there.lines)), ["l0", "l1", "l2"]);
+    there.lines[2].unit_price = Some(dec("81"));
+    assert_eq!(ids(sent().with_line_ids(&there.lines)), ["l0", "l1", "l2"], "another price in between");
 }
 
 /// I6: the bookkeeper's price changes the total, so it is a question although only one side moved; "ours" restores it.
