@@ -330,10 +330,15 @@ impl SentDocument {
         let says = |line: &SentLine, there: &RemoteLine| line.says_what(there);
         let costs = |line: &SentLine, there: &RemoteLine| line.costs_what(there);
         let reads = |line: &SentLine, there: &RemoteLine| crate::text::fingerprint(&there.description) == line.description;
+        let texts: Vec<String> = self.lines.iter().map(|line| line.description.clone()).collect();
+        let may_be_ours = |there: &RemoteLine| {
+            let amount = !there.worth(self.currency).is_zero();
+            there.quantity.is_some() && (amount || texts.contains(&crate::text::fingerprint(&there.description)))
+        };
         for fits in [&says as &dyn Fn(&SentLine, &RemoteLine) -> bool, &reads, &costs] {
-            // In its own place first, so that equal lines keep their order: its place among the lines that are left, since a line of text or one
-            // that is known already may stand above it.
-            let left = free.iter_mut().filter(|slot| slot.is_some_and(|there| there.quantity.is_some()));
+            // In its own place first, so that equal lines keep their order: its place among the lines that are left, since a line that is known
+            // already or one without an amount, as a bookkeeper may add it, can stand above it.
+            let left = free.iter_mut().filter(|slot| slot.is_some_and(|there| may_be_ours(there)));
             for (line, slot) in self.lines.iter_mut().filter(|line| line.line_id.is_none()).zip(left) {
                 if slot.is_some_and(|there| fits(line, there)) {
                     line.line_id = slot.take().and_then(|there| there.line_id.clone());

@@ -175,8 +175,10 @@ fn tax_typed_over(sent: &SentDocument, there: &RemoteDocument, facts: &Facts) ->
             line.costs_what(remote) && !other_rate && (same_code || rate_there(remote, facts) == Some(line.rate))
         })
     };
+    // What the lines come to, which a tax that is typed over leaves alone: with prices that contain it, the total.
+    let lines_of = |totals: Totals| if sent.tax_mode == TaxMode::Inclusive { totals.total } else { totals.subtotal };
     sent.totals.tax != there.totals.tax
-        && sent.totals.subtotal == there.totals.subtotal
+        && lines_of(sent.totals) == lines_of(there.totals)
         && there.tax_mode.is_some()
         && there.tax_mode == Some(sent.tax_mode)
         && sent.lines.iter().all(as_it_was)
@@ -222,17 +224,16 @@ pub fn new_document(wanted: &BuiltContent, facts: &Facts, status: DocumentStatus
 /// be it of an equal rate. Only then may an update rest on what was sent.
 #[must_use]
 pub fn as_sent(there: &RemoteDocument, sent: &SentDocument) -> bool {
-    let on_ours = |(there, line): (&RemoteLine, &SentLine)| {
-        (line.item.is_none() || line.item == there.account) && (line.tax_code.is_empty() || there.tax_code.as_ref() == Some(&line.tax_code))
-    };
+    let on_ours = |(there, line): (&RemoteLine, &SentLine)| line.tax_code.is_empty() || there.tax_code.as_ref() == Some(&line.tax_code);
     holds(there, sent)
         && there.kept.is_null()
         && there.lines.iter().all(|line| line.kept.is_null())
         && there.lines.iter().zip(&sent.lines).all(on_ours)
 }
 
-/// Whether a document holds exactly what an intent sent: how a lost update is recognised. Tax and totals count: an update that changes
-/// nothing but a rate must not be taken for done.
+/// Whether a document holds exactly what an intent sent: how a lost update is recognised. Tax, totals and items count: an update that changes
+/// nothing but a rate or an item must not be taken for done. Where the bookkeeper's item was kept, one that was done is not recognised either,
+/// and is compared anew.
 #[must_use]
 pub fn holds(there: &RemoteDocument, sent: &SentDocument) -> bool {
     let header = (sent.number.is_none() || there.number == sent.number)
@@ -255,7 +256,8 @@ fn line_holds(there: &RemoteLine, line: &SentLine, sent: &SentDocument) -> bool 
     let amount = sent.currency.round(line.quantity * line.unit_price);
     let expected = line.tax.unwrap_or_else(|| sent.currency.round(raw_tax(amount, line.rate, sent.tax_mode)));
     let same_tax = there.tax == Some(expected) || there.rate == Some(line.rate);
-    line.says_what(there) && (same_code || same_tax)
+    let same_item = line.item.is_none() || line.item == there.account;
+    line.says_what(there) && same_item && (same_code || same_tax)
 }
 
 /// What a field decides: who may keep it when a person says "ours".
@@ -431,8 +433,14 @@ fn arrange(
     let ours_moved = !ascending(merged.iter().filter_map(|line| place_sent(&line.write.line_id)).collect());
     let theirs_moved = !ascending(sent.lines.iter().filter_map(|line| place_there(&line.line_id)).collect());
     let ours_counts = (ours_moved && !theirs_moved) || (theirs_moved && notes.keep == Keep::OursThroughout);
+    let agree = ascending(merged.iter().filter_map(|line| place_there(&line.write.line_id)).collect());
     if ours_counts {
         notes.change("order of lines".to_owned(), String::new(), String::new());
+    } else if ours_moved && theirs_moved && !agree {
+        let in_order = |texts: Vec<&str>| texts.join(", ");
+        let in_ledger = in_order(there.lines.iter().map(|line| line.description.as_str()).collect());
+        let to_send = in_order(merged.iter().map(|line| line.write.description.as_str()).collect());
+        notes.clash("order of lines".to_owned(), in_ledger, to_send);
     } else if theirs_moved && !ours_moved {
         let mut last = 0;
         let mut placed: Vec<(usize, MergedLine)> = Vec::with_capacity(merged.len());
@@ -472,6 +480,11 @@ fn totals_of(lines: &[MergedLine], wanted: &BuiltContent, mode: Option<TaxMode>,
     ledger_totals(lines, wanted.content.currency, mode.unwrap_or(TaxMode::Exclusive), &rules.arithmetic, tax_method(facts, rules))
 }
 
+/// Whether a line has a quantity and a price; a line of text, a discount or a bare amount has not.
+fn has_figures(remote: &RemoteLine) -> bool {
+    remote.quantity.is_some() && remote.unit_price.is_some()
+}
+
 /// A line whose figures cannot be handed back as ours: discounted there, or too large to be true (a vendor's answer is not trusted).
 fn reckoned_otherwise(remote: &RemoteLine, wanted: &BuiltContent) -> bool {
     let limit = Decimal::from(MOST);
@@ -504,6 +517,13 @@ fn merge_line(
         let mut ours = MergedLine::ours(line, wanted);
         ours.write.account = remote.account.clone().or(ours.write.account);
         return ours;
+    }
+    let own = line.quantity * line.unit_price;
+    if !has_figures(remote) && !own.is_zero() {
+        // Made a line of text or of a bare amount there: nothing of ours can be put onto it.
+        let in_ledger = format!("{} ({})", remote.description, remote.worth(wanted.content.currency));
+        notes.clash(place.to_owned(), in_ledger, format!("{} ({})", line.description, wanted.content.currency.round(own)));
+        return MergedLine::ours(line, wanted);
     }
     let there_text = remote.description.clone();
     let base_text = if fingerprint(&there_text) == base.description {
@@ -575,18 +595,25 @@ fn code_of(code: &str) -> Option<String> {
 }
 
 /// A document that was linked by hand: nothing was ever sent, and the user decided that CoPortal's lines count (I7). What CoPortal does
-/// not carry stays on each line all the same (C29).
+/// not carry stays on each line all the same (C29). A line is known again by what it says; those that are left are taken in order, and one
+/// without a quantity is never written over: it goes.
 fn replace_lines(notes: &mut Notes, there: &RemoteDocument, wanted: &BuiltContent, facts: &Facts) -> Vec<MergedLine> {
     let content = &wanted.content;
+    let known = SentDocument::of(content, wanted.totals).with_line_ids(&there.lines);
+    let is_known = |remote: &&RemoteLine| known.lines.iter().any(|line| line.line_id.is_some() && line.line_id == remote.line_id);
+    let mut left = there.lines.iter().filter(|remote| has_figures(remote) && !is_known(remote));
+    let mut taken: Vec<&RemoteLine> = Vec::with_capacity(there.lines.len());
     let mut merged = Vec::with_capacity(content.lines.len());
-    for (index, line) in content.lines.iter().enumerate() {
+    for (index, (line, known)) in content.lines.iter().zip(&known.lines).enumerate() {
         let mut ours = MergedLine::ours(line, wanted);
         let place = format!("line {}", index + 1);
-        let Some(remote) = there.lines.get(index) else {
+        let same_line = |remote: &&RemoteLine| known.line_id.is_some() && remote.line_id == known.line_id && has_figures(remote);
+        let Some(remote) = there.lines.iter().find(same_line).or_else(|| left.next()) else {
             notes.change(place, String::new(), line.description.clone());
             merged.push(ours);
             continue;
         };
+        taken.push(remote);
         ours.write.account = remote.account.clone().or(ours.write.account);
         let otherwise = reckoned_otherwise(remote, wanted);
         if !otherwise {
@@ -607,7 +634,7 @@ fn replace_lines(notes: &mut Notes, there: &RemoteDocument, wanted: &BuiltConten
         }
         merged.push(ours);
     }
-    for remote in there.lines.iter().skip(content.lines.len()) {
+    for remote in there.lines.iter().filter(|remote| !taken.iter().any(|known| std::ptr::eq(*known, *remote))) {
         notes.change("line".to_owned(), remote.description.clone(), "removed".to_owned());
     }
     merged

@@ -437,7 +437,11 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
 }
 
 fn update_plan(view: View<'_>, built: &BuiltContent, write: DocumentWrite, changes: Vec<Difference>, external_id: &str) -> DocumentPlan {
-    let known = write.lines.iter().map(|line| (line.key, line.line_id.as_ref()));
+    // A line of text that is kept has no key, and neither has the rounding line: only the one that was sent before is known.
+    let keyed = write.lines.iter().filter(|line| line.key.is_some()).map(|line| (line.key, line.line_id.as_ref()));
+    let sent_before = view.row.link.iter().filter_map(|link| link.sent.as_ref()).flat_map(|sent| &sent.lines);
+    let rounding = sent_before.filter(|line| line.key.is_none()).map(|line| (None, line.line_id.as_ref()));
+    let known = keyed.chain(rounding);
     DocumentPlan {
         kind: IntentKind::Update,
         look: Look {

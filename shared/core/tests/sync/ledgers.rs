@@ -5,6 +5,7 @@ use coportal_core::document::{Changeable, DocumentStatus, Paid, RemotePayment};
 use coportal_core::failure::Question;
 use coportal_core::invoice::{InvoiceStatus, Payment, TaxMode};
 use coportal_core::ledger::{AS_THE_CURRENCY, Ledger};
+use coportal_core::sync::merge::holds;
 use coportal_core::sync::plan::{LEAVE_DRAFT, Step, payment_mark};
 use coportal_core::sync::row::{IntentKind, Look};
 use coportal_core::sync::settle::{self, Settle, answers, contact_answers};
@@ -421,6 +422,62 @@ fn c12_a_tax_typed_over_is_a_question() {
         world.found.facts_read = true;
         assert_eq!(world.hold().question, Question::ChangedInLedger, "{ledger}");
     }
+}
+
+/// C12: with prices that contain tax the total stays and the net moves, where a tax is typed over.
+#[test]
+fn c12_a_tax_typed_over_in_inclusive_prices_is_a_question() {
+    let mut world = World::of(Ledger::Xero);
+    world.invoice.tax_mode = TaxMode::Inclusive;
+    let (mut world, mut there) = world.pushed();
+    world.invoice.lines[0].description = "Design, phase 2".into();
+    there.totals.tax -= Decimal::new(1, 2);
+    there.totals.subtotal += Decimal::new(1, 2);
+    world.found.document = Some(Some(there));
+    world.found.facts_read = true;
+    assert_eq!(world.hold().question, Question::ChangedInLedger);
+}
+
+/// C29: what is written unread is what a read would have had written: a code of equal rate that the bookkeeper chose stays, be it that none is
+/// sent, and where another one is, what stands there is read first.
+#[test]
+fn c29_an_unread_update_leaves_the_bookkeepers_tax_code() {
+    let (mut world, mut there) = World::of(Ledger::BusinessCentral).pushed();
+    assert_eq!(world.built().content.lines[0].tax_code, "");
+    there.lines[0].tax_code = Some("S20EU".into());
+    let link = world.row.link.as_mut().unwrap();
+    link.sent = link.sent.take().map(|sent| sent.with_line_ids(&there.lines));
+    world.invoice.lines.swap(0, 1);
+    let Step::WriteDocument(plan) = world.step() else { panic!("unread") };
+    assert_eq!(plan.write.lines[1].tax_code.as_deref(), Some("S20EU"), "a line that is made anew has it too");
+
+    let (mut world, mut there) = World::of(Ledger::Quickbooks).pushed();
+    there.lines[0].tax_code = Some("S20EU".into());
+    let mut other = world.facts_mut().tax_rates[0].clone();
+    other.code = "S20EU".into();
+    world.facts_mut().tax_rates.push(other);
+    world.choices.tax_map.insert(rate("20"), "S20".into());
+    world.row.link.as_mut().unwrap().sent.as_mut().unwrap().lines[0].tax_code = "S20EU".into();
+    world.invoice.lines[1].description = "Print, phase 2".into();
+    assert!(matches!(world.step(), Step::ReadDocument(_)));
+    world.found.document = Some(Some(there));
+    let Step::WriteDocument(plan) = world.step() else { panic!("{:?}", world.step()) };
+    assert_eq!(plan.write.lines[0].tax_code.as_deref(), Some("S20EU"));
+    // Another rate is ours to write, read or unread.
+    world.found.document = None;
+    world.invoice.lines[0].tax_rate = Some(rate("5"));
+    let Step::WriteDocument(plan) = world.step() else { panic!("unread") };
+    assert_eq!(plan.write.lines[0].tax_code.as_deref(), Some("S5"));
+}
+
+/// C13: a lost update that changes nothing but an item is not taken for done.
+#[test]
+fn c13_a_lost_update_of_an_item_is_not_taken_for_done() {
+    let (mut world, there) = World::of(Ledger::Quickbooks).pushed();
+    assert!(holds(&there, world.row.link.as_ref().unwrap().sent.as_ref().unwrap()));
+    world.choices.sales_item = Some("8".into());
+    let Step::WriteDocument(plan) = world.step() else { panic!("unread") };
+    assert!(!holds(&there, &plan.sent), "the item is still the old one");
 }
 
 /// C1: the answer to a payment was lost, and a bookkeeper who posted or retyped it took our mark off. Less is open than before it was sent,

@@ -1,9 +1,12 @@
 //! The three-way comparison (C29, design decision 12, I7, I8).
 
+use coportal_core::connection::Rounding;
 use coportal_core::document::{Changeable, DocumentStatus, DocumentWrite, RemoteDocument, RemoteLine, SentDocument};
 use coportal_core::invoice::TaxMode;
 use coportal_core::money::Rate;
 use coportal_core::sync::merge::{Difference, Keep, Merge, holds, merge, new_document};
+use coportal_core::sync::plan::Step;
+use coportal_core::workspace::TaxRounding;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -236,6 +239,8 @@ fn c29_equal_lines_keep_their_ids_in_order() {
     assert_eq!(ids(known.with_line_ids(&there.lines)), ["l0", "l1", "l2"]);
     there.lines[2].unit_price = Some(dec("81"));
     assert_eq!(ids(sent().with_line_ids(&there.lines)), ["l0", "l1", "l2"], "another price in between");
+    (there.lines[0].quantity, there.lines[0].unit_price) = (Some(dec("1")), Some(dec("0")));
+    assert_eq!(ids(sent().with_line_ids(&there.lines)), ["l0", "l1", "l2"], "below a line that costs nothing");
 }
 
 /// I6: the bookkeeper's price changes the total, so it is a question although only one side moved; "ours" restores it.
@@ -379,6 +384,87 @@ fn c29_the_order_of_lines() {
     with_our_change(&mut world);
     let (written, _) = write(&world, &there, Keep::Ask);
     assert_eq!(written.lines[0].line_id.as_deref(), Some("l1"));
+}
+
+/// C29: an order that both sides changed, each in another way, is a question; "ours" writes ours.
+#[test]
+fn c29_an_order_that_both_changed_is_a_question() {
+    let mut world = World::new();
+    world.invoice.lines = ["Design", "Print", "Post"].iter().zip(1..).map(|(text, n)| item(n, text, "1", "80", "20")).collect();
+    let (mut world, mut there) = world.pushed();
+    there.lines.rotate_right(1);
+    world.invoice.lines.swap(0, 1);
+    let Merge::Conflict(differences) = merged(&world, &there, Keep::Ask) else { panic!() };
+    let asked =
+        differences.iter().map(|asked| (asked.field.as_str(), asked.in_ledger.as_str(), asked.to_send.as_str())).collect::<Vec<_>>();
+    assert_eq!(asked, [("order of lines", "Post, Design, Print", "Print, Design, Post")]);
+    let (written, changes) = write(&world, &there, Keep::Ours);
+    assert_eq!(changes, ["order of lines"]);
+    assert_eq!(written.lines.iter().map(|line| line.description.as_str()).collect::<Vec<_>>(), ["Print", "Design", "Post"]);
+    // The same order on both sides is none.
+    world.invoice.lines.swap(0, 1);
+    world.invoice.lines.rotate_right(1);
+    assert_eq!(merged(&world, &there, Keep::Ask), Merge::Same);
+}
+
+/// C29: what was made a line of text there takes nothing of ours; "ours" is a line of its own.
+#[test]
+fn c29_a_line_of_ours_without_figures_is_a_question() {
+    let (world, mut there) = World::synced();
+    (there.lines[1].quantity, there.lines[1].unit_price, there.lines[1].amount) = (None, None, Some(dec("50.5")));
+    assert_eq!(conflict(&world, &there), ["line 2"]);
+    let (written, changes) = write(&world, &there, Keep::Ours);
+    assert_eq!(changes, ["line 2"]);
+    assert_eq!(written.lines.iter().map(|line| line.line_id.as_deref()).collect::<Vec<_>>(), [Some("l0"), None]);
+    assert_eq!(written.removed.iter().map(|line| line.line_id.as_str()).collect::<Vec<_>>(), ["l1"]);
+}
+
+/// C12, C29: the rounding line has no key, and neither has a line of text: one is not taken for the other.
+#[test]
+fn c29_a_line_of_text_is_not_taken_for_the_rounding_line() {
+    let mut world = World::linked();
+    world.workspace.tax_rounding = TaxRounding::Document;
+    world.connection.options.rounding = Rounding::Line;
+    world.facts_mut().tax_rates[1].rate = Some(rate("15"));
+    world.invoice.lines = ["25.06", "25.61", "25.63"].iter().zip(1..).map(|(price, n)| item(n, "Line", "1", price, "15")).collect();
+    let (mut world, mut there) = world.pushed();
+    assert_eq!(there.lines.len(), 4, "with the rounding line");
+    there.lines.insert(0, text_line("t0"));
+    with_our_change(&mut world);
+    world.row.hash = None;
+    world.found.document = Some(Some(there.clone()));
+    let Step::WriteDocument(plan) = world.step() else { panic!("{:?}", world.step()) };
+    let ids: Vec<_> = plan.sent.lines.iter().map(|line| line.line_id.as_deref()).collect();
+    assert_eq!(ids, [Some("l0"), Some("l1"), Some("l2"), Some("l3")]);
+    let written: Vec<_> = plan.write.lines.iter().map(|line| line.line_id.as_deref()).collect();
+    assert_eq!(written, [Some("t0"), Some("l0"), Some("l1"), Some("l2"), Some("l3")]);
+}
+
+/// I7, C29: in a document that was linked by hand a line is known again by what it says, wherever it stands; and what has no quantity (a text, a
+/// discount) is never written over.
+#[test]
+fn i7_a_hand_link_follows_the_lines_and_not_their_places() {
+    let (mut world, mut there) = World::synced();
+    world.row.link.as_mut().unwrap().sent = None;
+    (there.lines[0].account, there.lines[1].account) = (Some("260".into()), Some("270".into()));
+    there.lines.insert(0, text_line("t"));
+    let (written, changes) = write(&world, &there, Keep::Ask);
+    assert_eq!(changes, ["line"], "the text goes");
+    let lines: Vec<_> = written.lines.iter().map(|line| (line.line_id.as_deref().unwrap(), line.account.as_deref().unwrap())).collect();
+    assert_eq!(lines, [("l0", "260"), ("l1", "270")]);
+
+    // Nothing says the same: the lines are taken in order, the discount is not among them.
+    there.lines.remove(0);
+    there.lines[0].description = "Work".into();
+    (there.lines[0].unit_price, there.lines[0].amount) = (Some(dec("1")), Some(dec("2")));
+    let mut discount = text_line("d");
+    discount.amount = Some(dec("-10"));
+    there.lines[1] = discount;
+    let (written, changes) = write(&world, &there, Keep::Ask);
+    assert_eq!(changes, ["line 1", "line 2", "line"]);
+    assert_eq!(written.lines.iter().map(|line| line.line_id.as_deref()).collect::<Vec<_>>(), [Some("l0"), None]);
+    assert_eq!(written.lines[1].kept, Value::Null);
+    assert_eq!(written.removed.iter().map(|line| line.line_id.as_str()).collect::<Vec<_>>(), ["d"]);
 }
 
 /// I7: linked by hand. Nothing was ever sent, so CoPortal's values count; what it does not carry stays.

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::{Difference, Merge, ToText, new_document, new_line, text_of};
+use super::{Difference, Merge, ToText, code_of, new_document, new_line, text_of};
 use crate::document::{DocumentWrite, RemovedLine, SentDocument};
 use crate::facts::Facts;
 use crate::sync::content::BuiltContent;
@@ -11,7 +11,8 @@ use crate::sync::row::DocumentLink;
 use crate::text::fingerprint;
 
 /// The update of a document that stands as it was last sent: the ledger guards its version, so nothing has to be read to know that. The
-/// lines keep the account that they stand on. [`Merge::Conflict`] where that cannot be written without a look: in another currency.
+/// lines keep the account that they stand on. [`Merge::Conflict`] where that cannot be written without a look: in another currency, or where a
+/// line's item or its code of equal rate may be the bookkeeper's.
 #[must_use]
 pub fn update_unread(link: &DocumentLink, sent: &SentDocument, wanted: &BuiltContent, facts: &Facts) -> Merge {
     let content = &wanted.content;
@@ -49,12 +50,19 @@ pub fn update_unread(link: &DocumentLink, sent: &SentDocument, wanted: &BuiltCon
             if !moves && base.account.is_some() {
                 write.account.clone_from(&base.account);
             }
+            // Where none is sent, the code that stands there stays: a line that is made anew would get its account's own.
+            if line.tax_code.is_empty() {
+                write.tax_code = code_of(&base.tax_code);
+            } else if !base.tax_code.is_empty() && base.tax_code != line.tax_code && base.rate == line.rate {
+                // A code of equal rate may be the bookkeeper's own; only what stands there tells (C29).
+                let (in_ledger, to_send) = (base.tax_code.clone(), line.tax_code.clone());
+                return Merge::Conflict(vec![Difference { field: format!("line {} tax", index + 1), in_ledger, to_send }]);
+            }
         }
         let says = |text: &str, quantity: Decimal, price: Decimal, code: &str, tax: Option<Decimal>| {
             format!("{text} {} x {} {code} {}", quantity.normalize(), price.normalize(), text_of(&tax)).trim().to_owned()
         };
-        // Where none is sent, the ledger's own code stays.
-        let code = if line.tax_code.is_empty() { base.map_or("", |base| base.tax_code.as_str()) } else { line.tax_code.as_str() };
+        let code = write.tax_code.as_deref().unwrap_or_default();
         let after = says(&fingerprint(&line.description), line.quantity, line.unit_price, code, line.tax);
         let before = base.map(|base| says(&base.description, base.quantity, base.unit_price, &base.tax_code, base.tax));
         let moved = line.item.is_some() && base.is_some_and(|base| base.item.is_some() && base.item != line.item);
