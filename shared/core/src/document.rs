@@ -338,7 +338,7 @@ impl SentDocument {
         for fits in [&says as &dyn Fn(&SentLine, &RemoteLine) -> bool, &reads, &costs] {
             // In its own place first, so that equal lines keep their order: its place among the lines that are left, since a line that is known
             // already or one without an amount, as a bookkeeper may add it, can stand above it.
-            let left = free.iter_mut().filter(|slot| slot.is_some_and(|there| may_be_ours(there)));
+            let left = free.iter_mut().filter(|slot| slot.is_some_and(&may_be_ours));
             for (line, slot) in self.lines.iter_mut().filter(|line| line.line_id.is_none()).zip(left) {
                 if slot.is_some_and(|there| fits(line, there)) {
                     line.line_id = slot.take().and_then(|there| there.line_id.clone());
