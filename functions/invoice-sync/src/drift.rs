@@ -31,12 +31,15 @@ struct DriftView {
     external_url: Option<String>,
     kinds: Vec<DriftKind>,
     fields: Vec<Difference>,
+    /// Stands for what is shown here; sent back with the answer, it counts for this and nothing newer.
+    digest: String,
     seen_at: Timestamp,
 }
 
 impl From<Drifted> for DriftView {
     fn from(drifted: Drifted) -> Self {
         Self {
+            digest: drifted.drift().digest(),
             invoice_id: drifted.inv,
             external_id: drifted.external_id,
             external_number: drifted.external_number,
@@ -64,6 +67,9 @@ pub(crate) struct DriftsView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeepRequest {
     keep: KeepSide,
+    /// The digest of the entry that is answered; without it, what is known by now is.
+    #[serde(default)]
+    digest: Option<String>,
 }
 
 /// What somebody changed in the ledger.
@@ -108,7 +114,7 @@ pub(crate) async fn keep(
     let route = format!("POST /v1/integrations/{ledger}/drift/{invoice}");
     let asked = request(&principal, invoice, ledger, &note);
     once(state.shell.store(), &ctx, Request::of(&principal, &route, &key, &body.bytes), async {
-        let end = state.engine.keep_drift(&ctx, asked.clone(), body.value.keep).await?;
+        let end = state.engine.keep_drift(&ctx, asked.clone(), body.value.keep, body.value.digest.as_deref()).await?;
         reply(end, &ctx, &note)
     })
     .await

@@ -151,8 +151,8 @@ fn entry(connection: &Connection, drifted: &Drifted, invoices: &BTreeMap<Invoice
     let number = invoices.get(&drifted.inv).map_or("An invoice", |invoice| invoice.number.as_str());
     let kinds: Vec<&str> = drifted.kinds.iter().copied().map(kind).collect();
     let heading = format!("drift-{}", drifted.inv);
-    let undone = drifted.drift().can_be_undone();
-    let gone = drifted.drift().is_gone();
+    let drift = drifted.drift();
+    let (undone, gone, digest) = (drift.can_be_undone(), drift.is_gone(), drift.digest());
     let action = format!("/settings/drift/{ledger}/{}", drifted.inv);
     html! {
         section.card aria-labelledby=(heading) {
@@ -171,16 +171,20 @@ fn entry(connection: &Connection, drifted: &Drifted, invoices: &BTreeMap<Invoice
             }
             div.row {
                 @if undone {
-                    (keep(viewer, &action, "ours", if gone { "Make it again" } else { "Put ours back" }))
+                    (keep(viewer, &action, &digest, "ours", if gone { "Make it again" } else { "Put ours back" }))
                 }
-                (keep(viewer, &action, "theirs", "Keep theirs"))
+                (keep(viewer, &action, &digest, "theirs", "Keep theirs"))
             }
         }
     }
 }
 
-fn keep(viewer: Viewer<'_>, action: &str, side: &str, label: &str) -> Markup {
-    form(viewer, action, &html! { input type="hidden" name="keep" value=(side); (button(label, Look::Plain)) })
+fn keep(viewer: Viewer<'_>, action: &str, digest: &str, side: &str, label: &str) -> Markup {
+    form(
+        viewer,
+        action,
+        &html! { input type="hidden" name="keep" value=(side); input type="hidden" name="digest" value=(digest); (button(label, Look::Plain)) },
+    )
 }
 
 fn back(ledger: Option<Ledger>) -> String {
@@ -215,6 +219,8 @@ pub(crate) async fn check(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Keep {
     keep: KeepSide,
+    /// Of what the page showed.
+    digest: String,
 }
 
 /// Keeps ours, or theirs.
@@ -230,7 +236,7 @@ pub(crate) async fn answer(
         let (AdminForm { principal, form }, PathIds((ledger, invoice))) = (form?, path?);
         note.invoice(invoice);
         note.ledger(ledger);
-        let end = state.engine.keep_drift(&ctx, request(&principal, invoice, ledger), form.keep).await?;
+        let end = state.engine.keep_drift(&ctx, request(&principal, invoice, ledger), form.keep, Some(&form.digest)).await?;
         Ok(ended(&end, invoice, ledger, form.keep)?)
     };
     shown(run.await, (&back(place), "Back to the changes"))

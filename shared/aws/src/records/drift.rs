@@ -11,7 +11,10 @@ use coportal_core::sync::drift::Drifted;
 use super::sync::owner_of;
 use crate::error::StoreError;
 use crate::keys;
-use crate::store::{Change, Fields, Kind, Page, Range, Store, from_item, key_of};
+use crate::store::{Change, Condition, Fields, Kind, Page, Range, Store, from_item, key_of};
+
+/// The attribute that stands for what differs.
+const DIGEST: &str = "digest";
 
 /// What the sort keys of invoices begin with; the head of the check lies beside them.
 const INVOICES: &str = "inv_";
@@ -29,7 +32,7 @@ impl Store {
         generation: Generation,
         drifted: &Drifted,
     ) -> Result<(), StoreError> {
-        let fields = Fields::of(Kind::Drift, drifted)?.text("ws", ws);
+        let fields = Fields::of(Kind::Drift, drifted)?.text("ws", ws).text(DIGEST, drifted.drift().digest());
         let _always_done = self.write(ctx, Change::put(keys::drift(ws, ledger, generation, drifted.inv), fields)).await?;
         Ok(())
     }
@@ -49,7 +52,8 @@ impl Store {
         item.map(|item| from_item(Kind::Drift, item)).transpose()
     }
 
-    /// Nothing differs any more, or a person has answered.
+    /// Nothing differs any more, or a person has answered. Condition: what is written down is still what was `seen`; another change that a
+    /// check has found since stays.
     ///
     /// # Errors
     /// When the table does not answer.
@@ -59,9 +63,10 @@ impl Store {
         ws: WorkspaceId,
         ledger: Ledger,
         generation: Generation,
-        inv: InvoiceId,
+        seen: &Drifted,
     ) -> Result<(), StoreError> {
-        let _gone_either_way = self.write(ctx, Change::delete(keys::drift(ws, ledger, generation, inv))).await?;
+        let same = Condition::new("#digest = :digest").text(":digest", seen.drift().digest());
+        let _gone_or_another = self.write(ctx, Change::delete(keys::drift(ws, ledger, generation, seen.inv)).when(same)).await?;
         Ok(())
     }
 

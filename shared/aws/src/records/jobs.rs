@@ -3,6 +3,7 @@
 //! A job that is not at rest always lies in the `due` index, so that a lost message, or a process that died in the middle of a step, costs
 //! time and nothing else.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{RunId, WorkspaceId};
 use coportal_core::job::{JobId, NextStep};
@@ -134,7 +135,7 @@ impl Store {
     }
 
     /// Ends a step: what the kind keeps, and when the next step is due. Condition: the lease is `owner`'s, be it over by now; a wish to end the
-    /// job that came meanwhile stays.
+    /// job that came meanwhile stays, and is heard within a minute where the step would have the job wait for longer.
     ///
     /// # Errors
     /// When the table does not answer.
@@ -162,11 +163,21 @@ impl Store {
             .remove("lease")
             .remove("lease_until")
             .due(due_at.map(|at| keys::due_job(at, ws, job)));
-        Ok(match self.write(ctx, Change::update(keys::job(ws, job), fields).when(is_held_by(owner))).await? {
-            Write::Done { rev } => Saved::Done { rev },
-            Write::Refused { old: Some(old) } => Saved::Moved(Box::new(head(old)?)),
-            Write::Refused { old: None } => return Err(StoreError::corrupt("job", "its head is gone")),
-        })
+        // A step that ended well and waits knows nothing of a wish that came while it ran; one that failed has its own time.
+        let waits = matches!(next, NextStep::At(_)) && failures == 0;
+        let unasked = Condition::new("attribute_not_exists(#cancel) OR #cancel = :no").value(":no", AttributeValue::Bool(false));
+        let condition = if waits { is_held_by(owner).and(unasked) } else { is_held_by(owner) };
+        match self.write(ctx, Change::update(keys::job(ws, job), fields).when(condition)).await? {
+            Write::Done { rev } => Ok(Saved::Done { rev }),
+            Write::Refused { old: None } => Err(StoreError::corrupt("job", "its head is gone")),
+            Write::Refused { old: Some(old) } => {
+                let moved = head::<T>(old)?;
+                if waits && moved.value.lease.is_some_and(|lease| lease.owner == owner) {
+                    return Box::pin(self.save_job(ctx, ws, job, owner, body, NextStep::Now, failures)).await;
+                }
+                Ok(Saved::Moved(Box::new(moved)))
+            }
+        }
     }
 
     /// Wakes a job, at rest or not: its next step may begin at the time that is said, or earlier where it is due earlier. A step that is under way
@@ -321,9 +332,13 @@ mod tests {
         let saved = store.save_job(&ctx, ws(), job(), run(1), &2_u32, NextStep::At(tomorrow), 0).await.unwrap();
         assert!(matches!(saved, Saved::Done { .. }));
         let read = store.job::<u32>(&ctx, ws(), job()).await.unwrap().unwrap().value;
-        assert!(read.cancel);
-        assert!(store.hurry_job(&ctx, ws(), job(), false).await.unwrap());
-        let read = store.job::<u32>(&ctx, ws(), job()).await.unwrap().unwrap().value;
-        assert_eq!((read.cancel, read.next_at, read.body), (true, Some(ctx.now()), 2));
+        assert_eq!((read.cancel, read.next_at, read.body, read.lease), (true, Some(ctx.now()), 2, None));
+        assert_eq!(due(&store).await[0].2, "2026-03-01T09:01:00.000Z", "the sweep finds it within a minute");
+
+        // A step that failed has its own time, and a cancelled one is tried again then.
+        let read = store.job::<u32>(&ctx, ws(), job()).await.unwrap().unwrap();
+        let _ = store.claim_job(&ctx, ws(), job(), read.rev, lease, 1).await.unwrap();
+        let _ = store.save_job(&ctx, ws(), job(), run(1), &3_u32, NextStep::At(tomorrow), 1).await.unwrap();
+        assert_eq!(due(&store).await[0].2, "2026-03-02T09:00:00.000Z");
     }
 }

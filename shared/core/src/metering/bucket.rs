@@ -253,9 +253,11 @@ impl Bucket {
                 }
             }
             Limit::Day => {
-                let used = counted(self.used_since(now, DAY));
-                if used < in_force(limits.per_day, self.day_learnt, now) {
-                    self.day_learnt = Some(Learnt { limit: used, until: after(now, DAY_LEARNT_FOR) });
+                // With a floor as well: where our count is too small (a restored table, a limit shared with others), a day of nothing would
+                // follow, and no answer that says better.
+                let limit = counted(self.used_since(now, DAY)).max(limits.per_day / 10);
+                if limit < in_force(limits.per_day, self.day_learnt, now) {
+                    self.day_learnt = Some(Learnt { limit, until: after(now, DAY_LEARNT_FOR) });
                 }
             }
             Limit::Concurrent | Limit::App => {}

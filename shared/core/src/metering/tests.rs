@@ -292,6 +292,21 @@ fn a_day_that_is_used_up_has_an_eta() {
     assert!(bucket.eta(&XERO, now, 34) < at(300_000));
 }
 
+/// A refusal for the day that comes although hardly anything was counted here (a restored table) does not end the day at that.
+#[test]
+fn a_days_refusal_teaches_with_a_floor() {
+    let mut bucket = Bucket::default();
+    for n in 0..4 {
+        assert_eq!(granted(bucket.take(&XERO, at(n * 1_000), &ask(1, at(n * 1_000)))), 1);
+    }
+    let until = at(3_600_000);
+    bucket.block(&XERO, at(4_000), Withheld { limit: Limit::Day, until }, 0);
+    assert_eq!(withheld(bucket.take(&XERO, at(5_000), &ask(1, at(5_000)))).until, until);
+    assert_eq!(bucket.day_limit(&XERO, at(5_000)), XERO.per_day / 10);
+    let after = at(3_601_000);
+    assert_eq!(granted(bucket.take(&XERO, after, &ask(1, after))), 1);
+}
+
 #[test]
 fn batches_have_a_limit_of_their_own_where_the_vendor_counts_them() {
     let limits = Limits { per_minute: 500, burst: 40, per_day: u32::MAX, batches_per_minute: 40, ..XERO };

@@ -9,7 +9,7 @@ use crate::id::InvoiceId;
 use crate::money::Currency;
 use crate::sync::merge::Difference;
 use crate::sync::row::SyncRow;
-use crate::text::fingerprint;
+use crate::text::{digest, fingerprint};
 
 /// What became of a document there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,6 +28,20 @@ pub enum DriftKind {
     ContactChanged,
     /// Fields that CoPortal carries were changed.
     Changed,
+}
+
+impl DriftKind {
+    /// Its name in records.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Voided => "voided",
+            Self::Deleted => "deleted",
+            Self::Paid => "paid",
+            Self::Renumbered => "renumbered",
+            Self::ContactChanged => "contact_changed",
+            Self::Changed => "changed",
+        }
+    }
 }
 
 /// What differs between a document and what CoPortal last knew of it.
@@ -50,6 +64,15 @@ impl Drift {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.kinds.iter().any(|kind| matches!(kind, DriftKind::Voided | DriftKind::Deleted))
+    }
+
+    /// Stands for what a person was shown of it: an answer carries it, so that it never counts for what was changed since.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let kinds = self.kinds.iter().map(|kind| kind.as_str());
+        let fields = self.differences.iter().flat_map(|change| [change.field.as_str(), &change.in_ledger, &change.to_send]);
+        // The empty part ends the kinds.
+        digest(kinds.chain([""]).chain(fields).map(str::as_bytes))
     }
 
     /// Whether CoPortal's own values could be written again: money that was applied is nothing that a write takes back.

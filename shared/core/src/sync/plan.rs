@@ -19,6 +19,7 @@ use crate::ledger::{DocumentMark, DocumentShape, DraftMeaning, LedgerRules, TaxC
 use crate::problem::Problem;
 use crate::sync::HoldDraft;
 use crate::sync::content::{BuiltContent, ContentInputs, build, hash_of, tax_unanswered};
+use crate::sync::drift::drift;
 use crate::sync::merge::{Difference, Keep, Merge, merge, new_document, update_unread};
 use crate::sync::questions::{
     DELETED, VOIDED, changed_in_ledger, chosen_document, document_gone, locked_in_ledger, number_taken, number_taken_unseen,
@@ -282,7 +283,7 @@ fn step_of(view: View<'_>) -> Step {
     // Before anything that stands in the way of a write: nothing is to be written (C2, R64).
     if in_ledger
         && !client_changed
-        && !view.row.restore
+        && view.row.undo.is_none()
         && view.row.hash == hash
         && let Some(hash) = hash
     {
@@ -393,15 +394,20 @@ fn document_step(view: View<'_>, facts: &Facts, built: BuiltContent) -> Step {
     let sent = || SentDocument::of(&built.content, built.totals);
     let known = link.sent.iter().flat_map(|sent| &sent.lines).map(|line| (line.key, line.line_id.as_ref()));
     let compared = || Box::new(sent().with_known_ids(known.clone()).with_line_ids(&there.lines));
-    let keep = if view.row.restore { Keep::OursThroughout } else { Keep::Ask };
-    let mut outcome = merge(link.sent.as_ref(), there, &built, facts, view.rules, keep);
+    let merged = |keep| merge(link.sent.as_ref(), there, &built, facts, view.rules, keep);
+    // A person's word counts for what the person saw: what was changed since is asked about (C29, I7).
+    let wish = view.row.undo.as_ref().and_then(|seen| Some(drift(view.row, there)?.digest() == *seen));
+    let mut outcome = merged(if wish.is_some() { Keep::OursThroughout } else { Keep::Ask });
+    if let (Merge::Write { changes, .. }, Some(false)) = (&outcome, wish) {
+        outcome = Merge::Conflict(changes.clone());
+    }
     // A document of ours whose last content is not known (its link was lost): who changed what cannot be told, so a person is asked.
     if let (Merge::Write { changes, .. }, None, true) = (&outcome, &link.sent, link.created_by_us) {
         outcome = Merge::Conflict(changes.clone());
     }
     if let Merge::Conflict(differences) = &outcome {
         // CoPortal's values are offered where they would settle it.
-        let forced = merge(link.sent.as_ref(), there, &built, facts, view.rules, Keep::Ours);
+        let forced = merged(if wish.is_some() { Keep::OursThroughout } else { Keep::Ours });
         let hold = changed_in_ledger(view, there, differences, &built.content.hash(), !matches!(forced, Merge::Conflict(_)));
         match view.row.answer(hold.question, &hold.inputs_hash) {
             Some("ours") if !matches!(forced, Merge::Conflict(_)) => outcome = forced,
@@ -474,7 +480,7 @@ fn needs_no_read(view: View<'_>, link: &DocumentLink) -> bool {
         && !view.found.stale
         && !view.connection.look_first
         && !view.row.approve
-        && !view.row.restore
+        && view.row.undo.is_none()
         && view.row.payments.is_empty()
 }
 

@@ -370,9 +370,10 @@ pub struct SyncRow {
     /// a disconnect stopped goes on with the next event.
     #[serde(default)]
     pub left_out: bool,
-    /// What somebody changed in the ledger is to be undone: a person saw it, and said so. Ends with the next settled sync.
-    #[serde(default)]
-    pub restore: bool,
+    /// What somebody changed in the ledger is to be undone: a person saw it, and said so. The digest of what was seen
+    /// ([`Drift::digest`](super::drift::Drift::digest)): what was changed since is asked about. Ends with the next settled sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
     /// Payments that are settled with the ledger.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payments: Vec<PaymentLink>,

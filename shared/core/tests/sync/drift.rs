@@ -1,10 +1,11 @@
 //! What somebody changed in the ledger (C29, I7): found, told, undone only by a person's word.
 
 use coportal_core::document::{DocumentStatus, RemoteDocument};
+use coportal_core::failure::Question;
 use coportal_core::sync::drift::{DriftKind, drift};
 use coportal_core::sync::merge::{Keep, Merge, merge};
 use coportal_core::sync::plan::Step;
-use coportal_core::sync::row::PaymentLink;
+use coportal_core::sync::row::{Answer, PaymentLink};
 use rust_decimal::Decimal;
 
 use crate::fixture::{World, dec, recompute};
@@ -89,8 +90,21 @@ fn keeping_ours_restores_what_only_they_changed() {
 
     // Without the wish, an unchanged invoice makes no call; with it, the document is read, and then written.
     assert!(matches!(world.step(), Step::Nothing), "{:?}", world.step());
-    world.row.restore = true;
+    world.row.undo = drift(&world.row, &there).map(|seen| seen.digest());
     assert!(matches!(world.step(), Step::ReadDocument(_)), "{:?}", world.step());
-    world.found.document = Some(Some(there));
+    world.found.document = Some(Some(there.clone()));
     assert!(matches!(world.step(), Step::WriteDocument(_)), "{:?}", world.step());
+
+    // C29: the wish counts for what the person saw. What was changed since is asked about, and "ours" writes over all of it.
+    there.lines[0].description = "As agreed by telephone".to_owned();
+    touched(&mut there);
+    world.found.document = Some(Some(there.clone()));
+    world.found.facts_read = true;
+    let Step::Hold(hold) = world.step() else { panic!("{:?}", world.step()) };
+    assert_eq!(hold.question, Question::ChangedInLedger);
+    assert!(hold.detail.contains("due date") && hold.detail.contains("As agreed by telephone"), "{}", hold.detail);
+    assert!(hold.choices.iter().any(|choice| choice.id == "ours"), "{:?}", hold.choices);
+    world.row.answers = vec![Answer { question: hold.question, inputs_hash: hold.inputs_hash, choice: "ours".to_owned() }];
+    let Step::WriteDocument(plan) = world.step() else { panic!("{:?}", world.step()) };
+    assert_eq!(plan.changes.iter().filter(|change| change.field == "due date").count(), 1, "{:?}", plan.changes);
 }

@@ -293,8 +293,8 @@ impl Engine {
     async fn note_drift(&self, ctx: &Ctx, key: SyncKey, row: &SyncRow, found: Option<(Drift, Option<String>)>, known: bool) -> Outcome<()> {
         let SyncKey { ws, inv, ledger, generation } = key;
         let Some((drift, version)) = found else {
-            if known {
-                self.store.delete_drift(ctx, ws, ledger, generation, inv).await?;
+            if known && let Some(before) = self.store.drift(ws, ledger, generation, inv).await? {
+                self.store.delete_drift(ctx, ws, ledger, generation, &before).await?;
             }
             return Ok(());
         };
@@ -443,6 +443,11 @@ impl Steps for DriftCheck {
             Ok(true) => return Ok(NextStep::Now),
             Ok(false) => {}
             Err(Stop::Later(until)) => return Ok(wait(ctx, until)),
+            // What refuses this check may be mended within the hour: one refusal does not end all those to come.
+            Err(Stop::Problem(problem)) if connection.options.auto_sync => {
+                tracing::warn!(?problem, "a check for changes was refused; the next one is in an hour");
+                self.give_up(ctx.now(), &problem);
+            }
             Err(Stop::Problem(problem)) => return Err(problem),
         }
         Ok(if connection.options.auto_sync { NextStep::At(next_hour) } else { NextStep::Rest })

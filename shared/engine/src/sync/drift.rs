@@ -28,22 +28,26 @@ pub enum KeepSide {
 }
 
 impl Engine {
-    /// Answers what somebody changed of an invoice's document. The document is read first: the answer is for what the person saw.
+    /// Answers what somebody changed of an invoice's document. The answer is for what the person saw: `seen` is the digest of that, or `None`
+    /// for what is known now. The document is read first.
     ///
     /// # Errors
     /// 404 when nothing is known to be changed; 409 when it has been changed again, another question about the invoice is open, or what was
     /// changed cannot be undone from here.
-    pub async fn keep_drift(&self, ctx: &Ctx, request: SyncRequest, keep: KeepSide) -> Outcome<SyncEnd> {
+    pub async fn keep_drift(&self, ctx: &Ctx, request: SyncRequest, keep: KeepSide, seen: Option<&str>) -> Outcome<SyncEnd> {
         let mut run = self.load(ctx, request).await?;
         let permits = Arc::clone(&run.permits);
-        let end = Box::pin(self.keep_side(ctx, &mut run, keep)).await;
+        let end = Box::pin(self.keep_side(ctx, &mut run, keep, seen)).await;
         Box::pin(permits.close()).await;
         end
     }
 
-    async fn keep_side(&self, ctx: &Ctx, run: &mut Run<'_>, keep: KeepSide) -> Outcome<SyncEnd> {
+    async fn keep_side(&self, ctx: &Ctx, run: &mut Run<'_>, keep: KeepSide, digest: Option<&str>) -> Outcome<SyncEnd> {
         let (ws, ledger, generation) = (run.workspace.id, run.request.ledger, run.connection.generation);
         let seen = self.store.drift(ws, ledger, generation, run.invoice.id).await?.ok_or_else(|| Problem::not_found("record"))?;
+        if digest.is_some_and(|digest| digest != seen.drift().digest()) {
+            return Err(changed_again());
+        }
         if run.row.value.intent.is_some() || run.row.value.lease.is_some_and(|lease| lease.is_live(ctx.now())) {
             return Err(busy());
         }
@@ -64,18 +68,14 @@ impl Engine {
         };
         let Some(now) = now else {
             // Somebody has put it back.
-            self.store.delete_drift(ctx, ws, ledger, generation, run.invoice.id).await?;
+            self.store.delete_drift(ctx, ws, ledger, generation, &seen).await?;
             return Ok(run.synced());
         };
         if now != seen.drift() {
             let version = there.as_ref().and_then(|there| there.version.clone());
             let moved = Drifted { kinds: now.kinds, differences: now.differences, version, seen_at: ctx.now(), ..seen };
             self.store.put_drift(ctx, ws, ledger, generation, &moved).await?;
-            return Err(Problem::new(ProblemKind::Conflict, "changed_again", "The document has been changed again since you looked.").fix(
-                "Look at what differs now, then answer.",
-                "Settings -> Integrations",
-                true,
-            ));
+            return Err(changed_again());
         }
         let gone = there.as_ref().map_or(Some(DocumentStatus::Deleted), |there| Some(there.status).filter(|status| status.is_gone()));
         match keep {
@@ -84,6 +84,7 @@ impl Engine {
                     refresh_link(link, there);
                     link.as_sent = false;
                 }
+                run.row.value.undo = None;
                 run.found.document = None;
                 run.accept(gone).await?;
             }
@@ -96,7 +97,7 @@ impl Engine {
                         let id = there.as_ref().map_or(external_id, |there| there.external_id.clone());
                         run.row.value.answers.push(create_again(&id, status));
                     }
-                    None => run.row.value.restore = true,
+                    None => run.row.value.undo = Some(now.digest()),
                 }
                 run.row.value.hash = None;
                 run.row.value.waiting = None;
@@ -104,13 +105,21 @@ impl Engine {
                 run.keep("kept_ours", "Kept as in CoPortal, as chosen: what was changed in the ledger is written over.").await?;
             }
         }
-        self.store.delete_drift(ctx, ws, ledger, generation, run.invoice.id).await?;
+        self.store.delete_drift(ctx, ws, ledger, generation, &seen).await?;
         match (keep, gone) {
             (KeepSide::Ours, _) => run.sync().await,
             (KeepSide::Theirs, Some(_)) => Ok(run.stopped()),
             (KeepSide::Theirs, None) => Ok(run.synced()),
         }
     }
+}
+
+fn changed_again() -> Problem {
+    Problem::new(ProblemKind::Conflict, "changed_again", "The document has been changed again since you looked.").fix(
+        "Look at what differs now, then answer.",
+        "Settings -> Integrations",
+        true,
+    )
 }
 
 fn busy() -> Problem {

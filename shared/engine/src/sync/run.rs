@@ -596,7 +596,7 @@ impl Run<'_> {
         row.hold = None;
         row.problem = None;
         row.waiting = None;
-        row.restore = false;
+        row.undo = None;
         row.attempts = 0;
         row.last_synced_at = Some(vendor_time.unwrap_or_else(|| self.ctx.now()));
         self.enter(SyncState::Synced);

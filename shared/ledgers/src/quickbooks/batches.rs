@@ -19,8 +19,8 @@ use super::profile::PROFILE;
 use super::wire::{BatchAnswer as Answer, WireInvoice};
 use super::{PAGE, QuickBooks, is_id, is_same, outcome, query};
 use crate::batches::{BatchAnswer, BatchBound, BatchReads, BatchUpdates, BatchWrite, Batched};
-use crate::exec::Operation;
 use crate::exec::call::{Call, Reply, nothing};
+use crate::exec::{Cost, Operation};
 use crate::json;
 use crate::judge::Subject;
 use crate::{Access, Answered, Called};
@@ -122,7 +122,8 @@ impl QuickBooks {
         let items = raw.iter().enumerate().map(|(place, invoice)| Item { id: format!("u{place}"), operation: "update", invoice });
         let body = Bytes::from(json::bytes(&Body { items: items.collect() }));
         // No request id: what guards an update from being done twice is its SyncToken.
-        let call = Call { key: None, ..Call::write(operation, Method::POST, "/batch".to_owned(), body, "", Subject::Document) };
+        let cost = Cost { calls: 1, batch: true };
+        let call = Call { key: None, cost, ..Call::write(operation, Method::POST, "/batch".to_owned(), body, "", Subject::Document) };
         if raw.len() != rows.len() || rows.iter().any(|row| row.external_id.is_none()) {
             return Err(self.caller.unsendable(access, &call, "a stored body is none of this ledger's, or about no invoice"));
         }

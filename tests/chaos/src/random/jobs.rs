@@ -47,9 +47,7 @@ impl Universe {
         let aim = self.aim(click)?;
         let generation = self.connection(aim.link).await?.generation;
         let (ws, ledger) = (aim.request.workspace, aim.request.ledger);
-        if self.quiet.store.drift(ws, ledger, generation, aim.known.id).await?.is_none() {
-            return Ok(Vec::new());
-        }
+        let Some(seen) = self.quiet.store.drift(ws, ledger, generation, aim.known.id).await? else { return Ok(Vec::new()) };
         // What stands there from now on may be a person's choice.
         self.excused.answered.insert((aim.known.id, ledger));
         let (engine, line) = self.process(salt, faults, false)?;
@@ -58,7 +56,7 @@ impl Universe {
             Side::Ours => KeepSide::Ours,
             Side::Theirs => KeepSide::Theirs,
         };
-        let end = survived(&line, engine.keep_drift(&ctx, aim.request.clone(), keep)).await;
+        let end = survived(&line, engine.keep_drift(&ctx, aim.request.clone(), keep, Some(&seen.drift().digest()))).await;
         Ok(self.judged(&aim, &line, end))
     }
 

@@ -184,7 +184,7 @@ async fn found_and_answered(ledger: Ledger, case: &Case, keep: KeepSide) {
     assert!(line.text.contains(case.told), "{ledger}: {} has no {:?}", line.text, case.told);
     check(&world).await;
     assert_eq!(drifts(&world).await, found, "{ledger}: found again, it is the same");
-    let end = world.process().unwrap().keep_drift(&world.ctx(), world.request(), keep).await;
+    let end = world.process().unwrap().keep_drift(&world.ctx(), world.request(), keep, Some(&found[0].drift().digest())).await;
     let live = world.live();
     match (keep, case.ours) {
         (KeepSide::Theirs, Ours::MadeAnew) => {
@@ -338,4 +338,104 @@ async fn r146_checks_begin_anew_when_the_plan_includes_the_ledger_again() {
     world.clock.advance(SignedDuration::from_hours(1));
     assert!(matches!(step(&world).await, JobEnd::Advanced(NextStep::At(_))), "and every hour from then on");
     assert_eq!(drifts(&world).await.len(), 1, "what was done meanwhile is found");
+}
+
+/// C29, I7: an answer is for what the person saw. What was changed since and found by another check is not written over by it.
+#[tokio::test(start_paused = true)]
+async fn c29_an_answer_is_for_what_was_shown_and_nothing_newer() {
+    let world = before(Ledger::Xero, &CHANGED).await;
+    let sent = world.only().unwrap();
+    let change = async |text: &str| {
+        let edit = json!({ "action": "edit_line", "document_id": sent.id, "line": 0, "description": text });
+        world.bookkeeper(edit).unwrap();
+        check(&world).await;
+        drifts(&world).await.remove(0).drift().digest()
+    };
+    let shown = change("As agreed by telephone").await;
+    let newer = change("As agreed by letter").await;
+    assert_ne!(shown, newer);
+    let theirs = world.books().documents;
+    for keep in [KeepSide::Ours, KeepSide::Theirs] {
+        for _ in 0..2 {
+            let refused = world.process().unwrap().keep_drift(&world.ctx(), world.request(), keep, Some(&shown)).await.unwrap_err();
+            assert_eq!((refused.code.as_ref(), world.books().documents), ("changed_again", theirs.clone()));
+        }
+    }
+    let end = world.process().unwrap().keep_drift(&world.ctx(), world.request(), KeepSide::Ours, Some(&newer)).await;
+    assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{end:?}");
+    assert_eq!(world.only().unwrap().lines[0].description, sent.lines[0].description);
+}
+
+/// C29, I7: "keep ours" that has to wait counts for what the person saw; what is changed until it is carried out is asked about.
+async fn a_wish_that_waited(ledger: Ledger, meanwhile: bool) {
+    let world = before(ledger, &CHANGED).await;
+    let sent = world.only().unwrap();
+    let edit = |text: &str| {
+        let edit = json!({ "action": "edit_line", "document_id": sent.id, "line": 0, "description": text });
+        world.bookkeeper(edit).unwrap();
+    };
+    edit("As agreed by telephone");
+    check(&world).await;
+    let seen = drifts(&world).await.remove(0).drift().digest();
+    // The reads go through; the write meets a limit.
+    let engine = world.process().unwrap();
+    let headers = BTreeMap::from([("retry-after".to_owned(), "60".to_owned())]);
+    let refused = |method: &&str| Fault {
+        method: Some((*method).to_owned()),
+        status: Some(429),
+        headers: headers.clone(),
+        ..Fault::on("", FaultKind::Status)
+    };
+    world.simulator.post_faults(["POST", "PUT", "PATCH"].iter().map(refused).collect());
+    let end = engine.keep_drift(&world.ctx(), world.request(), KeepSide::Ours, Some(&seen)).await;
+    assert!(matches!(end, Ok(SyncEnd::Waiting { .. })), "{ledger}: {end:?}");
+    world.heal().unwrap();
+    if meanwhile {
+        edit("As agreed by letter");
+    }
+    world.clock.advance(SignedDuration::from_mins(5));
+    let end = world.sync(world.invoice_id).await.unwrap();
+    let description = world.only().unwrap().lines[0].description.clone();
+    if !meanwhile {
+        assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{ledger}: {end:?}");
+        assert_eq!(description, sent.lines[0].description, "{ledger}");
+        return;
+    }
+    let Ok(SyncEnd::Held(hold)) = end else { panic!("{ledger}: {end:?}") };
+    assert_eq!((hold.question, description.as_str()), (Question::ChangedInLedger, "As agreed by letter"), "{ledger}");
+    assert!(hold.detail.contains("As agreed by letter"), "{ledger}: {}", hold.detail);
+    let end = world.resolve(hold.id, "ours").await.unwrap();
+    assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{ledger}: {end:?}");
+    assert_eq!(world.only().unwrap().lines[0].description, sent.lines[0].description, "{ledger}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c29_a_wish_that_waited_counts_for_what_was_seen() {
+    for ledger in Ledger::ALL {
+        for meanwhile in [false, true] {
+            Box::pin(a_wish_that_waited(ledger, meanwhile)).await;
+        }
+    }
+}
+
+/// One refusal of the hourly check does not end the hourly checks: the next one finds what was changed.
+#[tokio::test(start_paused = true)]
+async fn a_check_that_is_refused_once_goes_on_in_an_hour() {
+    let world = synced().await;
+    world.options(|options| options.auto_sync = true).await.unwrap();
+    assert!(matches!(check(&world).await, JobEnd::Advanced(NextStep::At(_))));
+    world.clock.advance(SignedDuration::from_hours(1));
+    let document = world.only().unwrap();
+    world.bookkeeper(act("delete", &document, &[])).unwrap();
+    world.simulator.post_faults(vec![Fault { status: Some(400), ..Fault::on("/Invoices", FaultKind::Status) }]);
+    let JobEnd::Advanced(NextStep::At(next)) = step(&world).await else { panic!("it goes on") };
+    assert_eq!(world.clock.now().duration_until(next), SignedDuration::from_hours(1));
+    let connection = world.connection().await.unwrap().value;
+    let state = world.process().unwrap().drifts(&world.ctx(), world.workspace, connection.ledger, 50, None).await.unwrap().state;
+    let last: Vec<_> = world.simulator.calls().into_iter().rev().take(3).map(|call| (call.path, call.status)).collect();
+    assert!(state.problem.is_some(), "it is said: {state:?} {last:?}");
+    world.heal().unwrap();
+    world.clock.advance(SignedDuration::from_hours(1));
+    assert!(matches!(step(&world).await, JobEnd::Advanced(NextStep::At(_))));
+    assert_eq!(drifts(&world).await.len(), 1);
 }

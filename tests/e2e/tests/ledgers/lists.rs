@@ -54,5 +54,13 @@ async fn c30_a_question_a_draft_and_a_change_there_are_listed() {
     for words in [text(&first, "/number"), "was changed there", "112.50", "100.00", "135.00 (tax 22.50)", "Put ours back", "Keep theirs"] {
         assert!(changes.text.contains(words), "{words}: {}", changes.text);
     }
+    // C29: an answer is for the entry that was shown.
+    let listed = ask(&studio, Ledger::Xero, "GET", "/drift", None).await.json();
+    let entry = &listed["items"][0];
+    let path = format!("/drift/{}", entry["invoice_id"].as_str().unwrap());
+    let refused = ask(&studio, Ledger::Xero, "POST", &path, Some(&json!({"keep": "ours", "digest": "of another one"}))).await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (StatusCode::CONFLICT, Some("changed_again")), "{}", refused.text());
+    let kept = ask(&studio, Ledger::Xero, "POST", &path, Some(&json!({"keep": "theirs", "digest": entry["digest"]}))).await;
+    assert_eq!(kept.status, StatusCode::OK, "{}", kept.text());
     local.shutdown().await.unwrap();
 }
