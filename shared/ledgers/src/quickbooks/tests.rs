@@ -4,11 +4,15 @@ use coportal_core::contact::ContactStatus;
 use coportal_core::document::DocumentStatus;
 use coportal_core::failure::Disposition;
 use coportal_core::ledger::Ledger;
+use coportal_core::metering::Withheld;
 use coportal_core::secret::Secret;
+use futures_util::future::BoxFuture;
 
 use super::*;
+use crate::LimitsSeen;
+use crate::batches::BatchWrite;
 use crate::exec::scripted::{Scripted, Scripting, answer, json};
-use crate::exec::{ANSWER_MAX, Meter, TransportError};
+use crate::exec::{ANSWER_MAX, Cost, Gate, Meter, TransportError};
 
 const REALM: &str = "4620816365002450";
 const URL: &str = "https://app.coportal.example/invoices/inv_1";
@@ -434,4 +438,43 @@ fn c8_there_are_no_drafts() {
     assert!(ledger.drafts.is_none() && ledger.stepwise.is_none() && ledger.payments.is_some() && ledger.notice.is_none());
     let ledgers = crate::Ledgers::new(Scripted::new([]), crate::Endpoints::default());
     assert_eq!(ledgers.get(Ledger::Quickbooks).map(|api| api.rules.ledger), Some(Ledger::Quickbooks));
+}
+
+/// A gate that keeps what it is asked for.
+#[derive(Default)]
+struct Counting(std::sync::Mutex<Vec<Cost>>);
+
+impl Gate for Counting {
+    fn pass(&self, cost: Cost) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.0.lock().unwrap().push(cost);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn answered(&self, _: LimitsSeen) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        "2026-11-21T10:00:00Z".parse().unwrap()
+    }
+
+    fn refused(&self, _: Withheld) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Section 6: forty batches a minute, whatever is in them.
+#[tokio::test]
+async fn a_batch_of_updates_counts_as_a_batch() {
+    let transport = Scripted::new([Ok(json(200, r#"{"BatchItemResponse":[]}"#))]);
+    let ledger = quickbooks(&transport);
+    let body = create_body("INV-1");
+    let gate = Arc::new(Counting::default());
+    let (token, meter) = (Secret::new("a-1".to_owned()), Meter::gated(gate.clone()));
+    let now = "2026-11-21T10:00:00Z".parse().unwrap();
+    let access = Access { organisation: REALM, token: &token, meter: &meter, timeout: Duration::from_secs(12), now };
+    let rows = [BatchWrite { external_id: Some("145"), body: &body }];
+    let outcomes = ledger.batches.updates.as_ref().unwrap().update_documents(access, &rows, KEY).await.unwrap();
+    assert_eq!(outcomes[0].as_ref().unwrap_err().disposition, Disposition::LookFirst, "nothing was said of it");
+    assert_eq!(*gate.0.lock().unwrap(), [Cost { calls: 1, batch: true }]);
 }
