@@ -17,6 +17,16 @@ pub fn name_key(text: &str) -> String {
     tidy(text).nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }
 
+/// Capitals character by character, as a ledger makes them of a code: no text grows by it (`ß` stays `ß`).
+#[must_use]
+pub fn capitals(text: &str) -> String {
+    let capital = |small: char| {
+        let mut capitals = small.to_uppercase();
+        capitals.next().filter(|_| capitals.next().is_none()).unwrap_or(small)
+    };
+    text.chars().map(capital).collect()
+}
+
 /// An e-mail address for comparison: trimmed, composed, in lower case.
 #[must_use]
 pub fn email_key(text: &str) -> String {

@@ -168,3 +168,34 @@ async fn r17_i11_a_move_and_a_refresh_at_once() {
     }
     println!("a move and a refresh at once: 20 schedules, {moved} moved at the first try");
 }
+
+/// I1: a code of capitals is looked for as the ledger keeps it: `ß` is one letter, not two. An answer that is lost makes no second document.
+#[tokio::test(start_paused = true)]
+async fn i1_a_letter_without_a_capital_is_found_again() {
+    let world = World::of(Ledger::BusinessCentral, 5).await.unwrap();
+    world.edit(|invoice| invoice.number = "Ma\u{df}-1".to_owned()).await.unwrap();
+    let method = Some("POST".to_owned());
+    world.simulator.post_faults(vec![Fault { method, ..Fault::on("salesInvoices", FaultKind::TimeoutAfter) }]);
+    for _ in 0..6 {
+        let _ = world.click().await.unwrap();
+        world.clock.advance(SignedDuration::from_mins(12));
+    }
+    assert_eq!(world.state().await.unwrap(), SyncState::Synced);
+    assert_eq!(world.books().documents.len(), 1, "{:?}", world.books().documents);
+}
+
+/// A name that the ledger keeps otherwise than it was meant is no answer about somebody else.
+#[tokio::test(start_paused = true)]
+async fn a_name_with_letters_that_a_ledger_does_not_keep_is_made_at_once() {
+    for ledger in Ledger::ALL {
+        for name in ["Acme: Holdings \"UK\"".to_owned(), "Acme Holdings ".repeat(9)] {
+            let world = World::of(ledger, 6).await.unwrap();
+            let (wanted, email) = (name.trim().to_owned(), "books@acme.example".to_owned());
+            world.edit_client(world.client, |client| (client.name, client.email) = (wanted, email)).await.unwrap();
+            world.options(|options| options.sync_as_draft = ledger != Ledger::Quickbooks).await.unwrap();
+            let end = world.sync(world.invoice_id).await.unwrap();
+            assert!(matches!(end, Ok(SyncEnd::Synced(_))), "{ledger}, {name}: {end:?}");
+            assert_eq!(world.live().len(), 1);
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::pricing::{LedgerLine, PricedLine, Totals, encode_amount, ledger_total
 use crate::sync::HoldDraft;
 use crate::sync::row::{Choice, SyncRow};
 use crate::tax::{TaxCode, resolve};
-use crate::text::digest;
+use crate::text::{capitals, digest};
 use crate::workspace::Workspace;
 
 /// Largest difference that a rounding line may bridge, in minor units (C12).
@@ -203,15 +203,6 @@ fn names(inputs: ContentInputs<'_>) -> (Option<String>, String) {
 fn shortened(name: &str, max: usize) -> String {
     let kept: String = name.chars().take(max).collect();
     kept.trim_end().to_owned()
-}
-
-/// Capitals character by character, as a ledger makes them: no name grows by it (`ß` stays `ß`).
-fn capitals(name: &str) -> String {
-    let capital = |small: char| {
-        let mut capitals = small.to_uppercase();
-        capitals.next().filter(|_| capitals.next().is_none()).unwrap_or(small)
-    };
-    name.chars().map(capital).collect()
 }
 
 /// Where the organisation rounds tax.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use coportal_core::document::RemoteDocument;
 use coportal_core::failure::Failure;
 use coportal_core::sync::row::Look;
+use coportal_core::text;
 use http::{Method, Response};
 use serde::de::DeserializeOwned;
 
@@ -68,7 +69,7 @@ impl BusinessCentral {
             looks.iter().enumerate().filter_map(|(at, look)| Some((at, look.reference.as_deref()?))).collect();
         for some in referenced.chunks(BATCH_MAX) {
             let url = |reference: &str| {
-                let condition = format!("externalDocumentNumber eq {}", filter::quoted(&reference.to_uppercase()));
+                let condition = format!("externalDocumentNumber eq {}", filter::quoted(&text::capitals(reference)));
                 place.below(&format!("/salesInvoices?$expand={LINES}&$filter={}", crate::exec::encoded(&condition)))
             };
             let urls = some.iter().map(|(_, reference)| url(reference)).collect();
@@ -77,8 +78,9 @@ impl BusinessCentral {
                 let Some(page) = answer.as_ref().and_then(of::<Page<WireInvoice>>).filter(|page| page.next.is_none()) else { continue };
                 let wires = page.value.into_iter().filter(|wire| !document::is_corrective(wire));
                 let Ok(documents) = wires.map(document::document).collect::<Result<Vec<_>, _>>() else { continue };
-                let same =
-                    |there: &Option<String>| there.as_deref().is_some_and(|there| there.trim().eq_ignore_ascii_case(reference.trim()));
+                let same = |there: &Option<String>| {
+                    there.as_deref().is_some_and(|there| text::capitals(there.trim()) == text::capitals(reference.trim()))
+                };
                 if let Some(slot) = found.value.get_mut(*at) {
                     *slot = Some(documents.into_iter().filter(|document| same(&document.reference)).collect());
                 }

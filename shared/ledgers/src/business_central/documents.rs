@@ -6,6 +6,7 @@ use coportal_core::facts::Facts;
 use coportal_core::failure::{Disposition, Failure};
 use coportal_core::invoice::TaxMode;
 use coportal_core::sync::row::{IntentKind, Look};
+use coportal_core::text;
 use http::Method;
 
 use super::batch::{self, Inner};
@@ -84,7 +85,7 @@ impl BusinessCentral {
         let call = match (look.reference.as_deref(), look.mark.as_deref(), look.contact.as_deref().filter(is_guid)) {
             // The field is kept in capitals, and drafts and posted documents share it (section 10).
             (Some(reference), _, _) => {
-                call().with("$filter", format!("externalDocumentNumber eq {}", filter::quoted(&reference.to_uppercase())))
+                call().with("$filter", format!("externalDocumentNumber eq {}", filter::quoted(&text::capitals(reference))))
             }
             (None, Some(mark), _) => call().with("$filter", format!("customerPurchaseOrderReference eq {}", filter::quoted(mark))),
             (None, None, Some(contact)) => {
@@ -93,8 +94,9 @@ impl BusinessCentral {
             (None, None, None) => return Ok(nothing()),
         };
         let (reply, wires) = self.list::<WireInvoice>(access, call, CANDIDATES).await?;
-        let same =
-            |wanted: &str, there: &Option<String>| there.as_deref().is_some_and(|there| there.trim().eq_ignore_ascii_case(wanted.trim()));
+        let same = |wanted: &str, there: &Option<String>| {
+            there.as_deref().is_some_and(|there| text::capitals(there.trim()) == text::capitals(wanted.trim()))
+        };
         let mut found = Vec::new();
         for wire in wires.into_iter().filter(|wire| !document::is_corrective(wire)) {
             let document = document::document(wire).map_err(|why| reply.unexpected(why))?;

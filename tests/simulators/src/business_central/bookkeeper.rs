@@ -293,7 +293,7 @@ pub(crate) fn act(world: &mut World, action: Action, now: Timestamp) -> Result<(
             invoice.posting_date = issue_date.unwrap_or(invoice.posting_date);
             invoice.due_date = due_date.unwrap_or(invoice.due_date);
             if let Some(reference) = reference {
-                invoice.external_number = reference.to_uppercase();
+                invoice.external_number = super::customer::capitals(&reference);
             }
             invoice.touch(now);
             put(desk.company, invoice);

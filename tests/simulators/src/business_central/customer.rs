@@ -286,7 +286,16 @@ pub(crate) fn bounded(value: String, most: usize) -> Result<String, Refusal> {
 
 /// A code: without blanks at its ends, in capitals.
 pub(crate) fn code(value: &str, most: usize) -> Result<String, Refusal> {
-    bounded(value.trim().to_uppercase(), most)
+    bounded(capitals(value.trim()), most)
+}
+
+/// Character by character: a code never grows by its capitals.
+pub(crate) fn capitals(value: &str) -> String {
+    let capital = |small: char| {
+        let mut capitals = small.to_uppercase();
+        capitals.next().filter(|_| capitals.next().is_none()).unwrap_or(small)
+    };
+    value.chars().map(capital).collect()
 }
 
 /// Refuses members that the type does not have, that only the service writes, or that are not modelled.

@@ -104,7 +104,7 @@ impl One {
                 let value = match self.case {
                     Case::Kept => value.clone(),
                     Case::Lower => value.to_lowercase(),
-                    Case::Upper => value.to_uppercase(),
+                    Case::Upper => super::customer::capitals(value),
                 };
                 match self.compare {
                     Compare::Contains => return value.contains(literal.as_str()),

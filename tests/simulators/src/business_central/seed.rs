@@ -361,7 +361,7 @@ fn plant_document(desk: &mut Desk<'_>, seed: &SeedDocument) -> Result<Uuid, Refu
     let customer = desk.company.customer(customer).cloned().ok_or_else(|| Refused("there is no such contact".to_owned()))?;
     let number = desk.company.draft_number();
     let mut invoice = draft(desk.company, id, number, &customer, desk.now);
-    invoice.external_number = seed.reference.clone().unwrap_or_default().to_uppercase();
+    invoice.external_number = super::customer::capitals(seed.reference.as_deref().unwrap_or_default());
     invoice.your_reference = seed.note.clone().unwrap_or_default();
     invoice.created_by_app = seed.created_by_app;
     if let Some(currency) = &seed.currency {
