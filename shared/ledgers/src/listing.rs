@@ -34,10 +34,13 @@ pub struct ListedContact {
     /// it.
     #[serde(default)]
     pub part_of_another: bool,
+    /// The ledger's version mark of it, which an update must name where versions are guarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 impl ListedContact {
-    /// As [`Contact`] has it. What a list does not tell (when it was made, its version, what it was merged into) is absent.
+    /// As [`Contact`] has it. What a list does not tell (when it was made, what it was merged into) is absent.
     #[must_use]
     pub fn contact(&self) -> Contact {
         Contact {
@@ -51,7 +54,7 @@ impl ListedContact {
             merged_into: None,
             currency: self.currency,
             created_at: None,
-            version: None,
+            version: self.version.clone(),
         }
     }
 
@@ -68,6 +71,7 @@ impl ListedContact {
             our_mark: contact.our_mark,
             currency: contact.currency,
             part_of_another: false,
+            version: contact.version,
         }
     }
 

@@ -398,3 +398,56 @@ async fn c3_contacts_in_bulk_are_matched_as_one_by_one() {
     let made = world.books().contacts.into_iter().filter(|contact| contact.number.is_some()).count();
     assert_eq!(made, 3, "the archived one, and two that nobody has");
 }
+
+/// A ledger that fixes a contact's currency has one for each: neither is taken for the other, by its mark or by its name.
+#[tokio::test(start_paused = true)]
+async fn c3_a_client_has_a_contact_for_each_currency_of_its_invoices() {
+    for (ledger, seed) in [
+        (Ledger::Sage, json!({ "name": "Harbour & Lane Ltd", "currencies": ["EUR"] })),
+        (
+            Ledger::Quickbooks,
+            json!({ "name": "Harbour & Hill Ltd", "currencies": ["EUR"],
+            "preferences": { "CurrencyPrefs": { "MultiCurrencyEnabled": true } } }),
+        ),
+    ] {
+        for together in [false, true] {
+            let case = format!("{ledger}, together: {together}");
+            let (world, all) = scene(ledger, 1, 4).await;
+            world.plant(json!({ "organisations": [seed] })).unwrap();
+            world.clock.advance(SignedDuration::from_hours(25));
+            for invoice in [all[1], all[3]] {
+                world.edit_invoice(invoice, |invoice: &mut Invoice| invoice.currency = "EUR".parse().unwrap()).await.unwrap();
+            }
+            if together {
+                let ends = to_rest(&world, &all, &case).await;
+                assert!(ends.values().all(synced), "{case}: {ends:?}");
+            } else {
+                for invoice in &all {
+                    let end = world.sync(*invoice).await.unwrap();
+                    assert!(synced(&end), "{case}: {end:?}");
+                }
+            }
+            let mut currencies: Vec<_> = world.live().into_iter().map(|document| (document.currency, document.contact_id)).collect();
+            currencies.sort();
+            currencies.dedup();
+            assert_eq!(currencies.len(), 2, "{case}: {currencies:?}");
+            assert_ne!(currencies[0].1, currencies[1].1, "{case}");
+            check(&world, &all, 2, &case).await;
+        }
+    }
+}
+
+/// Contacts that the list shows are brought up to date by it: the version that an update must name is in it.
+#[tokio::test(start_paused = true)]
+async fn c27_contacts_matched_in_bulk_are_brought_up_to_date() {
+    for ledger in Ledger::ALL {
+        let (world, all) = scene(ledger, 4, 4).await;
+        world.options(|options| options.match_by = vec![MatchBy::Name]).await.unwrap();
+        let planted: Vec<_> = (0..4).map(|n| json!({ "name": format!("Client {n:03} Ltd") })).collect();
+        world.plant(json!({ "contacts": planted })).unwrap();
+        check(&world, &all, 4, &ledger.to_string()).await;
+        for contact in world.books().contacts.iter().filter(|contact| contact.name.starts_with("Client ")) {
+            assert!(contact.email.as_deref().is_some_and(|email| email.starts_with("office")), "{ledger}: {contact:?}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Listed, Mapped, Obstacle, Row, Status};
 use crate::id::ClientId;
 use crate::ledger::ContactMark;
+use crate::money::Currency;
 use crate::sync::matching::{client_of_mark, mark_of};
 use crate::text;
 
@@ -82,7 +83,7 @@ impl<'a> Classifier<'a> {
     /// Nothing read yet.
     #[must_use]
     pub fn new(known: &'a Known, form: ContactMark) -> Self {
-        Self { known, marks: Marks { form, digests: None }, earlier: Earlier::default(), seen: HashSet::new() }
+        Self { known, marks: Marks { form, digests: HashMap::new() }, earlier: Earlier::default(), seen: HashSet::new() }
     }
 
     /// The row of the next contact; `None` for one that came before (a list's pages shift when contacts are made while it is read). `key`
@@ -109,23 +110,24 @@ struct Earlier {
 #[derive(Debug)]
 struct Marks {
     form: ContactMark,
-    /// Where only a digest tells: made when the first mark is met.
-    digests: Option<HashMap<String, ClientId>>,
+    /// Where only a digest tells, by currency: made when the first mark of a contact in it is met.
+    digests: HashMap<Currency, HashMap<String, ClientId>>,
 }
 
 impl Marks {
-    fn client(&mut self, mark: &str, known: &Known) -> Option<ClientId> {
+    fn client(&mut self, mark: &str, currency: Option<Currency>, known: &Known) -> Option<ClientId> {
         let form = self.form;
         match form {
             ContactMark::ClientId | ContactMark::Evidence => client_of_mark(form, mark),
             ContactMark::Digest { .. } => {
+                let currency = currency?;
                 let all = || {
                     let marks = known.clients.iter().flat_map(|(client, about)| {
-                        (0..=about.contacts_gone).filter_map(move |gone| Some((mark_of(form, *client, gone)?, *client)))
+                        (0..=about.contacts_gone).filter_map(move |gone| Some((mark_of(form, *client, currency, gone)?, *client)))
                     });
                     marks.collect()
                 };
-                self.digests.get_or_insert_with(all).get(mark).copied()
+                self.digests.entry(currency).or_insert_with(all).get(mark).copied()
             }
         }
     }
@@ -134,8 +136,10 @@ impl Marks {
 fn row(listed: Listed, known: &Known, marks: &mut Marks, earlier: &mut Earlier, key: &impl Fn(&str) -> String) -> Row {
     let linked = known.links.get(&listed.external_id).copied();
     // A mark counts where it names a client of this workspace: another's may have been connected to the same books.
-    let mut marked =
-        || listed.our_mark.as_deref().and_then(|mark| marks.client(mark, known)).filter(|client| known.clients.contains_key(client));
+    let mut marked = || {
+        let client = listed.our_mark.as_deref().and_then(|mark| marks.client(mark, listed.currency, known));
+        client.filter(|client| known.clients.contains_key(client))
+    };
     let linked = linked.or_else(&mut marked);
     let keys: Vec<String> = listed.emails().filter(|email| !email.trim().is_empty()).map(key).collect();
     let twin_of = keys.iter().find_map(|key| earlier.first.get(key)).cloned();

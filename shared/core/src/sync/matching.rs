@@ -27,17 +27,20 @@ pub fn contact_mark_after(client: &Client, gone: u32) -> String {
 
 /// The same as a ledger has room for it; `None` where a contact has no field for it at all.
 #[must_use]
-pub fn contact_mark_in(form: ContactMark, client: &Client, gone: u32) -> Option<String> {
-    mark_of(form, client.id, gone)
+pub fn contact_mark_in(form: ContactMark, client: &Client, currency: Currency, gone: u32) -> Option<String> {
+    mark_of(form, client.id, currency, gone)
 }
 
-/// The same by the client's id alone.
+/// The same by the client's id alone. A digest is of the currency too: the ledger that has it fixes a contact to one (docs/vendors/sage.md,
+/// section 2), so that a client has a contact for each, and one must not be taken for the other.
 #[must_use]
-pub fn mark_of(form: ContactMark, client: ClientId, gone: u32) -> Option<String> {
+pub fn mark_of(form: ContactMark, client: ClientId, currency: Currency, gone: u32) -> Option<String> {
     let mark = if gone == 0 { format!("{MARK}{client}") } else { format!("{MARK}{client}:{gone}") };
     match form {
         ContactMark::ClientId => Some(mark),
-        ContactMark::Digest { max } => Some(digest([mark.as_bytes()]).to_uppercase().chars().take(max).collect()),
+        ContactMark::Digest { max } => {
+            Some(digest([mark.as_bytes(), currency.as_str().as_bytes()]).to_uppercase().chars().take(max).collect())
+        }
         ContactMark::Evidence => None,
     }
 }
@@ -61,14 +64,14 @@ const MARK: &str = "coportal:";
 
 /// Whether a contact carries a mark that CoPortal gave this client's contact, now or before: `gone` contacts of ours are known to be gone.
 #[must_use]
-pub fn is_ours(client: &Client, contact: &Contact, form: ContactMark, gone: u32) -> bool {
+pub fn is_ours(client: &Client, contact: &Contact, form: ContactMark, currency: Currency, gone: u32) -> bool {
     let Some(there) = contact.our_mark.as_deref() else { return false };
     match form {
         ContactMark::ClientId => {
             let rest = there.strip_prefix(contact_mark(client).as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
         }
-        ContactMark::Digest { .. } => (0..=gone).any(|gone| contact_mark_in(form, client, gone).as_deref() == Some(there)),
+        ContactMark::Digest { .. } => (0..=gone).any(|gone| contact_mark_in(form, client, currency, gone).as_deref() == Some(there)),
         ContactMark::Evidence => false,
     }
 }
@@ -107,7 +110,8 @@ pub fn decide<'a>(
     // The client's contact in another currency has the name already, and a ledger that fixes currencies keeps names apart.
     let elsewhere = found.iter().filter(usable).any(|contact| !fits(&contact) && same_name(client, contact));
     let name = if elsewhere { format!("{} ({currency})", client.name.trim()) } else { client.name.trim().to_owned() };
-    let ours: Vec<&Contact> = active.iter().copied().filter(|contact| is_ours(client, contact, form, row.remote_generation)).collect();
+    let is_ours = |contact: &&Contact| is_ours(client, contact, form, currency, row.remote_generation);
+    let ours: Vec<&Contact> = active.iter().copied().filter(is_ours).collect();
     if let [only] = ours.as_slice() {
         return ContactDecision::Use(only);
     }

@@ -52,8 +52,8 @@ pub struct Found {
     pub document: Option<Option<RemoteDocument>>,
     /// The ledger said that our number is taken.
     pub number_taken: bool,
-    /// The ledger said that the contact's name is taken, although no search had found it.
-    pub name_taken: bool,
+    /// The contact's name of which the ledger said that it is taken, although no search had found it.
+    pub name_taken: Option<String>,
     /// The ledger said that the document had moved on from the version that an update or void rested on.
     pub stale: bool,
     /// What is paid of the document there.

@@ -6,6 +6,7 @@ use crate::document::{DocumentStatus, RemoteDocument, SentDocument};
 use crate::facts::{Account, Facts};
 use crate::failure::Question;
 use crate::invoice::Invoice;
+use crate::money::Currency;
 use crate::pricing::Totals;
 use crate::sync::HoldDraft;
 use crate::sync::content::BuiltContent;
@@ -170,16 +171,20 @@ pub(super) fn post_held(view: View<'_>) -> HoldDraft {
 /// I6: what stands in the ledger does not come to what CoPortal shows.
 #[must_use]
 pub fn totals_differ(label: &str, sent: &SentDocument, there: &RemoteDocument) -> HoldDraft {
-    totals_differ_from(label, sent.totals, there)
+    totals_differ_from(label, sent.totals, sent.currency, there)
 }
 
 /// The same against what CoPortal shows, where nothing was sent.
-pub(super) fn totals_differ_from(label: &str, wanted: Totals, there: &RemoteDocument) -> HoldDraft {
+pub(super) fn totals_differ_from(label: &str, wanted: Totals, currency: Currency, there: &RemoteDocument) -> HoldDraft {
     let state = if there.status == DocumentStatus::Draft { "a draft" } else { "in your books" };
+    let [theirs, ours] = match there.currency.filter(|theirs| *theirs != currency) {
+        Some(theirs) => [format!(" {theirs}"), format!(" {currency}")],
+        None => [String::new(), String::new()],
+    };
     HoldDraft {
         question: Question::TotalsDiffer,
         detail: format!(
-            "{label} computed subtotal {}, tax {}, total {}; CoPortal shows subtotal {}, tax {}, total {}. The document is {state}.",
+            "{label} computed subtotal {}, tax {}, total {}{theirs}; CoPortal shows subtotal {}, tax {}, total {}{ours}. The document is {state}.",
             there.totals.subtotal, there.totals.tax, there.totals.total, wanted.subtotal, wanted.tax, wanted.total
         ),
         choices: vec![Choice::new("retry", "I have corrected one of the two: compare again")],

@@ -175,7 +175,7 @@ impl Sync {
                     external_id: external.clone(),
                     name: about.name.clone(),
                     email: Some(about.email.clone()),
-                    our_mark: contact_mark_in(FORM, about, 0),
+                    our_mark: contact_mark_in(FORM, about, "GBP".parse().unwrap(), 0),
                     ..Listed::default()
                 };
                 world.contacts.insert(external.clone(), contact);

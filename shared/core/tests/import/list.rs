@@ -7,6 +7,7 @@ use coportal_core::client::Address;
 use coportal_core::id::ClientId;
 use coportal_core::import::{Known, KnownClient, Listed};
 use coportal_core::ledger::ContactMark;
+use coportal_core::money::Currency;
 use coportal_core::sync::matching::mark_of;
 use coportal_core::text::{digest, email_key};
 use uuid::Uuid;
@@ -57,6 +58,11 @@ const FIRST: &[&str] = &["Ann", "Zoë", "Łukasz", "José", "Мария", "李",
 const LAST: &[&str] = &["Archer & Co", "Müller GmbH", "Vale", "北京设计", "d’Angelo", "Smith", "Ångström AB", "Kowalski", "Studio №5"];
 const MALFORMED: &[&str] = &["none", "ann@", "@example.com", "a b@example.com", "ann@example", "ann@@example.com", "<ann@example.com>"];
 
+/// The currency of every contact of a list.
+pub(crate) fn gbp() -> Currency {
+    "GBP".parse().unwrap()
+}
+
 /// The key of an address as the records have it: a digest of workspace and address.
 pub(crate) fn key(email: &str) -> String {
     digest([b"ws_00000000000000000000000000000001".as_slice(), email_key(email).as_bytes()])
@@ -104,8 +110,8 @@ pub(crate) fn scene(seed: u64, clients: u64, contacts: u64, form: ContactMark) -
             _ => Some(fresh),
         };
         let mark = match (random.below(20), client) {
-            (0, Some(client)) => mark_of(form, client.id, u32::try_from(random.below(4)).unwrap_or_default()),
-            (1, _) => mark_of(form, ClientId::new(Uuid::from_u128(u128::from(random.next()))), 0),
+            (0, Some(client)) => mark_of(form, client.id, gbp(), u32::try_from(random.below(4)).unwrap_or_default()),
+            (1, _) => mark_of(form, ClientId::new(Uuid::from_u128(u128::from(random.next()))), gbp(), 0),
             (2, _) => Some(format!("CRM-{n}")),
             _ => None,
         };
@@ -127,7 +133,7 @@ pub(crate) fn scene(seed: u64, clients: u64, contacts: u64, form: ContactMark) -
             }),
             archived: random.one_in(15),
             our_mark: mark,
-            currency: "GBP".parse().ok(),
+            currency: Some(gbp()),
             part_of_another: random.one_in(60),
         });
         // The pages shifted while they were read: one comes again, as it is by now.

@@ -6,7 +6,7 @@ use coportal_core::import::{Counts, Listed, Row, Status, classify};
 use coportal_core::ledger::ContactMark;
 use coportal_core::sync::matching::mark_of;
 
-use crate::list::{Person, Scene, key, scene};
+use crate::list::{Person, Scene, gbp, key, scene};
 
 fn fold(email: &str) -> String {
     email.trim().to_lowercase()
@@ -24,9 +24,9 @@ fn suspects(scene: &Scene, form: ContactMark) -> Vec<Suspect> {
         emails: client.people.iter().chain([&client.email]).map(|email| fold(email)).collect(),
         // A mark that names its client counts whatever stands behind it; a digest only while its number is known.
         marks: match form {
-            ContactMark::ClientId => (0..10).filter_map(|gone| mark_of(form, client.id, gone)).collect(),
+            ContactMark::ClientId => (0..10).filter_map(|gone| mark_of(form, client.id, gbp(), gone)).collect(),
             ContactMark::Digest { .. } | ContactMark::Evidence => {
-                (0..=client.gone).filter_map(|gone| mark_of(form, client.id, gone)).collect()
+                (0..=client.gone).filter_map(|gone| mark_of(form, client.id, gbp(), gone)).collect()
             }
         },
         archived: client.archived,

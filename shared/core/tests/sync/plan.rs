@@ -204,7 +204,7 @@ fn c3_c4_c5_contact_questions_and_their_answers() {
 #[test]
 fn c5_a_name_taken_by_a_contact_that_is_not_shown() {
     let mut world = World::new();
-    (world.found.contacts, world.found.name_taken) = (Some(vec![]), true);
+    (world.found.contacts, world.found.name_taken) = (Some(vec![]), Some("Acme".to_owned()));
     assert!(matches!(world.step(), Step::LookContact(look) if look.mark == Some(contact_mark(&world.client))));
     world.found.contact_look = Some(vec![ours(&world, "renamed")]);
     assert!(matches!(world.step(), Step::LinkContact { external_id, .. } if external_id == "renamed"));
@@ -212,11 +212,12 @@ fn c5_a_name_taken_by_a_contact_that_is_not_shown() {
     let hold = world.hold();
     assert_eq!((hold.question, choices(&world)), (Question::NameClash, vec!["create_suffixed".to_owned(), "retry".to_owned()]));
     world.answer(&hold, "create_suffixed");
-    world.found.name_taken = false;
+    world.found.name_taken = None;
     assert!(matches!(world.step(), Step::WriteContact(plan) if plan.content.name.as_deref() == Some("Acme (ann@acme.co)")));
-    world.found.name_taken = true;
+    world.found.name_taken = Some("Acme (ann@acme.co)".to_owned());
     assert_eq!(choices(&world), ["retry"], "the second name is taken as well");
     world.contact.answers.clear();
+    world.found.name_taken = Some("Acme".to_owned());
     world.connection.options.name_clash = NameClash::Suffix;
     assert!(matches!(world.step(), Step::WriteContact(plan) if plan.content.name.as_deref() == Some("Acme (ann@acme.co)")));
     world.connection.options.name_clash = NameClash::Fail;

@@ -291,9 +291,9 @@ impl Run<'_> {
                 self.close_contact_intent(intent).await?;
                 self.retry_later(&failure, not_before).await.map(Next::End)
             }
-            Disposition::Hold { question: Question::NameClash } if !self.found.name_taken => {
+            Disposition::Hold { question: Question::NameClash } if self.found.name_taken.is_none() => {
                 self.close_contact_intent(intent).await?;
-                self.found.name_taken = true;
+                self.found.name_taken = Some(intent.look.name.clone().unwrap_or_default());
                 self.found.contacts = None;
                 Ok(Next::Continue)
             }

@@ -166,7 +166,10 @@ impl Together<'_, '_> {
         let row = self.rows.get_mut(place)?;
         let batches = &row.run.api.batches;
         let list = match &step {
-            Step::ReadDocument(_) | Step::LookDocument(_) | Step::LookNumber(_) if batches.reads.is_some() && !row.reads_alone => {
+            // After a refusal as stale the document itself is read: a list may lag behind it.
+            Step::ReadDocument(_) | Step::LookDocument(_) | Step::LookNumber(_)
+                if batches.reads.is_some() && !row.reads_alone && !row.run.found.stale =>
+            {
                 &mut gathered.reads
             }
             Step::SearchContacts if !row.searches_alone => &mut gathered.searches,

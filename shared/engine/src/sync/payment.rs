@@ -67,7 +67,11 @@ impl Run<'_> {
             && link.external_id.is_some()
             && !paid.payments.iter().any(|known| Some(&known.external_id) == link.external_id.as_ref())
         {
-            paid.balance -= link.amount;
+            // An amount that cannot be is the ledger's: what is open is asked for again.
+            match paid.balance.checked_sub(link.amount) {
+                Some(balance) => paid.balance = balance,
+                None => self.found.paid = None,
+            }
         }
         let row = &mut self.row.value;
         if !row.payments.iter().any(|known| known.payment_id == link.payment_id) {

@@ -64,6 +64,7 @@ fn listed(wire: WireCustomer) -> ListedContact {
         our_mark: contact.our_mark,
         currency,
         part_of_another: false,
+        version: contact.version,
     }
 }
 

@@ -70,6 +70,15 @@ struct Xero {
     caller: Caller<Cause>,
 }
 
+/// The records of one search: as many as a page may have (docs/vendors/xero.md, section 2).
+const SEARCH_PAGE: usize = 1_000;
+
+/// A full page may lack what is looked for (a text search shows whatever has the words), so that nothing can be said of it: taken for a
+/// miss, it would make a second document or contact.
+fn whole(reply: &Reply<'_, Cause>, records: usize) -> Result<(), Failure> {
+    if records < SEARCH_PAGE { Ok(()) } else { Err(reply.unexpected("more records fit than one page can show")) }
+}
+
 /// A create by PUT, which can only make; an update by POST to the id, which can only change this one ("Invoices", "Contacts").
 fn write<'a>(
     names: [&'static str; 2],
@@ -122,6 +131,7 @@ impl Xero {
 
     /// Contacts of an answer that must all have an id.
     fn contacts(reply: &Reply<'_, Cause>, answer: ContactsAnswer) -> Result<Vec<Contact>, Failure> {
+        whole(reply, answer.contacts.len())?;
         if answer.contacts.iter().any(|contact| !is_id(&contact.id)) {
             return Err(reply.unexpected("a contact without an id"));
         }
@@ -143,7 +153,7 @@ impl Xero {
             .with(parameter, value)
             .with("includeArchived", "true")
             .with("page", "1")
-            .with("pageSize", "100");
+            .with("pageSize", SEARCH_PAGE.to_string());
         let (reply, answer) = self.caller.list(access, call).await?;
         let (email, name) = (email.map(text::email_key), name.as_deref().map(text::name_key));
         let fits = |contact: &Contact| {
@@ -162,7 +172,7 @@ impl Xero {
             .with(parameter, value)
             .with("includeArchived", "true")
             .with("page", "1")
-            .with("pageSize", "100");
+            .with("pageSize", SEARCH_PAGE.to_string());
         let (reply, answer) = self.caller.list(access, call).await?;
         let found = Self::contacts(&reply, answer)?.into_iter().filter(|contact| contact.our_mark.as_deref() == Some(mark)).collect();
         Ok(reply.answered(found))
@@ -221,7 +231,7 @@ impl Xero {
             (Some(number), None, _) if !number.contains(',') => call.with("InvoiceNumbers", number),
             (None, None, Some(contact)) => {
                 // Neither number nor reference was sent: the contact's newest documents of ours.
-                call.with("ContactIDs", contact).with("createdByMyApp", "true").with("order", "UpdatedDateUTC DESC").with("pageSize", "100")
+                call.with("ContactIDs", contact).with("createdByMyApp", "true").with("order", "UpdatedDateUTC DESC")
             }
             (number, reference, _) => match filter::either([("InvoiceNumber", number), ("Reference", reference)]) {
                 Some((parameter, value)) => call.with(parameter, value),
@@ -229,7 +239,12 @@ impl Xero {
             },
         };
         // Without a page the vendor leaves the lines out.
-        let (reply, answer): (_, InvoicesAnswer) = self.caller.list(access, call.with("page", "1").with("unitdp", "4")).await?;
+        let call = call.with("page", "1").with("pageSize", SEARCH_PAGE.to_string()).with("unitdp", "4");
+        let (reply, answer): (_, InvoicesAnswer) = self.caller.list(access, call).await?;
+        // By contact the newest alone are wanted.
+        if by_text {
+            whole(&reply, answer.invoices.len())?;
+        }
         let mut found = Vec::new();
         for wire in answer.invoices.into_iter().filter(map::is_sales) {
             if !is_id(&wire.id) {

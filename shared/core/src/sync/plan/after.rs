@@ -76,11 +76,11 @@ fn approve_draft(view: View<'_>, facts: &Facts, there: &RemoteDocument, hash: &s
     // Where nothing was ever sent to it, what CoPortal shows is what it must come to.
     let wanted = sent.map_or_else(|| view.invoice.totals(view.workspace.tax_rounding), |sent| sent.totals);
     if wanted != there.totals {
-        return Step::Hold(stays_a_draft(totals_differ_from(label, wanted, there)));
+        return Step::Hold(stays_a_draft(totals_differ_from(label, wanted, view.invoice.currency, there)));
     }
     if let Some(hold) = sent.and_then(|sent| tax_applied(sent, there, facts, label)) {
         // Its content is settled: no code that is chosen now would change the document any more.
-        let draft = totals_differ_from(label, wanted, there);
+        let draft = totals_differ_from(label, wanted, view.invoice.currency, there);
         return Step::Hold(stays_a_draft(HoldDraft { detail: hold.detail, ..draft }));
     }
     Step::ApproveDocument { there: Box::new(there.clone()), hash: hash.to_owned() }

@@ -36,7 +36,7 @@ pub(super) fn find_contact(view: View<'_>, facts: &Facts) -> Step {
         ContactDecision::Fail(problem) => return Step::Refuse(problem),
     };
     let gone = view.contact.remote_generation;
-    let mark = contact_mark_in(form, view.client, gone);
+    let mark = contact_mark_in(form, view.client, view.invoice.currency, gone);
     let look = |name: &str| Look {
         mark: mark.clone(),
         name: Some(name.to_owned()),
@@ -46,7 +46,7 @@ pub(super) fn find_contact(view: View<'_>, facts: &Facts) -> Step {
         ..Look::default()
     };
     // One that we made may bear another name by now, and its link may be lost (a restore): found by its mark (I2).
-    if mark.is_some() && (view.connection.look_first || view.found.name_taken) {
+    if mark.is_some() && (view.connection.look_first || view.found.name_taken.is_some()) {
         let Some(marked) = &view.found.contact_look else { return Step::LookContact(look(&name)) };
         let ours = marked
             .iter()
@@ -55,7 +55,8 @@ pub(super) fn find_contact(view: View<'_>, facts: &Facts) -> Step {
             return use_contact(contact);
         }
     }
-    let name = if view.found.name_taken {
+    // Searched for once more, the contact that has the name may be known by now, and another name be meant.
+    let name = if view.found.name_taken.as_ref() == Some(&name) {
         match matching::decide_unseen_clash(view.client, found, options, &name, view.rules.ledger.label()) {
             ContactDecision::Create { name } => name,
             ContactDecision::Use(contact) => return use_contact(contact),

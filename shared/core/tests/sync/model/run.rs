@@ -260,8 +260,8 @@ impl Model {
                 memory.contact.lease = None;
                 self.world.contact = memory.contact.clone();
                 match refusal {
-                    Refusal::NameTaken if !memory.found.name_taken => {
-                        memory.found.name_taken = true;
+                    Refusal::NameTaken if memory.found.name_taken.is_none() => {
+                        memory.found.name_taken = Some(intent.look.name.clone().unwrap_or_default());
                         memory.found.contacts = None;
                         None
                     }

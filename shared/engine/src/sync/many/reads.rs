@@ -242,7 +242,7 @@ impl<'e> Together<'_, 'e> {
         }
         // A name that only the ledger's refusal told of is searched for anew: the list is older than that.
         let (fresh, again): (Vec<usize>, Vec<usize>) =
-            places.into_iter().partition(|place| self.rows.get(*place).is_some_and(|row| !row.run.found.name_taken));
+            places.into_iter().partition(|place| self.rows.get(*place).is_some_and(|row| row.run.found.name_taken.is_none()));
         if !self.directory.complete && !self.directory.given_up && fresh.len() >= WORTH_LISTING {
             self.list_contacts(&fresh).await;
         }
@@ -270,8 +270,8 @@ impl<'e> Together<'_, 'e> {
         let form = run.api.rules.contact_mark;
         let by_email = run.connection.options.match_by.contains(&MatchBy::Email) || form == ContactMark::Evidence;
         let email = by_email.then_some(run.client.email.as_str());
-        let marks: Vec<String> =
-            (0..=run.contact.value.remote_generation).filter_map(|gone| contact_mark_in(form, &run.client, gone)).collect();
+        let mark = |gone| contact_mark_in(form, &run.client, run.invoice.currency, gone);
+        let marks: Vec<String> = (0..=run.contact.value.remote_generation).filter_map(mark).collect();
         run.found.contacts = Some(self.directory.search(&*run.api.contact_list, email, &run.client.name, &marks));
     }
 

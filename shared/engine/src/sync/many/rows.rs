@@ -177,7 +177,7 @@ pub(super) fn refresh_contacts(rows: &mut [Row<'_>], leaders: &[(ContactKey, usi
         let Some(leader) = rows.get(*place) else { continue };
         let (contact, found) = (leader.run.contact.clone(), &leader.run.found);
         let (contacts, linked, look) = (found.contacts.clone(), found.linked_contact.clone(), found.contact_look.clone());
-        let name_taken = found.name_taken;
+        let name_taken = found.name_taken.clone();
         let others = rows.iter_mut().enumerate().filter(|(other, row)| other != place && row.end.is_none());
         for (_, row) in others.filter(|(_, row)| row.run.contact_key() == *key) {
             row.run.contact.clone_from(&contact);
@@ -185,7 +185,7 @@ pub(super) fn refresh_contacts(rows: &mut [Row<'_>], leaders: &[(ContactKey, usi
             to.contacts.clone_from(&contacts);
             to.linked_contact.clone_from(&linked);
             to.contact_look.clone_from(&look);
-            to.name_taken = name_taken;
+            to.name_taken.clone_from(&name_taken);
         }
     }
 }

@@ -117,6 +117,7 @@ pub(in crate::quickbooks) fn listed(wire: WireCustomer) -> ListedContact {
         our_mark: contact.our_mark,
         currency: contact.currency,
         part_of_another,
+        version: contact.version,
     }
 }
 
@@ -147,10 +148,9 @@ pub(in crate::quickbooks) fn fitting(found: Vec<WireCustomer>, email: Option<&st
     let mut fitting: Vec<Contact> = Vec::new();
     for wire in found {
         let created_at = created_at(&wire);
-        let version = wire.sync_token.clone();
         let Some(contact) = fits(&listed(wire), email, name) else { continue };
         if fitting.iter().all(|known| known.external_id != contact.external_id) {
-            fitting.push(Contact { created_at, version, ..contact });
+            fitting.push(Contact { created_at, ..contact });
         }
     }
     fitting
