@@ -11,7 +11,7 @@ use crate::doubles::ssm::Ssm;
 use crate::issuer::{Issuer, IssuerError};
 use crate::mailbox::Mailbox;
 use crate::table::{Table, TableError};
-use crate::template::{Bindings, DEPLOYED, Template, TemplateError};
+use crate::template::{Bindings, Template, TemplateError};
 
 /// Name of the table in the local cloud.
 pub const TABLE_NAME: &str = "coportal";
@@ -45,7 +45,7 @@ pub struct LocalCloud {
     /// Moves everything.
     pub clock: Clock,
     /// The deployed template.
-    pub template: Template,
+    pub template: &'static Template,
     /// DynamoDB, KMS, SQS and SSM.
     pub cloud: Cloud,
     /// Signs bearer tokens.
@@ -61,7 +61,7 @@ impl LocalCloud {
     /// # Errors
     /// When the template is not understood, or what is kept cannot be opened.
     pub fn open(origin: &str, data: Option<&Path>, clock: Clock) -> Result<Self, AssemblyError> {
-        let template = Template::parse(DEPLOYED)?;
+        let template = Template::deployed()?;
         let shape = template.tables.get("Table").ok_or_else(|| TemplateError {
             element: "Resources".to_owned(),
             line: None,

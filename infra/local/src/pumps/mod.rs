@@ -73,7 +73,7 @@ impl Pumps {
     /// # Errors
     /// When mappings and handlers do not match each other exactly.
     pub fn start(local: &LocalCloud, mut handlers: HashMap<String, Handler>, data: Option<&Path>) -> Result<Self, PumpError> {
-        let template = &local.template;
+        let template = local.template;
         let mut functions: HashMap<String, Function> = HashMap::new();
         let sources = template.queue_sources.iter().map(|source| &source.function);
         let sources = sources.chain(template.stream_sources.iter().map(|source| &source.function));

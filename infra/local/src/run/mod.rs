@@ -289,7 +289,7 @@ impl LocalRun {
 
         let keys = Arc::new(HttpKeys::new()?);
         let machine = Machine { clock: Arc::new(ProductClock(clock.clone())), random, sink, keys };
-        let gateway = Gateway::new(&cloud.template, functions::routers(&cloud, &at, &machine)?, clock)?;
+        let gateway = Gateway::new(cloud.template, functions::routers(&cloud, &at, &machine)?, clock)?;
         let shared = functions::shared_environment(&cloud, &at)?;
         let pumps = Arc::new(Pumps::start(&cloud, functions::handlers(&cloud, &at, &machine)?, data.as_deref())?);
         let shell = functions::local_shell(&cloud, &at, &machine)?;

@@ -11,6 +11,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use expression::{Bindings, Condition, Expression};
@@ -307,6 +308,15 @@ pub struct LogGroup {
 }
 
 impl Template {
+    /// The template that is deployed; read once for all the clouds of a process.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub fn deployed() -> Result<&'static Self, TemplateError> {
+        static READ: LazyLock<Result<Template, TemplateError>> = LazyLock::new(|| Template::parse(DEPLOYED));
+        READ.as_ref().map_err(Clone::clone)
+    }
+
     /// Reads a template.
     ///
     /// # Errors

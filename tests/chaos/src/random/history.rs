@@ -15,7 +15,7 @@ pub const INVOICES: usize = 10;
 /// Fewest steps.
 const FEWEST: u64 = 60;
 /// How many more there may be.
-const MORE: u64 = 21;
+const MORE: u64 = 7;
 
 /// What an edit changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -60,10 +60,13 @@ impl Universe {
     /// # Errors
     /// When they cannot be read.
     pub(super) async fn seen(&self) -> Result<Seen> {
-        let mut connections = Vec::with_capacity(self.links.len());
-        for link in 0..self.links.len() {
-            connections.push(self.connection(link).await?);
+        let mut stored = HashMap::new();
+        for (space, known) in self.spaces.iter().enumerate() {
+            let found = self.quiet.store.connections(&self.ctx(), known.id).await?;
+            stored.extend(found.into_iter().map(|connection| ((space, connection.value.ledger), connection.value)));
         }
+        let connections = self.links.iter().map(|link| stored.remove(&(link.space, link.ledger)).context("it was connected"));
+        let connections: Vec<Connection> = connections.collect::<Result<_>>()?;
         let mut keys = Vec::new();
         for aim in self.aims()? {
             keys.push(aim.key(connections.get(aim.link).context("a connection")?));
