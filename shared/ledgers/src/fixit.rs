@@ -94,6 +94,11 @@ pub(crate) trait Catalogue: Copy + Eq + Send + Sync + 'static {
     /// The limit that an answer refuses a call for, and how long that lasts where the answer names no time; `None` for any other answer.
     fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)>;
 
+    /// The same for a part of a batch that was refused inside a success.
+    fn limit_inside(_answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+        None
+    }
+
     /// The failure that an answer other than a success is.
     fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure;
 }

@@ -7,6 +7,7 @@ use coportal_core::problem::Issue;
 use http::Response;
 use jiff::SignedDuration;
 
+use super::batch;
 use super::fixit::Cause;
 use super::wire::{ErrorBody, ErrorEnvelope};
 use crate::fixit::Catalogue as _;
@@ -104,6 +105,11 @@ fn judged(asked: &Asked<'_>, answer: &Response<Bytes>, said: &Said) -> Failure {
 /// Which limit a refusal is of: the vendor queues what is too much at once, and refuses what is too much in five minutes (section 8).
 pub(super) fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
     (answer.status().as_u16() == 429).then_some((Limit::Minute, THROTTLED_FOR))
+}
+
+/// The same of a request of a batch, which is refused inside a success.
+pub(super) fn limit_inside(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+    batch::is_throttled(answer.body()).then_some((Limit::Minute, THROTTLED_FOR))
 }
 
 /// Not found: a question about a named object; what CoPortal asked for by itself is its own mistake.

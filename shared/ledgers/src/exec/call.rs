@@ -147,9 +147,9 @@ pub(crate) fn nothing<T>() -> Answered<Vec<T>> {
     Answered { value: Vec::new(), vendor_request_id: None, limits: crate::LimitsSeen::default(), at: None }
 }
 
-/// The limit that an answer refuses a call for, and until when.
+/// The limit that an answer refuses a call, or a part of it, for, and until when.
 fn refused<C: Catalogue>(answer: &Response<Bytes>, now: Timestamp) -> Option<Withheld> {
-    let (limit, unless_told) = if C::succeeded(answer) { None } else { C::limit(answer) }?;
+    let (limit, unless_told) = if C::succeeded(answer) { C::limit_inside(answer) } else { C::limit(answer) }?;
     let until = headers::retry_after(answer.headers(), now).or_else(|| now.saturating_add(unless_told).ok())?;
     Some(Withheld { limit, until })
 }

@@ -126,6 +126,10 @@ impl Catalogue for Cause {
         outcome::limit(answer)
     }
 
+    fn limit_inside(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+        outcome::limit_inside(answer)
+    }
+
     fn failure(asked: &Asked<'_>, answer: &Response<Bytes>) -> Failure {
         outcome::failure(asked, answer)
     }

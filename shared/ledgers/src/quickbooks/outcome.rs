@@ -8,7 +8,7 @@ use http::Response;
 use jiff::SignedDuration;
 
 use super::fixit::Cause;
-use super::wire::{Fault, FaultError, Refusal};
+use super::wire::{BatchAnswer, Fault, FaultError, Refusal};
 use crate::exec::headers;
 use crate::fixit::Catalogue as _;
 use crate::judge::{Asked, Effect, REFUSED, RETRY, Subject, failed, lost};
@@ -78,6 +78,18 @@ pub(super) fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)>
     let errors = || fault(answer).map(|fault| fault.errors).unwrap_or_default();
     let is_limit = answer.status().as_u16() == 429 || errors().iter().any(is_limit);
     is_limit.then_some((Limit::Minute, LIMIT_PAUSE))
+}
+
+/// The same of an element of a batch, whose fault stands inside a success.
+pub(super) fn limit_inside(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
+    let named = |words: &[u8]| answer.body().windows(words.len()).any(|part| part == words);
+    // Other answers are not read twice.
+    if !named(b"BatchItemResponse") || !named(b"\"Fault\"") {
+        return None;
+    }
+    let batch: BatchAnswer = serde_json::from_slice(answer.body()).ok()?;
+    let mut faults = batch.batch_item_response.into_iter().filter_map(|item| item.fault);
+    faults.any(|fault| fault.errors.iter().any(is_limit)).then_some((Limit::Minute, LIMIT_PAUSE))
 }
 
 fn is_limit(error: &FaultError) -> bool {

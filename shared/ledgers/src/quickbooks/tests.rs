@@ -440,9 +440,9 @@ fn c8_there_are_no_drafts() {
     assert_eq!(ledgers.get(Ledger::Quickbooks).map(|api| api.rules.ledger), Some(Ledger::Quickbooks));
 }
 
-/// A gate that keeps what it is asked for.
+/// A gate that keeps what it is asked for, and what it hears.
 #[derive(Default)]
-struct Counting(std::sync::Mutex<Vec<Cost>>);
+struct Counting(std::sync::Mutex<Vec<Cost>>, std::sync::Mutex<Option<Withheld>>);
 
 impl Gate for Counting {
     fn pass(&self, cost: Cost) -> BoxFuture<'_, Result<(), TransportError>> {
@@ -458,15 +458,17 @@ impl Gate for Counting {
         "2026-11-21T10:00:00Z".parse().unwrap()
     }
 
-    fn refused(&self, _: Withheld) -> BoxFuture<'_, ()> {
+    fn refused(&self, limit: Withheld) -> BoxFuture<'_, ()> {
+        *self.1.lock().unwrap() = Some(limit);
         Box::pin(async {})
     }
 }
 
-/// Section 6: forty batches a minute, whatever is in them.
+/// Section 6: forty batches a minute, whatever is in them. An element that is refused for a limit stops the company as any call would.
 #[tokio::test]
 async fn a_batch_of_updates_counts_as_a_batch() {
-    let transport = Scripted::new([Ok(json(200, r#"{"BatchItemResponse":[]}"#))]);
+    let throttled = r#"{"BatchItemResponse":[{"bId":"u0","Fault":{"Error":[{"code":"3001"}]}}]}"#;
+    let transport = Scripted::new([Ok(json(200, r#"{"BatchItemResponse":[]}"#)), Ok(json(200, throttled))]);
     let ledger = quickbooks(&transport);
     let body = create_body("INV-1");
     let gate = Arc::new(Counting::default());
@@ -477,4 +479,9 @@ async fn a_batch_of_updates_counts_as_a_batch() {
     let outcomes = ledger.batches.updates.as_ref().unwrap().update_documents(access, &rows, KEY).await.unwrap();
     assert_eq!(outcomes[0].as_ref().unwrap_err().disposition, Disposition::LookFirst, "nothing was said of it");
     assert_eq!(*gate.0.lock().unwrap(), [Cost { calls: 1, batch: true }]);
+    assert_eq!(*gate.1.lock().unwrap(), None);
+    let outcomes = ledger.batches.updates.as_ref().unwrap().update_documents(access, &rows, KEY).await.unwrap();
+    assert!(matches!(outcomes[0].as_ref().unwrap_err().disposition, Disposition::Retry { .. }), "it was not looked at");
+    let until = "2026-11-21T10:01:00Z".parse().unwrap();
+    assert_eq!(*gate.1.lock().unwrap(), Some(Withheld { limit: coportal_core::metering::Limit::Minute, until }));
 }
