@@ -210,13 +210,17 @@ pub fn answers(document: &RemoteDocument, intent: &Intent, rules: &LedgerRules) 
     }
 }
 
-/// Whether the answer to a contact's create is about the contact that was to be made, and no other one (I5).
+/// Whether the answer to a contact's create is about the contact that was to be made, and no other one (I5). `kept` makes of a name what the
+/// ledger keeps of it, which is not always as it was meant.
 #[must_use]
-pub fn contact_answers(contact: &Contact, intent: &Intent, rules: &LedgerRules) -> bool {
+pub fn contact_answers(contact: &Contact, intent: &Intent, rules: &LedgerRules, kept: impl Fn(&str) -> String) -> bool {
     match rules.contact_mark {
         ContactMark::ClientId | ContactMark::Digest { .. } => contact.our_mark == intent.look.mark,
         // An answer that is replayed for another create has another name.
-        ContactMark::Evidence => intent.look.name.as_deref().is_some_and(|name| name_key(name) == name_key(&contact.name)),
+        ContactMark::Evidence => {
+            let there = name_key(&contact.name);
+            intent.look.name.as_deref().is_some_and(|name| name_key(name) == there || name_key(&kept(name)) == there)
+        }
     }
 }
 

@@ -339,8 +339,9 @@ fn i2_a_contact_that_was_known_is_not_the_one_that_was_made() {
     assert_eq!(settle::contact(&intent, &world.rules, counts, Some(&twins)), Settle::NotDone);
     let made = [twins[0].clone(), contact("c", "Acme", Some("ann@acme.co"))];
     assert_eq!(settle::contact(&intent, &world.rules, counts, Some(&made)), Settle::Done(&made[1]));
-    assert!(contact_answers(&made[1], &intent, &world.rules));
-    assert!(!contact_answers(&contact("d", "Beta", None), &intent, &world.rules), "a replayed answer about another one");
+    assert!(contact_answers(&made[1], &intent, &world.rules, str::to_owned));
+    assert!(!contact_answers(&contact("d", "Beta", None), &intent, &world.rules, str::to_owned), "a replayed answer about another one");
+    assert!(contact_answers(&contact("d", "Beta", None), &intent, &world.rules, |_| "Beta".to_owned()), "as the ledger keeps the name");
 }
 
 /// A ledger that fixes a contact's currency has a second one for the second currency, under a name of its own.

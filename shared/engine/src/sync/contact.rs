@@ -11,7 +11,7 @@ use coportal_core::problem::{Outcome, Problem};
 use coportal_core::sync::HoldDraft;
 use coportal_core::sync::matching::contact_mark;
 use coportal_core::sync::plan::ContactPlan;
-use coportal_core::sync::row::{Choice, ContactRow, Intent, IntentKind, Lease, Look, RowProblem, SyncState, WaitingFor};
+use coportal_core::sync::row::{Choice, ContactRow, Intent, IntentKind, Lease, RowProblem, SyncState, WaitingFor};
 use coportal_core::sync::settle::{contact_answers, miss_counts_at, refusal_settles, within_key_window};
 use coportal_core::text::digest;
 use coportal_ledgers::Answered;
@@ -126,22 +126,16 @@ impl Run<'_> {
     ) -> Outcome<Next> {
         match sent {
             // A foreign answer is no outcome: linking what it names would bill somebody else (I5).
-            Ok(answered) if intent.kind == IntentKind::CreateContact && !self.is_about_ours(&answered.value, &intent) => {
+            Ok(answered)
+                if intent.kind == IntentKind::CreateContact
+                    && !contact_answers(&answered.value, &intent, &self.api.rules, |name| self.api.contact_list.kept_name(name)) =>
+            {
                 tracing::warn!(invoice.id = %self.invoice.id, "the answer to a create is about another contact");
                 self.contact_may_be_there(&intent, foreign_answer(self.request.ledger.label())).await
             }
             Ok(answered) => self.contact_done(answered.value, answered.vendor_request_id).await,
             Err(failure) => self.contact_failed(&intent, failure, sent_before).await,
         }
-    }
-
-    /// Whether the answer is about the contact that was to be made; its name as the ledger keeps it, which is not always as it was meant.
-    fn is_about_ours(&self, there: &Contact, intent: &Intent) -> bool {
-        let kept = |intent: &Intent| {
-            let name = intent.look.name.as_ref().map(|name| self.api.contact_list.kept_name(name));
-            Intent { look: Look { name, ..intent.look.clone() }, ..intent.clone() }
-        };
-        contact_answers(there, intent, &self.api.rules) || contact_answers(there, &kept(intent), &self.api.rules)
     }
 
     /// The vendor answered, or a look found it: the link and its owner are stored together, on the intent's id.

@@ -78,11 +78,8 @@ impl BusinessCentral {
                 let Some(page) = answer.as_ref().and_then(of::<Page<WireInvoice>>).filter(|page| page.next.is_none()) else { continue };
                 let wires = page.value.into_iter().filter(|wire| !document::is_corrective(wire));
                 let Ok(documents) = wires.map(document::document).collect::<Result<Vec<_>, _>>() else { continue };
-                let same = |there: &Option<String>| {
-                    there.as_deref().is_some_and(|there| text::capitals(there.trim()) == text::capitals(reference.trim()))
-                };
                 if let Some(slot) = found.value.get_mut(*at) {
-                    *slot = Some(documents.into_iter().filter(|document| same(&document.reference)).collect());
+                    *slot = Some(documents.into_iter().filter(|document| document::has_reference(document, reference)).collect());
                 }
             }
             found = reply.answered(found.value);

@@ -4,6 +4,7 @@ use coportal_core::document::{Changeable, DocumentStatus, RemoteDocument, Remote
 use coportal_core::invoice::TaxMode;
 use coportal_core::money::Rate;
 use coportal_core::pricing::Totals;
+use coportal_core::text;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
@@ -22,6 +23,12 @@ pub(super) const LOCATION: &str = "locationId";
 /// A posted document that corrects another: never what CoPortal made, though it may carry its reference (section 10).
 pub(super) fn is_corrective(wire: &WireInvoice) -> bool {
     wire.status.as_deref().map(word).as_deref() == Some("Corrective")
+}
+
+/// Whether a document carries this reference, which is a code: kept in capitals, and without blanks around it.
+pub(super) fn has_reference(document: &RemoteDocument, reference: &str) -> bool {
+    let code = |text: &str| text::capitals(text.trim());
+    document.reference.as_deref().is_some_and(|there| code(there) == code(reference))
 }
 
 /// Where a document stands. `Open` is a posted document, or one that was released and not posted: neither is a draft that may be changed. A

@@ -94,14 +94,11 @@ impl BusinessCentral {
             (None, None, None) => return Ok(nothing()),
         };
         let (reply, wires) = self.list::<WireInvoice>(access, call, CANDIDATES).await?;
-        let same = |wanted: &str, there: &Option<String>| {
-            there.as_deref().is_some_and(|there| text::capitals(there.trim()) == text::capitals(wanted.trim()))
-        };
         let mut found = Vec::new();
         for wire in wires.into_iter().filter(|wire| !document::is_corrective(wire)) {
             let document = document::document(wire).map_err(|why| reply.unexpected(why))?;
             let fits = match (&look.reference, &look.mark, &look.contact) {
-                (Some(reference), _, _) => same(reference, &document.reference),
+                (Some(reference), _, _) => document::has_reference(&document, reference),
                 (None, Some(mark), _) => document.url.as_deref() == Some(mark.as_str()),
                 (None, None, contact) => contact.as_deref().is_some_and(|contact| contact.eq_ignore_ascii_case(&document.contact)),
             };

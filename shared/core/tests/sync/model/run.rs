@@ -232,7 +232,9 @@ impl Model {
             return Some(End::Crashed);
         }
         match reply {
-            Reply::Contact(there) if intent.kind == IntentKind::CreateContact && !contact_answers(&there, &intent, &self.world.rules) => {
+            Reply::Contact(there)
+                if intent.kind == IntentKind::CreateContact && !contact_answers(&there, &intent, &self.world.rules, str::to_owned) =>
+            {
                 memory.contact.lease = None;
                 self.world.contact = memory.contact.clone();
                 Some(End::Waiting)
