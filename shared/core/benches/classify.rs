@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use coportal_core::import::{Counts, classify};
 use coportal_core::ledger::ContactMark;
 
-use list::{key, scene};
+use list::{gbp, key, scene};
 
 #[path = "../tests/import/list.rs"]
 mod list;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for _ in 0..RUNS {
             let list = scene.list.clone();
             let began = Instant::now();
-            let rows = classify(list, &known, form, key);
+            let rows = classify(list, &known, form, gbp(), key);
             times.push(began.elapsed());
             counts = rows.iter().fold(Counts::default(), |counts, row| counts.with(row.status));
         }

@@ -11,11 +11,13 @@ pub fn tidy(text: &str) -> String {
 }
 
 /// A name for comparison: tidied, without accents, in lower case (Xero's own name equality ignores case and accents:
-/// docs/vendors/xero.md, section 2). Signs that are no accents but sounds of their own (Thai and Indian vowels, Japanese voicing) stay.
+/// docs/vendors/xero.md, section 2). Of signs that are written above or below a letter, those for Latin, Greek and Cyrillic count as accents; Thai and Indian vowels
+/// and Japanese voicing are sounds of their own, and stay. What only chooses how a sign is drawn is left out.
 #[must_use]
 pub fn name_key(text: &str) -> String {
     const ACCENTS: std::ops::RangeInclusive<char> = '\u{300}'..='\u{36f}';
-    tidy(text).nfkd().filter(|c| !ACCENTS.contains(c)).flat_map(char::to_lowercase).collect()
+    const FORMS: std::ops::RangeInclusive<char> = '\u{fe00}'..='\u{fe0f}';
+    tidy(text).nfkd().filter(|c| !ACCENTS.contains(c) && !FORMS.contains(c)).flat_map(char::to_lowercase).collect()
 }
 
 /// Capitals character by character, as a ledger makes them of a code: no text grows by it (`ß` stays `ß`).
@@ -79,6 +81,7 @@ mod tests {
         for (one, other) in [("กา", "กี"), ("कला", "कली"), ("かき", "かぎ"), ("ハス", "バス")] {
             assert_ne!(name_key(one), name_key(other), "{one} and {other}");
         }
+        assert_eq!(name_key("Caf\u{e9} \u{2615}\u{fe0f}"), name_key("Cafe \u{2615}"));
         assert_eq!(name_key("か\u{3099}"), name_key("が"));
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use coportal_lambda::config::{Scope, TABLE, Variable, table};
 use coportal_local::template::{DEPLOYED, Effect, Function, Statement, Template};
 
 use crate::files;
@@ -125,6 +126,36 @@ fn a_function_may_query_the_indexes_that_its_code_reads() {
         both += usize::from(read.len() == 2);
     }
     assert!(both >= 1, "no function reads both indexes: disconnecting stops what waits, so one must");
+}
+
+/// A variable that is missing in one function's environment would count as its default there, and as what was set in all others.
+#[test]
+fn each_function_is_given_the_variables_that_it_boots_with_and_no_other() {
+    let ledgers = table::LEDGERS.iter().flat_map(|ledger| [ledger.client_id, ledger.client_secret, ledger.availability]);
+    let vendors: Vec<Variable> = ledgers.chain([table::QUICKBOOKS_ENVIRONMENT, table::TOKEN_KEY]).collect();
+    let queues = [table::SYNC_NOW_URL, table::SYNC_BULK_URL];
+    let providers = [
+        table::GOOGLE_CLIENT_ID,
+        table::GOOGLE_CLIENT_SECRET,
+        table::MICROSOFT_CLIENT_ID,
+        table::MICROSOFT_CLIENT_SECRET,
+        table::SIGNING_KEY,
+    ];
+    // Their defaults are what is meant, in every deployment.
+    let never = [table::DNS_SERVERS, table::SERVICE_NAME];
+    let some = [vendors.as_slice(), &queues, &providers, &never].concat();
+    let everywhere: Vec<Variable> =
+        TABLE.iter().filter(|variable| variable.scope == Scope::Deployment && !some.contains(variable)).copied().collect();
+    let functions = template().functions;
+    assert!(functions.len() > 9, "{} functions", functions.len());
+    for function in functions.values() {
+        let binary = function.binary.as_str();
+        let groups =
+            [(true, everywhere.as_slice()), (calls_vendors(binary), &vendors), (sends(binary), &queues), (signs_in(binary), &providers)];
+        let read = groups.iter().filter(|(reads, _)| *reads).flat_map(|(_, group)| group.iter().map(|variable| variable.name));
+        let given: BTreeSet<&str> = function.environment.keys().map(String::as_str).collect();
+        assert_eq!(read.collect::<BTreeSet<_>>(), given, "{binary}: read by its code, given by the template");
+    }
 }
 
 #[test]

@@ -65,8 +65,8 @@ impl Counts {
 
 /// Classifies a whole list, in its order: [`Classifier`], for a list in hand.
 #[must_use]
-pub fn classify(list: Vec<Listed>, known: &Known, form: ContactMark, key: impl Fn(&str) -> String) -> Vec<Row> {
-    let mut classifier = Classifier::new(known, form);
+pub fn classify(list: Vec<Listed>, known: &Known, form: ContactMark, base: Currency, key: impl Fn(&str) -> String) -> Vec<Row> {
+    let mut classifier = Classifier::new(known, form, base);
     list.into_iter().filter_map(|listed| classifier.row(listed, &key)).collect()
 }
 
@@ -80,10 +80,10 @@ pub struct Classifier<'a> {
 }
 
 impl<'a> Classifier<'a> {
-    /// Nothing read yet.
+    /// Nothing read yet, of books in this currency.
     #[must_use]
-    pub fn new(known: &'a Known, form: ContactMark) -> Self {
-        Self { known, marks: Marks { form, digests: HashMap::new() }, earlier: Earlier::default(), seen: HashSet::new() }
+    pub fn new(known: &'a Known, form: ContactMark, base: Currency) -> Self {
+        Self { known, marks: Marks { form, digests: HashMap::new(), base }, earlier: Earlier::default(), seen: HashSet::new() }
     }
 
     /// The row of the next contact; `None` for one that came before (a list's pages shift when contacts are made while it is read). `key`
@@ -112,6 +112,8 @@ struct Marks {
     form: ContactMark,
     /// Where only a digest tells, by currency: made when the first mark of a contact in it is met.
     digests: HashMap<Currency, HashMap<String, ClientId>>,
+    /// The currency of the books: that of a contact which has none of its own.
+    base: Currency,
 }
 
 impl Marks {
@@ -120,7 +122,7 @@ impl Marks {
         match form {
             ContactMark::ClientId | ContactMark::Evidence => client_of_mark(form, mark),
             ContactMark::Digest { .. } => {
-                let currency = currency?;
+                let currency = currency.unwrap_or(self.base);
                 let all = || {
                     let marks = known.clients.iter().flat_map(|(client, about)| {
                         (0..=about.contacts_gone).filter_map(move |gone| Some((mark_of(form, *client, currency, gone)?, *client)))

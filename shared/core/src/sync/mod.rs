@@ -11,7 +11,7 @@ pub mod retry;
 pub mod row;
 pub mod settle;
 
-pub use questions::{create_again, payment_refused, totals_differ, void_refused};
+pub use questions::{comes_to_other, create_again, payment_refused, totals_differ, void_refused};
 use serde::Serialize;
 
 use crate::failure::Question;

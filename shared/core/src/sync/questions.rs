@@ -174,6 +174,13 @@ pub fn totals_differ(label: &str, sent: &SentDocument, there: &RemoteDocument) -
     totals_differ_from(label, sent.totals, sent.currency, there)
 }
 
+/// Whether a document comes to other amounts than were wanted, or to the same of other money: an answer that is mistaken for another's, or a
+/// draft whose currency a bookkeeper changed, may show the same digits.
+#[must_use]
+pub fn comes_to_other(wanted: Totals, currency: Currency, there: &RemoteDocument) -> bool {
+    wanted != there.totals || there.currency.is_some_and(|theirs| theirs != currency)
+}
+
 /// The same against what CoPortal shows, where nothing was sent.
 pub(super) fn totals_differ_from(label: &str, wanted: Totals, currency: Currency, there: &RemoteDocument) -> HoldDraft {
     let state = if there.status == DocumentStatus::Draft { "a draft" } else { "in your books" };

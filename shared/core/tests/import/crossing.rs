@@ -65,7 +65,7 @@ impl World {
         known.owners = self.owners.iter().map(|(email, (_, owners))| (email.clone(), owners.clone())).collect();
         let links = self.links.iter().filter_map(|(client, (_, external, _))| Some((external.clone()?, *client)));
         known.links = links.collect();
-        classify(self.contacts.values().cloned().collect(), &known, FORM, email_key)
+        classify(self.contacts.values().cloned().collect(), &known, FORM, "GBP".parse().unwrap(), email_key)
     }
 }
 

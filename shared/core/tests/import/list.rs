@@ -58,9 +58,18 @@ const FIRST: &[&str] = &["Ann", "Zoë", "Łukasz", "José", "Мария", "李",
 const LAST: &[&str] = &["Archer & Co", "Müller GmbH", "Vale", "北京设计", "d’Angelo", "Smith", "Ångström AB", "Kowalski", "Studio №5"];
 const MALFORMED: &[&str] = &["none", "ann@", "@example.com", "a b@example.com", "ann@example", "ann@@example.com", "<ann@example.com>"];
 
-/// The currency of every contact of a list.
+fn currency(code: &str) -> Currency {
+    code.parse().unwrap_or_else(|_| unreachable!("{code} is a code of ISO 4217"))
+}
+
+/// The currency of the books.
 pub(crate) fn gbp() -> Currency {
-    "GBP".parse().unwrap_or_else(|_| unreachable!("it is a code of ISO 4217"))
+    currency("GBP")
+}
+
+/// Another one that some contacts have.
+pub(crate) fn eur() -> Currency {
+    currency("EUR")
 }
 
 /// The key of an address as the records have it: a digest of workspace and address.
@@ -109,8 +118,11 @@ pub(crate) fn scene(seed: u64, clients: u64, contacts: u64, form: ContactMark) -
             (5, _) if !list.is_empty() => random.pick(&list).email.clone(),
             _ => Some(fresh),
         };
+        let currency = *random.pick(&[None, Some(gbp()), Some(gbp()), Some(eur())]);
+        // A contact without a currency has that of the books; a mark of the other currency is none of its own.
+        let marked = if random.one_in(6) { eur() } else { currency.unwrap_or(gbp()) };
         let mark = match (random.below(20), client) {
-            (0, Some(client)) => mark_of(form, client.id, gbp(), u32::try_from(random.below(4)).unwrap_or_default()),
+            (0, Some(client)) => mark_of(form, client.id, marked, u32::try_from(random.below(4)).unwrap_or_default()),
             (1, _) => mark_of(form, ClientId::new(Uuid::from_u128(u128::from(random.next()))), gbp(), 0),
             (2, _) => Some(format!("CRM-{n}")),
             _ => None,
@@ -133,7 +145,7 @@ pub(crate) fn scene(seed: u64, clients: u64, contacts: u64, form: ContactMark) -
             }),
             archived: random.one_in(15),
             our_mark: mark,
-            currency: Some(gbp()),
+            currency,
             part_of_another: random.one_in(60),
         });
         // The pages shifted while they were read: one comes again, as it is by now.

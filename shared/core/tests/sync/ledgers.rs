@@ -1,7 +1,7 @@
 //! What the four ledgers differ in, rule by rule.
 
 use coportal_core::connection::{ItemPolicy, NumberPolicy, OnVoid, Payments};
-use coportal_core::document::{Changeable, DocumentStatus, Paid, RemotePayment};
+use coportal_core::document::{Changeable, DocumentStatus, Paid, RemoteDocument, RemotePayment};
 use coportal_core::failure::Question;
 use coportal_core::invoice::{InvoiceStatus, Payment, TaxMode};
 use coportal_core::ledger::{AS_THE_CURRENCY, Ledger};
@@ -191,6 +191,10 @@ fn c12_a_draft_of_other_cents_is_not_approved() {
     assert!(matches!(world.step(), Step::ReadDocument(_)));
     world.found.document = Some(Some(there.clone()));
     assert!(matches!(world.step(), Step::ApproveDocument { .. }));
+    world.found.document = Some(Some(RemoteDocument { currency: "EUR".parse().ok(), ..there.clone() }));
+    let hold = world.hold();
+    assert_eq!((hold.question, hold.choices[0].id.as_str()), (Question::TotalsDiffer, LEAVE_DRAFT), "the same digits of other money");
+    assert!(hold.detail.contains(" EUR;") && hold.detail.contains(&format!(" {}.", world.invoice.currency)), "{}", hold.detail);
     there.totals.tax += Decimal::new(1, 2);
     world.found.document = Some(Some(there.clone()));
     let hold = world.hold();

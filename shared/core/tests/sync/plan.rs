@@ -222,6 +222,11 @@ fn c5_a_name_taken_by_a_contact_that_is_not_shown() {
     assert!(matches!(world.step(), Step::WriteContact(plan) if plan.content.name.as_deref() == Some("Acme (ann@acme.co)")));
     world.connection.options.name_clash = NameClash::Fail;
     assert!(matches!(world.step(), Step::Refuse(problem) if problem.code == "name_clash"));
+    // Searched for once more, it is the client's contact in another currency: the name that is meant now was not refused.
+    let euros = Contact { currency: "EUR".parse().ok(), ..contact("e", "Acme", None) };
+    world.found.contacts = Some(vec![euros]);
+    let meant = format!("Acme ({})", world.invoice.currency);
+    assert!(matches!(world.step(), Step::WriteContact(plan) if plan.content.name.as_deref() == Some(meant.as_str())));
 }
 
 /// I2: after a restore a contact of ours is looked for by its mark before one is made.

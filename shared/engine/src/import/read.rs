@@ -6,6 +6,7 @@ use coportal_aws::keys::PreviewPart;
 use coportal_aws::records::previews::PAGE_ROWS;
 use coportal_core::import::{Action, Classifier, Counts, Known, KnownClient, Listed, Pick, Row};
 use coportal_core::job::NextStep;
+use coportal_core::money::Currency;
 use coportal_core::problem::{Outcome, Problem, ProblemKind};
 use coportal_ledgers::ContactPage;
 
@@ -60,7 +61,7 @@ impl Step<'_> {
             None => return Err(Problem::internal_error("a preview of a ledger that this build lacks")),
         };
         let known = self.known(preview).await?;
-        let mut classifier = Classifier::new(&known, form);
+        let mut classifier = Classifier::new(&known, form, self.base_currency(preview).await?);
         let key = address_key(self.ws);
         let (mut rows, mut counts, mut pages): (Vec<Row>, Counts, u32) = (Vec::with_capacity(PAGE_ROWS), Counts::default(), 0);
         preview.untouched.clear();
@@ -106,6 +107,15 @@ impl Step<'_> {
             }
         }
         Ok(picked)
+    }
+
+    /// The currency of the organisation's books; where that was never read, the workspace's own.
+    async fn base_currency(&self, preview: &Preview) -> Outcome<Currency> {
+        let store = &self.engine.store;
+        if let Some(facts) = store.facts(self.ws, preview.ledger, preview.generation).await? {
+            return Ok(facts.base_currency);
+        }
+        Ok(store.workspace(self.ws).await?.ok_or_else(|| Problem::not_found("workspace"))?.currency)
     }
 
     /// What the workspace knows: three partitions, read to their ends.

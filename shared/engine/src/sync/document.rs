@@ -12,7 +12,7 @@ use coportal_core::sync::content::tax_applied;
 use coportal_core::sync::plan::{DocumentPlan, Step};
 use coportal_core::sync::row::{Answer, Choice, Intent, IntentKind, Lease, Look, RowProblem, SyncRow, SyncState, WaitingFor};
 use coportal_core::sync::settle::{answers, lacks_lines, miss_counts_at, refusal_settles, within_key_window};
-use coportal_core::sync::{HoldDraft, payment_refused, totals_differ, void_refused};
+use coportal_core::sync::{HoldDraft, comes_to_other, payment_refused, totals_differ, void_refused};
 use coportal_core::text::digest;
 use coportal_core::timeline::TimelineEvent;
 use coportal_ledgers::Answered;
@@ -378,9 +378,7 @@ impl Run<'_> {
         let label = self.request.ledger.label();
         let numbered = sent.clone().with_line_ids(&there.lines);
         let taxed = self.facts.as_ref().and_then(|facts| tax_applied(&numbered, there, facts, label));
-        // A replayed or mistaken answer may show the same amounts of other money.
-        let other_money = there.currency.is_some_and(|currency| currency != sent.currency);
-        taxed.or_else(|| (other_money || sent.totals != there.totals).then(|| totals_differ(label, sent, there)))
+        taxed.or_else(|| comes_to_other(sent.totals, sent.currency, there).then(|| totals_differ(label, sent, there)))
     }
 
     /// Whether the document needs another write now that its content stands: to be approved, or paid.

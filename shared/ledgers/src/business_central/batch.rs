@@ -75,8 +75,9 @@ const THROTTLED: u16 = 429;
 
 /// Whether one of a batch's requests came over the rate limit.
 pub(super) fn is_throttled(body: &[u8]) -> bool {
-    let batch: Option<Answers> =
-        if body.starts_with(b"{") && body.windows(3).any(|part| part == b"429") { serde_json::from_slice(body).ok() } else { None };
+    // Other answers are not read twice.
+    let may_be = body.windows(3).any(|part| part == b"429");
+    let batch: Option<Answers> = may_be.then(|| serde_json::from_slice(body).ok()).flatten();
     batch.is_some_and(|batch| batch.responses.iter().any(|answer| answer.status == THROTTLED))
 }
 
@@ -110,14 +111,8 @@ pub(super) fn answers(reply: &Reply<'_, Cause>, requests: usize) -> Result<Vec<R
 /// The answers of a batch whose requests answer each for itself, in their order; `None` where one was not answered with a success.
 ///
 /// # Errors
-/// An answer that is not about these requests, or a limit: read alone, what it left out would only run into it again.
+/// An answer that is not about these requests.
 pub(super) fn each(reply: &Reply<'_, Cause>, requests: usize) -> Result<Vec<Option<Response<Bytes>>>, Failure> {
-    if is_throttled(reply.answer.body()) {
-        let mut response = Response::new(Bytes::new());
-        *response.headers_mut() = reply.answer.headers().clone();
-        *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
-        return Err(Cause::failure(&reply.asked, &response));
-    }
     let answers: Answers = reply.read()?;
     let mut found: Vec<Option<Response<Bytes>>> = (0..requests).map(|_| None).collect();
     for (place, answer) in answers.responses.into_iter().enumerate() {

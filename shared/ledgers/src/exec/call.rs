@@ -41,6 +41,7 @@ pub(crate) struct Caller<C> {
 }
 
 /// One call, before it is a request.
+#[derive(Clone)]
 pub(crate) struct Call<'a> {
     pub(crate) operation: Operation,
     pub(crate) method: Method,

@@ -82,12 +82,10 @@ pub(super) fn limit(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)>
 
 /// The same of an element of a batch, whose fault stands inside a success.
 pub(super) fn limit_inside(answer: &Response<Bytes>) -> Option<(Limit, SignedDuration)> {
-    let named = |words: &[u8]| answer.body().windows(words.len()).any(|part| part == words);
+    const NAMED: &[u8] = b"BatchItemResponse";
     // Other answers are not read twice.
-    if !named(b"BatchItemResponse") || !named(b"\"Fault\"") {
-        return None;
-    }
-    let batch: BatchAnswer = serde_json::from_slice(answer.body()).ok()?;
+    let is_batch = answer.body().windows(NAMED.len()).any(|part| part == NAMED);
+    let batch: BatchAnswer = is_batch.then(|| serde_json::from_slice(answer.body()).ok()).flatten()?;
     let mut faults = batch.batch_item_response.into_iter().filter_map(|item| item.fault);
     faults.any(|fault| fault.errors.iter().any(is_limit)).then_some((Limit::Minute, LIMIT_PAUSE))
 }

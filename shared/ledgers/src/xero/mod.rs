@@ -70,14 +70,18 @@ struct Xero {
     caller: Caller<Cause>,
 }
 
-/// The records of one search: as many as a page may have (docs/vendors/xero.md, section 2).
+/// Contacts, or payments, of one search: as many as a page may have (docs/vendors/xero.md, section 2).
 const SEARCH_PAGE: usize = 1_000;
 
 /// A full page may lack what is looked for (a text search shows whatever has the words), so that nothing can be said of it: taken for a
-/// miss, it would make a second document or contact.
+/// miss, it would make a second contact or payment.
 fn whole(reply: &Reply<'_, Cause>, records: usize) -> Result<(), Failure> {
     if records < SEARCH_PAGE { Ok(()) } else { Err(reply.unexpected("more records fit than one page can show")) }
 }
+
+/// Invoices of one page of a look-up, which come with their lines, and the most pages that one looks through.
+const LOOK_PAGE: usize = 100;
+const LOOK_PAGES: usize = 20;
 
 /// A create by PUT, which can only make; an update by POST to the id, which can only change this one ("Invoices", "Contacts").
 fn write<'a>(
@@ -239,14 +243,23 @@ impl Xero {
             },
         };
         // Without a page the vendor leaves the lines out.
-        let call = call.with("page", "1").with("pageSize", SEARCH_PAGE.to_string()).with("unitdp", "4");
-        let (reply, answer): (_, InvoicesAnswer) = self.caller.list(access, call).await?;
-        // By contact the newest alone are wanted.
-        if by_text {
-            whole(&reply, answer.invoices.len())?;
+        let page =
+            |number: usize| call.clone().with("pageSize", LOOK_PAGE.to_string()).with("page", number.to_string()).with("unitdp", "4");
+        let (mut reply, answer): (_, InvoicesAnswer) = self.caller.list(access, page(1)).await?;
+        let (mut invoices, mut pages) = (answer.invoices, 1);
+        // A text search shows whatever has the words, so that what is looked for may stand on the next page. By contact the newest alone
+        // are wanted.
+        while by_text && invoices.len() >= LOOK_PAGE * pages {
+            if pages == LOOK_PAGES {
+                return Err(reply.unexpected("more invoices fit than can be looked through"));
+            }
+            pages += 1;
+            let (next, answer): (_, InvoicesAnswer) = self.caller.list(access, page(pages)).await?;
+            reply = next;
+            invoices.extend(answer.invoices);
         }
         let mut found = Vec::new();
-        for wire in answer.invoices.into_iter().filter(map::is_sales) {
+        for wire in invoices.into_iter().filter(map::is_sales) {
             if !is_id(&wire.id) {
                 return Err(reply.unexpected("an invoice without an id"));
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::wire::{ElementState, day};
-use super::{Xero, is_id, one_invoice};
+use super::{SEARCH_PAGE, Xero, is_id, one_invoice, whole};
 use crate::exec::call::Call;
 use crate::exec::{Operation, encoded};
 use crate::json::{self, WireDecimal, maybe_decimal, maybe_list, maybe_text};
@@ -103,9 +103,10 @@ impl Xero {
         let list = Call::read("list_payments", "/Payments", "/Payments".to_owned(), Subject::Place)
             .with("where", format!("Invoice.InvoiceID==Guid(\"{document}\")"))
             .with("page", "1")
-            .with("pageSize", "100");
+            .with("pageSize", SEARCH_PAGE.to_string());
         let reply = self.caller.send(access, list).await?;
         let answer: PaymentsAnswer = reply.read()?;
+        whole(&reply, answer.payments.len())?;
         let stands = |payment: &WirePayment| payment.status.as_deref().is_none_or(|status| status == "AUTHORISED");
         let payments = answer.payments.into_iter().filter(stands).map(payment).collect();
         Ok(reply.answered(Paid { balance, contact: None, payments }))

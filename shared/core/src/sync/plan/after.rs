@@ -10,7 +10,8 @@ use crate::invoice::{Invoice, Payment};
 use crate::sync::HoldDraft;
 use crate::sync::content::tax_applied;
 use crate::sync::questions::{
-    DELETED, VOIDED, choose_payment_account, document_gone, payment_differs, payment_in_doubt, payment_refused, totals_differ_from,
+    DELETED, VOIDED, choose_payment_account, comes_to_other, document_gone, payment_differs, payment_in_doubt, payment_refused,
+    totals_differ_from,
 };
 use crate::sync::row::{Choice, DocumentLink, Intent, Look, PaymentLink};
 use crate::sync::settle::{self, Settle};
@@ -75,7 +76,7 @@ fn approve_draft(view: View<'_>, facts: &Facts, there: &RemoteDocument, hash: &s
     let sent = view.row.link.as_ref().and_then(|link| link.sent.as_ref());
     // Where nothing was ever sent to it, what CoPortal shows is what it must come to.
     let wanted = sent.map_or_else(|| view.invoice.totals(view.workspace.tax_rounding), |sent| sent.totals);
-    if wanted != there.totals {
+    if comes_to_other(wanted, view.invoice.currency, there) {
         return Step::Hold(stays_a_draft(totals_differ_from(label, wanted, view.invoice.currency, there)));
     }
     if let Some(hold) = sent.and_then(|sent| tax_applied(sent, there, facts, label)) {
