@@ -15,7 +15,7 @@ pub const INVOICES: usize = 10;
 /// Fewest steps.
 const FEWEST: u64 = 60;
 /// How many more there may be.
-const MORE: u64 = 7;
+const MORE: u64 = 3;
 
 /// What an edit changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -258,31 +258,31 @@ enum Kind {
 }
 
 const KINDS: [(u64, Kind); 25] = [
-    (130, Kind::Edit),
+    (150, Kind::Edit),
     (40, Kind::Send),
     (40, Kind::Pay),
     (25, Kind::Void),
     (20, Kind::Invoice),
-    (280, Kind::Click),
+    (250, Kind::Click),
     (40, Kind::Approve),
-    (70, Kind::Answer),
-    (10, Kind::Stranger),
-    (70, Kind::Toggle),
+    (90, Kind::Answer),
+    (15, Kind::Stranger),
+    (100, Kind::Toggle),
     (40, Kind::Bulk),
-    (60, Kind::Together),
-    (50, Kind::Sweep),
-    (110, Kind::Work),
-    (110, Kind::Wait),
-    (45, Kind::Bookkeeper),
-    (12, Kind::Import),
+    (36, Kind::Together),
+    (26, Kind::Sweep),
+    (90, Kind::Work),
+    (190, Kind::Wait),
+    (60, Kind::Bookkeeper),
+    (8, Kind::Import),
     (10, Kind::Disconnect),
-    (25, Kind::Reconnect),
-    (5, Kind::Move),
-    (10, Kind::Rush),
+    (20, Kind::Reconnect),
+    (6, Kind::Move),
+    (8, Kind::Rush),
     (8, Kind::Backfill),
-    (10, Kind::Drift),
-    (10, Kind::Keep),
-    (8, Kind::Plan),
+    (12, Kind::Drift),
+    (14, Kind::Keep),
+    (10, Kind::Plan),
 ];
 
 fn step(dice: &mut Dice, connections: usize) -> Step {
