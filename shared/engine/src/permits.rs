@@ -347,7 +347,8 @@ impl Permits {
 
     async fn change(&self, state: &mut State, change: impl FnMut(&mut Bucket) -> bool) -> Result<(), StoreError> {
         let known = state.known.take();
-        let bucket = self.store.change_bucket(&self.ctx, self.ledger, &self.organisation, change).await?;
+        let bucket = known.as_ref().map(|known| known.bucket.clone());
+        let bucket = self.store.change_bucket(&self.ctx, self.ledger, &self.organisation, bucket, change).await?;
         state.known = known.map(|known| CallsKnown { bucket, ..known });
         Ok(())
     }

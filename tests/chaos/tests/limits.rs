@@ -241,7 +241,7 @@ async fn at_the_bucket(world: &World, mut change: impl FnMut(&mut Bucket)) -> Re
         change(bucket);
         true
     };
-    Ok(store.change_bucket(&world.ctx(), world.ledger, &organisation, change).await?.value)
+    Ok(store.change_bucket(&world.ctx(), world.ledger, &organisation, None, change).await?.value)
 }
 
 /// A world whose ledger is busy with calls of others, all that it allows at once.

@@ -79,7 +79,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the stored choices of a generation equal to these: present ones are written, absent ones forgotten.
+    /// Writes what is another choice than `before`, which was read: new ones are stored, absent ones forgotten.
     ///
     /// # Errors
     /// When the table does not answer; choices written before stay written.
@@ -89,9 +89,9 @@ impl Store {
         ws: WorkspaceId,
         ledger: Ledger,
         generation: Generation,
+        before: &Choices,
         choices: &Choices,
     ) -> Result<(), StoreError> {
-        let before = self.choices(ws, ledger, generation).await?;
         let rates = before.tax_map.keys().chain(choices.tax_map.keys()).copied().collect::<std::collections::BTreeSet<_>>();
         let tax = rates.iter().map(|rate| (Choice::Tax(*rate), before.tax_map.get(rate), choices.tax_map.get(rate)));
         let fixed = [

@@ -335,7 +335,7 @@ impl Engine {
             ..stored.clone()
         };
         if choices != stored {
-            self.store.put_choices(ctx, workspace, ledger, generation, &choices).await?;
+            self.store.put_choices(ctx, workspace, ledger, generation, &stored, &choices).await?;
         }
         Ok(())
     }

@@ -127,7 +127,7 @@ impl Engine {
             return Ok(CallbackEnd::failed(ConnectError::InvalidState));
         };
         let request = RunId::new(ctx.uuid()).to_string();
-        let Some(sign_in) = self.consume(ctx, ledger, &state, &request).await? else {
+        let Some(sign_in) = self.store.consume_oauth_state(ctx, ledger, state.expose(), &request).await? else {
             return Ok(CallbackEnd::failed(ConnectError::InvalidState));
         };
         let return_to = ReturnPath::stored(sign_in.return_path.as_deref());
@@ -157,16 +157,6 @@ impl Engine {
             return Ok(CallbackEnd::Parked);
         }
         self.settle_grant(ctx, &workspace, &sign_in.user, ledger, tokens, return_to).await
-    }
-
-    /// Consumes the state, if it belongs to this ledger: one of another is left as it is (mix-up: each ledger has a redirect URI of its
-    /// own, RFC 9700, section 4.4).
-    async fn consume(&self, ctx: &Ctx, ledger: Ledger, state: &Secret, request: &str) -> Outcome<Option<OauthState>> {
-        let known = self.store.oauth_state(ctx, state.expose()).await?;
-        if known.is_none_or(|known| known.ledger != ledger) {
-            return Ok(None);
-        }
-        Ok(self.store.consume_oauth_state(ctx, state.expose(), request).await?)
     }
 
     /// Trades the code for tokens, with the verifier and the client's secret.

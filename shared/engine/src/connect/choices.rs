@@ -267,7 +267,7 @@ impl Engine {
         let before = self.store.choices(workspace.id, ledger, connection.value.generation).await?;
         let after = request.apply(&before, &facts)?;
         if after != before {
-            self.store.put_choices(ctx, workspace.id, ledger, connection.value.generation, &after).await?;
+            self.store.put_choices(ctx, workspace.id, ledger, connection.value.generation, &before, &after).await?;
             let text = format!("{}: {}", organisation.name, described(&before, &after));
             self.audit(ctx, workspace.id, actor, "choices_changed", Some(ledger), text).await?;
         }

@@ -108,8 +108,8 @@ impl Store {
         Ok(matches!(self.transact(ctx, changes).await?, Transacted::Done))
     }
 
-    /// Changes an organisation's bucket, whoever else does: the newest one is read first, and again when it has moved. `change` answers
-    /// whether there is anything to write. The bucket as it stands then.
+    /// Changes an organisation's bucket, whoever else does: `known` as the caller last saw it, else it is read first; and what a refused
+    /// write answers with when it has moved. `change` answers whether there is anything to write. The bucket as it stands then.
     ///
     /// # Errors
     /// When the table does not answer, or the bucket keeps moving.
@@ -118,9 +118,13 @@ impl Store {
         ctx: &Ctx,
         ledger: Ledger,
         organisation: &str,
+        known: Option<Versioned<Bucket>>,
         mut change: impl FnMut(&mut Bucket) -> bool,
     ) -> Result<Versioned<Bucket>, StoreError> {
-        let mut known: Versioned<Bucket> = read(Kind::CallBucket, self.get(&keys::bucket(ledger, organisation)).await?)?;
+        let mut known: Versioned<Bucket> = match known {
+            Some(known) => known,
+            None => read(Kind::CallBucket, self.get(&keys::bucket(ledger, organisation)).await?)?,
+        };
         for round in 0..TRIES {
             if round > 1 {
                 self.back_off(ctx, round).await;

@@ -63,7 +63,7 @@ async fn a_block_reaches_a_bucket_that_moves_meanwhile() {
     let before = store.calls_known(&services.ctx(), Ledger::Xero, "org").await.unwrap();
     let write = taking(&services, &before, false);
     let bucket = store
-        .change_bucket(&services.ctx(), Ledger::Xero, "org", |bucket| {
+        .change_bucket(&services.ctx(), Ledger::Xero, "org", None, |bucket| {
             turns += 1;
             if turns == 1 {
                 let (other, write, ctx) = (other.clone(), write.clone(), moved.ctx());
@@ -85,8 +85,21 @@ async fn a_block_reaches_a_bucket_that_moves_meanwhile() {
     let stands = store.calls_known(&services.ctx(), Ledger::Xero, "org").await.unwrap();
     assert_eq!(stands.bucket, bucket);
     let calls = services.calls().len();
-    let _ = store.change_bucket(&services.ctx(), Ledger::Xero, "org", |_| false).await.unwrap();
+    let _ = store.change_bucket(&services.ctx(), Ledger::Xero, "org", None, |_| false).await.unwrap();
     assert_eq!(services.operations(calls), ["GetItem"], "nothing to say, nothing written");
+    // Whoever knows the bucket need not read it; what was known too long ago is what the refused write brings.
+    for operations in [vec!["UpdateItem"], vec!["UpdateItem", "UpdateItem"]] {
+        let later = until + SignedDuration::from_secs(1);
+        let block = |bucket: &mut Bucket| {
+            bucket.block(&LIMITS, services.now(), Withheld { limit: Limit::Minute, until: later }, 0);
+            true
+        };
+        let calls = services.calls().len();
+        let known = Some(stands.bucket.clone());
+        let told = store.change_bucket(&services.ctx(), Ledger::Xero, "org", known, block).await.unwrap();
+        assert_eq!(services.operations(calls), operations);
+        assert_eq!(told, store.calls_known(&services.ctx(), Ledger::Xero, "org").await.unwrap().bucket);
+    }
 }
 
 /// The app's permits are taken in tranches, used by whoever is next, and only for a while.

@@ -126,23 +126,28 @@ impl Store {
     }
 
     /// A sign-in by the state that a browser brought back; `None` when there is none or its time is over. It is not consumed.
-    ///
-    /// # Errors
-    /// When the table does not answer or the item cannot be read.
-    pub async fn oauth_state(&self, ctx: &Ctx, state: &str) -> Result<Option<OauthState>, StoreError> {
+    async fn oauth_state(&self, ctx: &Ctx, state: &str) -> Result<Option<OauthState>, StoreError> {
         let item = self.get(&keys::oauth_state(state)).await?;
         item.map_or(Ok(None), |item| live_state(item, ctx.now()))
     }
 
     /// Consumes a sign-in for one request (`request` names it; the same request may repeat itself). `None` when there is none, its time is
-    /// over, or another request had it.
+    /// over, another request had it, or it is of another ledger: that one is left as it is (mix-up: each ledger has a redirect URI of its own,
+    /// RFC 9700, section 4.4).
     ///
     /// Condition: `attribute_not_exists(consumed_by) OR consumed_by = :request`, and `exp > :now`.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn consume_oauth_state(&self, ctx: &Ctx, state: &str, request: &str) -> Result<Option<OauthState>, StoreError> {
-        let Some(sign_in) = self.oauth_state(ctx, state).await? else {
+    pub async fn consume_oauth_state(
+        &self,
+        ctx: &Ctx,
+        ledger: Ledger,
+        state: &str,
+        request: &str,
+    ) -> Result<Option<OauthState>, StoreError> {
+        let known = self.oauth_state(ctx, state).await?;
+        let Some(sign_in) = known.filter(|known| known.ledger == ledger) else {
             return Ok(None);
         };
         let once = Condition::new("#consumed_by = :request OR attribute_not_exists(#consumed_by)").text(":request", request);

@@ -31,19 +31,20 @@ async fn a_state_is_consumed_by_one_request_in_time() {
     store.put_oauth_state(&ctx, "s", &sign_in(&services)).await.unwrap();
     assert!(store.put_oauth_state(&ctx, "s", &sign_in(&services)).await.is_err(), "a key is never taken over");
     assert!(services.calls().iter().all(|call| !call.body.to_string().contains("\"OAUTH#s\"")), "keyed by its hash");
-    assert!(store.consume_oauth_state(&ctx, "other", "r1").await.unwrap().is_none(), "missing");
+    assert!(store.consume_oauth_state(&ctx, Ledger::Xero, "other", "r1").await.unwrap().is_none(), "missing");
+    assert!(store.consume_oauth_state(&ctx, Ledger::Sage, "s", "r1").await.unwrap().is_none(), "another ledger's");
     services.fault(1, Fault::LoseAnswer);
-    let first = store.consume_oauth_state(&ctx, "s", "r1").await.unwrap().unwrap();
+    let first = store.consume_oauth_state(&ctx, Ledger::Xero, "s", "r1").await.unwrap().unwrap();
     assert_eq!(first.consumed_by.as_deref(), Some("r1"));
-    assert!(store.consume_oauth_state(&ctx, "s", "r1").await.unwrap().is_some(), "the same request again");
-    assert!(store.consume_oauth_state(&ctx, "s", "r2").await.unwrap().is_none(), "replay");
+    assert!(store.consume_oauth_state(&ctx, Ledger::Xero, "s", "r1").await.unwrap().is_some(), "the same request again");
+    assert!(store.consume_oauth_state(&ctx, Ledger::Xero, "s", "r2").await.unwrap().is_none(), "replay");
 
     store.put_oauth_state(&ctx, "late", &sign_in(&services)).await.unwrap();
     services.advance(STATE_LIVES - SignedDuration::from_secs(1));
     assert!(store.oauth_state(&services.ctx(), "late").await.unwrap().is_some());
     services.advance(SignedDuration::from_secs(1));
     assert!(store.oauth_state(&services.ctx(), "late").await.unwrap().is_none(), "TTL is compared by us");
-    assert!(store.consume_oauth_state(&services.ctx(), "late", "r1").await.unwrap().is_none());
+    assert!(store.consume_oauth_state(&services.ctx(), Ledger::Xero, "late", "r1").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -54,7 +55,7 @@ async fn many_requests_with_one_state_and_one_has_it() {
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let (store, ctx) = (store.clone(), services.ctx());
-            tokio::spawn(async move { store.consume_oauth_state(&ctx, "s", &format!("r{n}")).await.unwrap().is_some() })
+            tokio::spawn(async move { store.consume_oauth_state(&ctx, Ledger::Xero, "s", &format!("r{n}")).await.unwrap().is_some() })
         })
         .collect();
     let mut had = 0;
@@ -73,7 +74,7 @@ async fn a_parked_grant_is_taken_once_by_its_person() {
     store.put_oauth_state(&ctx, "s", &state).await.unwrap();
     let grant = Envelope::from_bytes(vec![7; 40]);
     assert!(store.park_grant(&ctx, "s", "r1", &state, &grant, &terms(&services)).await.unwrap().is_none(), "not consumed by it");
-    store.consume_oauth_state(&ctx, "s", "r1").await.unwrap().unwrap();
+    store.consume_oauth_state(&ctx, Ledger::Xero, "s", "r1").await.unwrap().unwrap();
     services.fault(0, Fault::LoseAnswer);
     let reference = store.park_grant(&ctx, "s", "r1", &state, &grant, &terms(&services)).await.unwrap().unwrap();
 
@@ -101,7 +102,7 @@ async fn a_parked_grant_ends_after_thirty_minutes() {
     let (store, ctx) = (services.cloud().store, services.ctx());
     let state = sign_in(&services);
     store.put_oauth_state(&ctx, "s", &state).await.unwrap();
-    store.consume_oauth_state(&ctx, "s", "r1").await.unwrap().unwrap();
+    store.consume_oauth_state(&ctx, Ledger::Xero, "s", "r1").await.unwrap().unwrap();
     let grant = Envelope::from_bytes(vec![7]);
     let reference = store.park_grant(&ctx, "s", "r1", &state, &grant, &terms(&services)).await.unwrap().unwrap();
     services.advance(PARKED_LIVES - SignedDuration::from_secs(1));

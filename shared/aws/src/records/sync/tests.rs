@@ -390,7 +390,7 @@ async fn a_sync_reads_in_two_batches() {
     // The whole map, and a map made smaller.
     let all = store.choices(key().ws, Ledger::Xero, Generation(3)).await.unwrap();
     assert_eq!(all, body.choices);
-    store.put_choices(&ctx, key().ws, Ledger::Xero, Generation(3), &Choices::default()).await.unwrap();
+    store.put_choices(&ctx, key().ws, Ledger::Xero, Generation(3), &all, &Choices::default()).await.unwrap();
     assert_eq!(store.choices(key().ws, Ledger::Xero, Generation(3)).await.unwrap(), Choices::default());
     assert_eq!(store.choices(key().ws, Ledger::Xero, Generation(4)).await.unwrap(), Choices::default(), "another generation");
 }
