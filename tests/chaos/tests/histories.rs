@@ -66,12 +66,13 @@ fn a_history_replays() {
     });
 }
 
-/// A harness that sees nothing proves nothing: each bug that is planted on the wire is seen within a few histories.
+/// A harness that sees nothing proves nothing: each bug that is planted on the wire is seen. The rarest shows in one history of a few dozen;
+/// which one it is moves with each call that the product makes more or less.
 #[test]
 fn a_planted_bug_is_caught() {
     roomy(|| {
         for plant in Plant::ALL {
-            let caught = (0..12).find_map(|number| {
+            let caught = (0..120).find_map(|number| {
                 let (_, outcome) = drawn(seed_of(1, number), Some(plant)).unwrap();
                 outcome.violations.first().map(|first| (number, first.chars().take(120).collect::<String>()))
             });

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 use coportal_aws::keys::Choice;
 use coportal_aws::records::connections::Links;
-use coportal_core::connection::{ConnectionStatus, OnVoid, Payments};
+use coportal_core::connection::{Connection, ConnectionStatus, OnVoid, Payments};
 use coportal_core::facts::AccountUse;
 use coportal_engine::connect::{CallbackQuery, ReturnPath};
 use simulators::skeleton::consent::Consent;
@@ -23,9 +23,8 @@ impl Universe {
         let simulator = Arc::clone(self.ledger(ledger)?);
         simulator.set_consent(Consent::approve_only(&[organisation])).map_err(|refused| anyhow!("{refused:?}"))?;
         let at = self.space(space)?;
-        let before = self.quiet.store.connection(at.id, ledger).await?.map(|stored| stored.value);
-        let (ctx, workspace) = (self.ctx(), self.quiet.store.workspace(at.id).await?.context("the workspace is there")?);
-        let start = self.quiet.begin_connect(&ctx, &workspace, &at.user, ledger, ReturnPath::settings()).await;
+        let (ctx, workspace) = (self.ctx(), &at.workspace);
+        let start = self.quiet.begin_connect(&ctx, workspace, &at.user, ledger, ReturnPath::settings()).await;
         let start = start.map_err(|problem| anyhow!("{problem:?}"))?;
         let request = http::Request::get(start.authorize_url.as_str()).body(Bytes::new())?;
         let simulators::Answer::Response(consent) = simulator.handle(request).await else { bail!("the consent page did not answer") };
@@ -34,27 +33,30 @@ impl Universe {
         let query = CallbackQuery::parse(back.query().unwrap_or_default());
         let end = self.quiet.callback(&ctx, ledger, query, Some(start.browser)).await.map_err(|problem| anyhow!("{problem:?}"))?;
         if end.label() != "connected" {
-            let chosen = self.quiet.organisations(&ctx, &workspace, ledger).await.map_err(|problem| anyhow!("{problem:?}"))?;
+            let chosen = self.quiet.organisations(&ctx, workspace, ledger).await.map_err(|problem| anyhow!("{problem:?}"))?;
             let wanted = chosen.items.iter().find(|item| item.organisation.name == organisation);
             let wanted = wanted.with_context(|| format!("{}: {organisation} is offered", end.label()))?.organisation.id.clone();
-            self.quiet.choose_organisation(&ctx, &workspace, &at.user, ledger, &wanted).await.map_err(|problem| anyhow!("{problem:?}"))?;
+            self.quiet.choose_organisation(&ctx, workspace, &at.user, ledger, &wanted).await.map_err(|problem| anyhow!("{problem:?}"))?;
         }
         let connection = self.connection(link).await?;
         let named = connection.organisation.as_ref().context("an organisation")?;
         let generation = connection.generation;
-        if let Some(facts) = self.quiet.store.facts(at.id, ledger, generation).await?
+        // Choices are a generation's: who consents to the same organisation again finds them as they were.
+        let same = self.link(link)?.generation == Some(generation);
+        if !same
+            && let Some(facts) = self.quiet.store.facts(at.id, ledger, generation).await?
             && let Some(account) = facts.accounts_for(AccountUse::Payment).next()
         {
             let chosen = account.code.as_deref().unwrap_or(&account.id);
             self.quiet.store.put_choice(&ctx, at.id, ledger, generation, Choice::PaymentAccount, Some(chosen)).await?;
         }
         let place = named.id.clone();
-        let same = before.is_some_and(|before| before.generation == generation && before.status != ConnectionStatus::Disconnected);
         let (heard, consent) = (connection.options.auto_sync, self.grants().newest(ledger));
         let step = self.step;
         let link = self.links.get_mut(link).context("a connection")?;
         link.organisations.insert(place);
         link.consent = consent;
+        link.generation = Some(generation);
         // C19: what was told while the grant was dead goes on by itself. What was told of another organisation was for that one.
         let since = link.auto_since.filter(|_| same).unwrap_or(step);
         link.auto_since = heard.then_some(since);
@@ -93,18 +95,18 @@ impl Universe {
 
     pub(super) async fn disconnect(&mut self, link: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
         let (space, ledger) = self.link(link).map(|link| (link.space, link.ledger))?;
-        if self.connection(link).await?.status == ConnectionStatus::Disconnected {
+        let Connection { status, generation, .. } = self.connection(link).await?;
+        if status == ConnectionStatus::Disconnected {
             return Ok(Vec::new());
         }
         let (engine, line) = self.process(salt, faults, false)?;
         self.leaving.insert(self.lines);
         let (ctx, at) = (self.ctx(), self.space(space)?);
-        let workspace = self.quiet.store.workspace(at.id).await?.context("the workspace is there")?;
-        let generation = self.connection(link).await?.generation;
-        let end = survived(&line, engine.disconnect(&ctx, &workspace, &at.user, ledger, Links::Keep)).await;
+        let (ws, workspace) = (at.id, &at.workspace);
+        let end = survived(&line, engine.disconnect(&ctx, workspace, &at.user, ledger, Links::Keep)).await;
         // K21: what was begun and not finished, a repeat finishes.
         if !matches!(end, Some(Ok(_))) {
-            let again = Box::pin(self.quiet.disconnect(&ctx, &workspace, &self.space(space)?.user, ledger, Links::Keep)).await;
+            let again = Box::pin(self.quiet.disconnect(&ctx, workspace, &at.user, ledger, Links::Keep)).await;
             again.map_err(|problem| anyhow!("a repeated disconnect: {problem:?}"))?;
         }
         let newest = self.lines;
@@ -112,9 +114,9 @@ impl Universe {
             link.auto_since = None;
             self.silent.extend(link.consent.map(|consent| (ledger, consent, newest)));
         }
-        let key = coportal_aws::records::tokens::TokenKey { ws: workspace.id, ledger, generation };
+        let key = coportal_aws::records::tokens::TokenKey { ws, ledger, generation };
         let left = self.quiet.store.tokens(key).await?;
-        Ok(left.map(|_| format!("I14: {ledger} of {} is disconnected, and its tokens are there", workspace.name)).into_iter().collect())
+        Ok(left.map(|_| format!("I14: {ledger} of {ws} is disconnected, and its tokens are there")).into_iter().collect())
     }
 
     pub(super) fn other_organisation(&self, link: usize) -> Result<String> {

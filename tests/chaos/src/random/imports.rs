@@ -40,7 +40,7 @@ impl Universe {
         }
         let at = self.space(space)?;
         let (ctx, actor) = (self.ctx(), Actor::User(at.user.clone()));
-        let workspace = self.quiet.store.workspace(at.id).await?.context("the workspace is there")?;
+        let workspace = at.workspace.clone();
         let begun = match self.quiet.begin_preview(&ctx, &workspace, actor.clone(), ledger, false).await {
             Ok(begun) => begun,
             Err(problem) if problem.kind == ProblemKind::Internal => return Ok(vec![format!("a preview of {ledger}: {problem:?}")]),

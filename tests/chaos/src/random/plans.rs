@@ -25,7 +25,7 @@ impl Universe {
     /// A workspace changes its plan.
     pub(super) async fn plan(&mut self, space: usize, plan: Plan) -> Result<()> {
         let (id, user) = self.space(space).map(|at| (at.id, at.user.clone()))?;
-        let was = self.quiet.store.workspace(id).await?.context("the workspace is there")?;
+        let was = self.space(space)?.workspace.clone();
         if was.plan == plan {
             return Ok(());
         }
@@ -38,6 +38,7 @@ impl Universe {
             default_tax_rate: was.default_tax_rate,
         };
         self.quiet.put_workspace(&self.ctx(), Actor::User(user), id, request).await.map_err(|problem| anyhow!("{problem:?}"))?;
+        self.spaces.get_mut(space).context("a workspace")?.workspace.plan = plan;
         let newest = self.lines;
         for barred in self.barred.iter_mut().filter(|barred| barred.space == space && barred.until.is_none()) {
             barred.until = Some(newest);

@@ -1,6 +1,6 @@
 //! Two workspaces, three connections, four clients and their invoices: what a history happens to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -8,7 +8,7 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use coportal_aws::cloud::{CloudConfig, CloudCredentials, Endpoints};
 use coportal_aws::queues::QueueUrls;
 use coportal_core::client::Client;
-use coportal_core::connection::Connection;
+use coportal_core::connection::{Connection, Generation};
 use coportal_core::ctx::{Ctx, Random};
 use coportal_core::id::{BackfillId, ClientId, InvoiceId, LineId, UserId, WorkspaceId};
 use coportal_core::invoice::{Invoice, InvoiceStatus, LineItem, TaxMode};
@@ -60,6 +60,8 @@ const CLIENTS: usize = 2;
 /// A workspace.
 pub(super) struct Space {
     pub(super) id: WorkspaceId,
+    /// As its people last wrote it.
+    pub(super) workspace: Workspace,
     pub(super) user: UserId,
     pub(super) clients: Vec<(ClientId, String)>,
 }
@@ -87,6 +89,8 @@ pub(super) struct Link {
     pub(super) auto_since: Option<u64>,
     /// Its newest consent.
     pub(super) consent: Option<Consent>,
+    /// The generation of that.
+    pub(super) generation: Option<Generation>,
 }
 
 /// What people did that the checker must not take for a fault.
@@ -107,6 +111,8 @@ pub(super) struct Universe {
     pub(super) spaces: Vec<Space>,
     pub(super) links: Vec<Link>,
     pub(super) invoices: Vec<Known>,
+    /// Invoices as their users last wrote them.
+    newest: HashMap<InvoiceId, Invoice>,
     pub(super) excused: Excused,
     /// Invoices, by ledger, of which a click at rest found nothing to do.
     pub(super) unchanged: BTreeSet<(InvoiceId, Ledger)>,
@@ -207,6 +213,7 @@ impl Universe {
             spaces: Vec::new(),
             links: Vec::new(),
             invoices: Vec::new(),
+            newest: HashMap::new(),
             excused: Excused::default(),
             unchanged: BTreeSet::new(),
             their_payments: BTreeSet::new(),
@@ -232,6 +239,7 @@ impl Universe {
                 pushed_payments: false,
                 auto_since: None,
                 consent: None,
+                generation: None,
             };
             universe.links.push(link);
             let place = universe.links.len() - 1;
@@ -246,9 +254,8 @@ impl Universe {
     async fn people(&mut self) -> Result<()> {
         for space in 0..WORKSPACES {
             let n = u128::try_from(space)? + 1;
-            let made = Space { id: WorkspaceId::new(id(self.seed, n)), user: "usr_chaos".parse()?, clients: Vec::new() };
             let workspace = Workspace {
-                id: made.id,
+                id: WorkspaceId::new(id(self.seed, n)),
                 name: format!("Studio {n}"),
                 plan: Plan::Enterprise,
                 currency: "GBP".parse()?,
@@ -258,6 +265,7 @@ impl Universe {
             };
             let ctx = self.ctx();
             let _ = self.quiet.store.put_workspace(&ctx, &workspace).await?;
+            let made = Space { id: workspace.id, workspace, user: "usr_chaos".parse()?, clients: Vec::new() };
             let owner = Member { user: made.user.clone(), role: Role::Owner, teams: Vec::new(), active: true };
             let _ = self.quiet.store.put_member(&ctx, made.id, &owner).await?;
             self.spaces.push(made);
@@ -326,13 +334,15 @@ impl Universe {
         };
         let _ = self.quiet.store.create_invoice(&self.ctx(), at.id, written(&invoice), None).await?;
         self.invoices.push(Known { space, id: invoice.id, number, event: None });
+        self.newest.insert(invoice.id, invoice);
         Ok(())
     }
 
-    /// A user changes an invoice; answers what is stored then, if anything is another than before.
-    pub(super) async fn edit(&self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<Option<Invoice>> {
+    /// A user changes an invoice; answers what is stored then, if anything is another than before. It is not read for that: nobody but users
+    /// writes what an invoice says, and a save over anything else is refused.
+    pub(super) async fn edit(&mut self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<Option<Invoice>> {
         let at = self.space(known.space)?;
-        let before = self.quiet.store.invoice(at.id, known.id).await?.context("the invoice is there")?;
+        let before = self.newest.get(&known.id).context("the invoice is there")?.clone();
         let mut after = before.clone();
         change(&mut after);
         if after == before {
@@ -340,6 +350,7 @@ impl Universe {
         }
         after.version = before.version + 1;
         let _ = self.quiet.store.save_invoice(&self.ctx(), at.id, &before, written(&after), None).await?;
+        self.newest.insert(known.id, after.clone());
         Ok(Some(after))
     }
 
