@@ -53,7 +53,7 @@ impl Universe {
         let mut all = BTreeMap::new();
         for (number, space) in self.spaces.iter().enumerate() {
             let ids = self.invoices.iter().filter(|known| known.space == number).map(|known| known.id);
-            all.extend(self.quiet.store.invoices_by_id(&self.ctx(), space.id, ids).await?);
+            all.extend(self.quiet.store.invoices_by_id(&self.ctx(), space.workspace.id, ids).await?);
         }
         Ok(all)
     }

@@ -44,11 +44,11 @@ impl Universe {
         // Choices are a generation's: who consents to the same organisation again finds them as they were.
         let same = self.link(link)?.generation == Some(generation);
         if !same
-            && let Some(facts) = self.quiet.store.facts(at.id, ledger, generation).await?
+            && let Some(facts) = self.quiet.store.facts(at.workspace.id, ledger, generation).await?
             && let Some(account) = facts.accounts_for(AccountUse::Payment).next()
         {
             let chosen = account.code.as_deref().unwrap_or(&account.id);
-            self.quiet.store.put_choice(&ctx, at.id, ledger, generation, Choice::PaymentAccount, Some(chosen)).await?;
+            self.quiet.store.put_choice(&ctx, at.workspace.id, ledger, generation, Choice::PaymentAccount, Some(chosen)).await?;
         }
         let place = named.id.clone();
         let (heard, consent) = (connection.options.auto_sync, self.grants().newest(ledger));
@@ -66,7 +66,7 @@ impl Universe {
     /// An admin switches an option.
     pub(super) async fn toggle(&mut self, link: usize, toggle: Toggle) -> Result<()> {
         let (space, ledger) = self.link(link).map(|link| (link.space, link.ledger))?;
-        let at = self.space(space)?.id;
+        let at = self.space(space)?.workspace.id;
         let stored = self.quiet.store.connection(at, ledger).await?.context("it was connected")?;
         let mut connection = stored.value;
         match toggle {
@@ -102,7 +102,7 @@ impl Universe {
         let (engine, line) = self.process(salt, faults, false)?;
         self.leaving.insert(self.lines);
         let (ctx, at) = (self.ctx(), self.space(space)?);
-        let (ws, workspace) = (at.id, &at.workspace);
+        let (ws, workspace) = (at.workspace.id, &at.workspace);
         let end = survived(&line, engine.disconnect(&ctx, workspace, &at.user, ledger, Links::Keep)).await;
         // K21: what was begun and not finished, a repeat finishes.
         if !matches!(end, Some(Ok(_))) {

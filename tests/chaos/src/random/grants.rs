@@ -196,7 +196,7 @@ impl Universe {
             let Some(organisation) = connection.organisation.as_ref().filter(|_| connection.status == ConnectionStatus::Connected) else {
                 continue;
             };
-            let ws = self.space(link.space)?.id;
+            let ws = self.space(link.space)?.workspace.id;
             let key = TokenKey { ws, ledger: link.ledger, generation: connection.generation };
             let row = self.quiet.store.tokens(key).await?.context("a connection that stands has tokens")?.value;
             let context = SealContext::tokens(ws, link.ledger, &organisation.id, connection.generation);

@@ -125,7 +125,7 @@ impl Universe {
     pub(super) async fn imports(&self) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
         for (number, space) in self.spaces.iter().enumerate() {
-            let there = self.quiet.store.clients(space.id, false, None, 100).await?.items;
+            let there = self.quiet.store.clients(space.workspace.id, false, None, 100).await?.items;
             for (name, _) in self.links.iter().flat_map(|link| strangers(link.ledger)) {
                 let count = there.iter().filter(|client| client.name == name).count();
                 let ticked = self.imported.contains(&(number, name.clone()));

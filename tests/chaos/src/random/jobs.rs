@@ -21,7 +21,7 @@ impl Universe {
         let (engine, line) = self.process(salt, faults, false)?;
         let (ctx, at) = (self.ctx(), self.space(space)?);
         let request = BackfillRequest { from: Some(date(2026, 3, 1)), ..BackfillRequest::default() };
-        let begun = survived(&line, engine.begin_backfill(&ctx, at.id, ledger, &request, Actor::User(at.user.clone()))).await;
+        let begun = survived(&line, engine.begin_backfill(&ctx, at.workspace.id, ledger, &request, Actor::User(at.user.clone()))).await;
         match begun {
             Some(Ok(id)) => self.backfills.push((place, id)),
             Some(Err(problem)) if problem.kind == ProblemKind::Internal && line.struck().is_empty() => {
@@ -36,7 +36,7 @@ impl Universe {
     pub(super) async fn drift(&mut self, place: usize, salt: u64, faults: Rates) -> Result<Vec<String>> {
         let (space, ledger) = self.link(place).map(|link| (link.space, link.ledger))?;
         let (engine, line) = self.process(salt, faults, false)?;
-        let (ctx, ws) = (self.ctx(), self.space(space)?.id);
+        let (ctx, ws) = (self.ctx(), self.space(space)?.workspace.id);
         let asked = survived(&line, engine.check_drift(&ctx, ws, ledger)).await;
         let odd = matches!(&asked, Some(Err(problem)) if problem.kind == ProblemKind::Internal && line.struck().is_empty());
         Ok(if odd { vec![format!("a check of {ledger}: {:?}", asked.and_then(Result::err))] } else { Vec::new() })
@@ -64,7 +64,7 @@ impl Universe {
     pub(super) async fn going(&self) -> Result<Vec<Timestamp>> {
         let mut due = Vec::new();
         for (place, id) in &self.backfills {
-            let ws = self.space(self.link(*place)?.space)?.id;
+            let ws = self.space(self.link(*place)?.space)?.workspace.id;
             let job = self.quiet.store.job::<Backfill>(&self.ctx(), ws, JobId::Backfill(*id)).await?.context("a backfill is kept")?.value;
             let leased = job.lease.map(|lease| lease.until);
             due.extend(job.next_at.map(|next| leased.map_or(next, |leased| leased.max(next))));
@@ -77,7 +77,7 @@ impl Universe {
         let mut wrong = Vec::new();
         for (place, id) in &self.backfills {
             let link = self.link(*place)?;
-            let ws = self.space(link.space)?.id;
+            let ws = self.space(link.space)?.workspace.id;
             let view = self.quiet.backfill(&self.ctx(), ws, link.ledger, *id).await.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
             let left = view.progress.pending + view.progress.waiting;
             let is_explained = view.problem.as_ref().is_some_and(|problem| !problem.detail.is_empty());

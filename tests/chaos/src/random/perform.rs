@@ -51,8 +51,12 @@ impl Universe {
         let links = self.links_of(known.space);
         let link = links.get(click.link % links.len().max(1)).copied().context("a workspace has a connection")?;
         let at = self.space(known.space)?;
-        let request =
-            SyncRequest { workspace: at.id, invoice: known.id, ledger: self.link(link)?.ledger, actor: Actor::User(at.user.clone()) };
+        let request = SyncRequest {
+            workspace: at.workspace.id,
+            invoice: known.id,
+            ledger: self.link(link)?.ledger,
+            actor: Actor::User(at.user.clone()),
+        };
         Ok(Aim { known, link, request })
     }
 
@@ -169,7 +173,7 @@ impl Universe {
     /// The stream tells of a changed invoice: its record comes once, twice or never. `event`: it was sent, paid or voided by this step, and
     /// auto-sync has to bring that to its end (I3).
     async fn told(&mut self, known: &Known, salt: u64, faults: Rates, event: Option<Invoice>) -> Result<Vec<String>> {
-        let ws = self.space(known.space)?.id;
+        let ws = self.space(known.space)?.workspace.id;
         let step = self.step;
         if let Some(known) = self.invoices.iter_mut().find(|one| one.id == known.id)
             && let Some(event) = event
@@ -286,7 +290,7 @@ impl Universe {
         if !self.is_included(link)? {
             return Ok(Vec::new());
         }
-        let request = SyncRequest { workspace: at.id, ledger, actor: Actor::User(at.user.clone()), ..aim.request };
+        let request = SyncRequest { workspace: at.workspace.id, ledger, actor: Actor::User(at.user.clone()), ..aim.request };
         let before = self.calls();
         let end = Box::pin(engine.sync_invoice(&self.ctx(), request)).await;
         let refused = matches!(&end, Err(problem) if problem.kind == ProblemKind::NotFound);

@@ -24,8 +24,7 @@ pub(super) struct Barred {
 impl Universe {
     /// A workspace changes its plan.
     pub(super) async fn plan(&mut self, space: usize, plan: Plan) -> Result<()> {
-        let (id, user) = self.space(space).map(|at| (at.id, at.user.clone()))?;
-        let was = self.space(space)?.workspace.clone();
+        let (was, user) = self.space(space).map(|at| (at.workspace.clone(), at.user.clone()))?;
         if was.plan == plan {
             return Ok(());
         }
@@ -37,7 +36,7 @@ impl Universe {
             tax_rounding: was.tax_rounding,
             default_tax_rate: was.default_tax_rate,
         };
-        self.quiet.put_workspace(&self.ctx(), Actor::User(user), id, request).await.map_err(|problem| anyhow!("{problem:?}"))?;
+        self.quiet.put_workspace(&self.ctx(), Actor::User(user), was.id, request).await.map_err(|problem| anyhow!("{problem:?}"))?;
         self.spaces.get_mut(space).context("a workspace")?.workspace.plan = plan;
         let newest = self.lines;
         for barred in self.barred.iter_mut().filter(|barred| barred.space == space && barred.until.is_none()) {

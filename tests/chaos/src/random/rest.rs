@@ -62,7 +62,7 @@ impl Universe {
     pub(super) async fn seen(&self) -> Result<Seen> {
         let mut stored = HashMap::new();
         for (space, known) in self.spaces.iter().enumerate() {
-            let found = self.quiet.store.connections(&self.ctx(), known.id).await?;
+            let found = self.quiet.store.connections(&self.ctx(), known.workspace.id).await?;
             stored.extend(found.into_iter().map(|connection| ((space, connection.value.ledger), connection.value)));
         }
         let connections = self.links.iter().map(|link| stored.remove(&(link.space, link.ledger)).context("it was connected"));

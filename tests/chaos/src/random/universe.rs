@@ -59,7 +59,6 @@ const CLIENTS: usize = 2;
 
 /// A workspace.
 pub(super) struct Space {
-    pub(super) id: WorkspaceId,
     /// As its people last wrote it.
     pub(super) workspace: Workspace,
     pub(super) user: UserId,
@@ -265,9 +264,9 @@ impl Universe {
             };
             let ctx = self.ctx();
             let _ = self.quiet.store.put_workspace(&ctx, &workspace).await?;
-            let made = Space { id: workspace.id, workspace, user: "usr_chaos".parse()?, clients: Vec::new() };
+            let made = Space { workspace, user: "usr_chaos".parse()?, clients: Vec::new() };
             let owner = Member { user: made.user.clone(), role: Role::Owner, teams: Vec::new(), active: true };
-            let _ = self.quiet.store.put_member(&ctx, made.id, &owner).await?;
+            let _ = self.quiet.store.put_member(&ctx, made.workspace.id, &owner).await?;
             self.spaces.push(made);
             for number in 0..CLIENTS {
                 self.client(space, number).await?;
@@ -296,7 +295,7 @@ impl Universe {
         };
         let ctx = self.ctx();
         let space = self.spaces.get_mut(space).context("a workspace")?;
-        let _ = self.quiet.store.create_client(&ctx, space.id, &client, None).await?;
+        let _ = self.quiet.store.create_client(&ctx, space.workspace.id, &client, None).await?;
         space.clients.push((client.id, name));
         Ok(())
     }
@@ -332,7 +331,7 @@ impl Universe {
             version: 1,
             created_at: self.clock.now(),
         };
-        let _ = self.quiet.store.create_invoice(&self.ctx(), at.id, written(&invoice), None).await?;
+        let _ = self.quiet.store.create_invoice(&self.ctx(), at.workspace.id, written(&invoice), None).await?;
         self.invoices.push(Known { space, id: invoice.id, number, event: None });
         self.newest.insert(invoice.id, invoice);
         Ok(())
@@ -342,14 +341,14 @@ impl Universe {
     /// writes what an invoice says, and a save over anything else is refused.
     pub(super) async fn edit(&mut self, known: &Known, change: impl FnOnce(&mut Invoice)) -> Result<Option<Invoice>> {
         let at = self.space(known.space)?;
-        let before = self.newest.get(&known.id).context("the invoice is there")?.clone();
+        let before = self.newest.get(&known.id).context("the invoice is there")?;
         let mut after = before.clone();
         change(&mut after);
-        if after == before {
+        if after == *before {
             return Ok(None);
         }
         after.version = before.version + 1;
-        let _ = self.quiet.store.save_invoice(&self.ctx(), at.id, &before, written(&after), None).await?;
+        let _ = self.quiet.store.save_invoice(&self.ctx(), at.workspace.id, before, written(&after), None).await?;
         self.newest.insert(known.id, after.clone());
         Ok(Some(after))
     }
@@ -374,7 +373,7 @@ impl Universe {
     /// A connection as it is stored.
     pub(super) async fn connection(&self, link: usize) -> Result<Connection> {
         let link = self.link(link)?;
-        let stored = self.quiet.store.connection(self.space(link.space)?.id, link.ledger).await?;
+        let stored = self.quiet.store.connection(self.space(link.space)?.workspace.id, link.ledger).await?;
         Ok(stored.context("it was connected")?.value)
     }
 

@@ -55,12 +55,12 @@ impl Universe {
         for space in &self.spaces {
             let mut after = None;
             loop {
-                let page = self.quiet.store.attention(&self.ctx(), space.id, PAGE, after.as_deref()).await?;
+                let page = self.quiet.store.attention(&self.ctx(), space.workspace.id, PAGE, after.as_deref()).await?;
                 for entry in page.items {
                     wrong.extend(unsaid(&entry.row).map(|why| format!("I3: what is listed of {} {why}: {:?}", entry.key.inv, entry.row)));
                     // Rows of organisations that were left are a person's as well, and are told apart from those of the present one.
                     let here = self.links.iter().zip(seen.connections()).any(|(link, connection)| {
-                        self.spaces.get(link.space).is_some_and(|at| at.id == entry.key.ws)
+                        self.spaces.get(link.space).is_some_and(|at| at.workspace.id == entry.key.ws)
                             && (link.ledger, connection.generation) == (entry.key.ledger, entry.key.generation)
                     });
                     if here {
