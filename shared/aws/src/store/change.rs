@@ -322,6 +322,8 @@ pub(super) struct Expressed {
     pub(super) condition: Option<String>,
     pub(super) names: Option<HashMap<String, String>>,
     pub(super) values: Option<HashMap<String, AttributeValue>>,
+    /// The item's revision once the change is made, where its condition says it beforehand.
+    pub(super) rev: Option<u64>,
 }
 
 impl Change {
@@ -359,6 +361,7 @@ impl Change {
     /// As a request other than a put.
     pub(super) fn express(self, wid: &str, now: Timestamp) -> Expressed {
         let conditional = !self.condition.is_none();
+        let at = self.condition.at_rev();
         let (condition, mut values) = self.condition.into_parts();
         let mut used = HashMap::new();
         names(&condition, &mut used);
@@ -368,7 +371,8 @@ impl Change {
                 let sets: Vec<String> = set.keys().map(|name| format!("#{name} = :set_{name}")).collect();
                 let mut update = format!("SET {} ADD #rev :one", sets.join(", "));
                 values.insert(":one".to_owned(), number(1));
-                if !remove.is_empty() {
+                // Of an absent item there is nothing to remove.
+                if !remove.is_empty() && at != Some(0) {
                     let removes: Vec<String> = remove.iter().map(|name| format!("#{name}")).collect();
                     update = format!("{update} REMOVE {}", removes.join(", "));
                 }
@@ -384,6 +388,7 @@ impl Change {
             condition: conditional.then_some(condition),
             names: (!used.is_empty()).then_some(used),
             values: (!values.is_empty()).then_some(values),
+            rev: at.map(|at| at + 1),
         }
     }
 }

@@ -11,6 +11,8 @@ use super::{number, string};
 pub struct Condition {
     text: String,
     values: HashMap<String, AttributeValue>,
+    /// The one revision at which the write happens, 0 = absent; `None`: at any.
+    rev: Option<u64>,
 }
 
 impl Condition {
@@ -23,13 +25,13 @@ impl Condition {
     /// A condition in DynamoDB's own language.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), values: HashMap::new() }
+        Self { text: text.into(), ..Self::default() }
     }
 
     /// Nothing is stored under the key.
     #[must_use]
     pub fn absent() -> Self {
-        Self::new("attribute_not_exists(#pk)")
+        Self { rev: Some(0), ..Self::new("attribute_not_exists(#pk)") }
     }
 
     /// Something is stored under the key.
@@ -41,7 +43,10 @@ impl Condition {
     /// The item is at the revision that was read; 0 = it was absent.
     #[must_use]
     pub fn rev(seen: u64) -> Self {
-        if seen == 0 { Self::absent() } else { Self::new("#rev = :seen").value(":seen", number(seen)) }
+        if seen == 0 {
+            return Self::absent();
+        }
+        Self { rev: Some(seen), ..Self::new("#rev = :seen").value(":seen", number(seen)) }
     }
 
     /// Adds a value. Names are shared with those of the update, which all begin with `:set_`.
@@ -72,7 +77,13 @@ impl Condition {
             (false, false) => format!("({}) AND ({})", self.text, other.text),
         };
         self.values.extend(other.values);
+        self.rev = self.rev.or(other.rev);
         self
+    }
+
+    /// The one revision at which the write happens, 0 = absent; `None` when it may happen at several.
+    pub(super) fn at_rev(&self) -> Option<u64> {
+        self.rev
     }
 
     pub(super) fn is_none(&self) -> bool {

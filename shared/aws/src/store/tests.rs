@@ -49,6 +49,28 @@ async fn an_update_sets_removes_and_leaves_alone() {
     assert!(from_item::<Sample>(Kind::Workspace, newer).is_err(), "a newer shape");
 }
 
+/// What is asked back is counted in what crosses the network: where the condition names the revision, nothing is.
+#[tokio::test]
+async fn an_update_asks_for_its_revision_only_where_its_condition_does_not_say_it() {
+    let services = Services::new();
+    let (store, ctx) = (services.cloud().store, services.ctx());
+    let newest = || services.calls().pop().unwrap().body;
+    let absent = Change::update(key(1), sample("one", None)).when(Condition::absent());
+    assert_eq!(done(&store.write(&ctx, absent).await.unwrap()), 1);
+    assert_eq!(newest()["ReturnValues"], "NONE");
+    assert!(!newest()["UpdateExpression"].as_str().unwrap().contains("REMOVE"), "nothing to remove from what is not there");
+    assert_eq!(done(&store.write(&ctx, Change::update(key(1), sample("two", None))).await.unwrap()), 2);
+    assert_eq!(newest()["ReturnValues"], "UPDATED_NEW");
+    let either = Condition::new("attribute_not_exists(#pk) OR #rev = :two").number(":two", 2);
+    assert_eq!(done(&store.write(&ctx, Change::update(key(1), sample("three", None)).when(either)).await.unwrap()), 3);
+    assert_eq!(newest()["ReturnValues"], "UPDATED_NEW");
+    let known = Condition::present().and(Condition::rev(3));
+    assert_eq!(done(&store.write(&ctx, Change::update(key(1), sample("four", None)).when(known)).await.unwrap()), 4);
+    assert_eq!(newest()["ReturnValues"], "NONE");
+    assert!(newest()["UpdateExpression"].as_str().unwrap().contains("REMOVE"));
+    assert_eq!(rev_of(&store.get(&key(1)).await.unwrap().unwrap()), 4);
+}
+
 #[tokio::test]
 async fn a_failed_condition_shows_the_item_that_stands() {
     let services = Services::new();

@@ -144,6 +144,8 @@ impl Store {
     }
 
     async fn update(&self, request: Expressed, wid: &str) -> Result<Write, StoreError> {
+        // Every attribute that was written would come back, for the sake of one number.
+        let asked = if request.rev.is_some() { ReturnValue::None } else { ReturnValue::UpdatedNew };
         let sent = self
             .client
             .update_item()
@@ -153,12 +155,12 @@ impl Store {
             .set_condition_expression(request.condition)
             .set_expression_attribute_names(request.names)
             .set_expression_attribute_values(request.values)
-            .return_values(ReturnValue::UpdatedNew)
+            .return_values(asked)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match sent {
-            Ok(answer) => Ok(Write::Done { rev: answer.attributes.as_ref().map(rev_of).unwrap_or_default() }),
+            Ok(answer) => Ok(Write::Done { rev: request.rev.or(answer.attributes.as_ref().map(rev_of)).unwrap_or_default() }),
             Err(error) => match condition_failed(&error) {
                 Some(old) => Ok(refused("UpdateItem", old, wid)),
                 None => Err(StoreError::of("UpdateItem", &error)),

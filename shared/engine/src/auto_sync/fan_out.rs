@@ -62,7 +62,7 @@ impl AutoSync {
         let changed = Changed { workspace: &workspace, invoice: &invoice };
         let mut fanned = FannedOut::default();
         let mut messages = Vec::new();
-        for (connection, key, row) in self.connected(ctx, &changed).await? {
+        for (connection, key, row) in self.connected(ctx, &changed, head.connections).await? {
             match self.tell_row(ctx, &changed, &connection, key, row).await? {
                 Told::Queued => {
                     let SyncKey { ws, inv, ledger, generation } = key;
@@ -78,18 +78,18 @@ impl AutoSync {
         Ok(fanned)
     }
 
-    /// The workspace's connections that may want this version, with the invoice's row in each.
+    /// The connections that may want this version, with the invoice's row in each.
     async fn connected(
         &self,
         ctx: &Ctx,
         changed: &Changed<'_>,
+        connections: Vec<Connection>,
     ) -> Outcome<impl Iterator<Item = (Connection, SyncKey, Versioned<SyncRow>)>> {
         let (ws, inv) = (changed.workspace.id, changed.invoice.id);
         let is_void = changed.invoice.status == InvoiceStatus::Void;
-        let connections = self.store.connections(ctx, ws).await?;
         // What syncs nothing by itself costs no further read, but for a void: its document may still be open there (C10).
         let wants = |connection: &Connection| connection.options.auto_sync || is_void;
-        let connections: Vec<Connection> = connections.into_iter().map(|connection| connection.value).filter(wants).collect();
+        let connections: Vec<Connection> = connections.into_iter().filter(wants).collect();
         let key = |connection: &Connection| SyncKey { ws, inv, ledger: connection.ledger, generation: connection.generation };
         let keys: Vec<SyncKey> = connections.iter().map(key).collect();
         let rows = if keys.is_empty() { Vec::new() } else { self.store.sync_rows_at(ctx, &keys).await? };

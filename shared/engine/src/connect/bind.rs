@@ -6,6 +6,7 @@ use coportal_aws::records::oauth::{ACCESS, REFRESH};
 use coportal_aws::records::tokens::{Refresh, RefreshOutcome, TokenKey, TokenRow};
 use coportal_aws::store::Versioned;
 use coportal_aws::vault::{PENDING, SealContext};
+use coportal_core::choices::Choices;
 use coportal_core::connection::{Connection, ConnectionStatus, Generation, Options, Organisation};
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{ConnectionId, RunId, UserId, WorkspaceId};
@@ -33,6 +34,13 @@ struct Terms {
     refresh_exp: Option<Timestamp>,
 }
 
+/// A connection that was written.
+struct Bound {
+    connection: Connection,
+    /// Its number was drawn for it: no choice was made and no invoice waits under it.
+    fresh: bool,
+}
+
 impl Engine {
     /// Connects the one organisation of a fresh grant.
     pub(super) async fn connect_fresh(
@@ -54,10 +62,10 @@ impl Engine {
                 None => None,
             };
             let made = self.bind(ctx, workspace.id, user, ledger, before.as_ref(), organisation, grant, &fields(tokens), &terms).await?;
-            if let Some(connection) = made {
+            if let Some(bound) = made {
                 let left = left.and_then(|left| left.value.organisation.clone());
                 let held = Held { access: &tokens.access_token, refresh: theirs.as_ref() };
-                self.after(ctx, workspace.id, user, &connection, "connected", held, left.as_slice()).await;
+                self.after(ctx, workspace.id, user, &bound, "connected", held, left.as_slice()).await;
                 return Ok(());
             }
         }
@@ -141,17 +149,17 @@ impl Engine {
         let grant = before.value.grant.saturating_add(1);
         // One try: whoever changed the connection meanwhile has chosen, consented anew or disconnected, and that stands.
         let made = self.bind(ctx, workspace.id, user, ledger, Some(&before), chosen, grant, &secrets, &terms).await?;
-        let connection = made.ok_or_else(|| moved(ledger))?;
+        let bound = made.ok_or_else(|| moved(ledger))?;
         let others: Vec<Organisation> = granted.organisations.iter().filter(|other| other.id != chosen.id).cloned().collect();
         if ctx.now() < row.access_exp {
             let held = Held { access: &access, refresh: None };
-            self.after(ctx, workspace.id, user, &connection, "organisation_chosen", held, &others).await;
+            self.after(ctx, workspace.id, user, &bound, "organisation_chosen", held, &others).await;
             return Ok(());
         }
-        match self.access_token(ctx, workspace.id, &connection, None).await {
+        match self.access_token(ctx, workspace.id, &bound.connection, None).await {
             Ok(token) => {
                 let held = Held { access: token.secret(), refresh: None };
-                self.after(ctx, workspace.id, user, &connection, "organisation_chosen", held, &others).await;
+                self.after(ctx, workspace.id, user, &bound, "organisation_chosen", held, &others).await;
             }
             Err(problem) => tracing::warn!(?problem, "an organisation is chosen, and its facts could not be read yet"),
         }
@@ -188,14 +196,14 @@ impl Engine {
         let grant = before.value.grant.saturating_add(1);
         // One try: whoever changed the connection meanwhile has chosen, consented anew or disconnected, and that stands.
         let made = self.bind(ctx, workspace.id, user, ledger, Some(&before), chosen, grant, &secrets, &terms).await?;
-        let Some(connection) = made else {
+        let Some(bound) = made else {
             if let Err(error) = self.store.release_refresh_lease(ctx, key, owner, RefreshOutcome::Settled).await {
                 tracing::warn!(ledger = ledger.slug(), %error, "a refresh lease ends by itself");
             }
             return Err(moved(ledger));
         };
         let held = Held { access: token.secret(), refresh: None };
-        self.after(ctx, workspace.id, user, &connection, "organisation_changed", held, &[]).await;
+        self.after(ctx, workspace.id, user, &bound, "organisation_changed", held, &[]).await;
         Ok(())
     }
 
@@ -241,7 +249,7 @@ impl Engine {
         grant: u64,
         secrets: &[(&'static str, &Secret)],
         terms: &Terms,
-    ) -> Outcome<Option<Connection>> {
+    ) -> Outcome<Option<Bound>> {
         let draw: Draw = self.store.draw_generation(ctx, workspace, ledger, &organisation.id).await?;
         let context = SealContext::tokens(workspace, ledger, &organisation.id, draw.generation);
         let key = self.vault.data_key(ctx, &context).await?;
@@ -266,7 +274,7 @@ impl Engine {
             Connected::Done { .. } => {
                 self.tell_sharing(ctx, ledger, &organisation.id).await;
                 self.tell_left(ctx, before, Some(organisation)).await;
-                Ok(Some(connection))
+                Ok(Some(Bound { connection, fresh: draw.fresh }))
             }
             Connected::Moved => Ok(None),
         }
@@ -290,25 +298,26 @@ impl Engine {
         ctx: &Ctx,
         workspace: WorkspaceId,
         user: &UserId,
-        connection: &Connection,
+        bound: &Bound,
         action: &str,
         held: Held<'_>,
         unused: &[Organisation],
     ) {
+        let Bound { connection, fresh } = bound;
         let ledger = connection.ledger;
         let name = connection.organisation.as_ref().map_or("", |organisation| organisation.name.as_str());
         let text = format!("Invoices go to {name} in {}.", ledger.label());
         if let Err(problem) = self.audit(ctx, workspace, Actor::User(user.clone()), action, Some(ledger), text).await {
             tracing::error!(?problem, action, "an audit line was not written");
         }
-        if let Err(problem) = self.first_facts(ctx, workspace, connection, held.access).await {
+        if let Err(problem) = self.first_facts(ctx, workspace, bound, held.access).await {
             tracing::warn!(?problem, "the facts of a fresh connection could not be read yet");
         }
         if let Err(problem) = self.keep_checking_drift(ctx, workspace, connection).await {
             tracing::warn!(?problem, "the books of a fresh connection are not compared until somebody asks");
         }
         // What waited for the consent goes on by itself (C19); what time does not allow here, the keeper repeats.
-        if let Err(problem) = self.resume_parked(ctx, workspace, ledger).await {
+        if !fresh && let Err(problem) = self.resume_parked(ctx, workspace, ledger).await {
             tracing::warn!(?problem, "what waits for the connection is resumed later");
         }
         for organisation in unused {
@@ -319,7 +328,8 @@ impl Engine {
     }
 
     /// Facts at connect, and the single sales account stored as the choice, unless the generation has one from before.
-    async fn first_facts(&self, ctx: &Ctx, workspace: WorkspaceId, connection: &Connection, token: &Secret) -> Outcome<()> {
+    async fn first_facts(&self, ctx: &Ctx, workspace: WorkspaceId, bound: &Bound, token: &Secret) -> Outcome<()> {
+        let connection = &bound.connection;
         let (ledger, generation) = (connection.ledger, connection.generation);
         let (api, _) = self.connectable(ledger)?;
         let Some(organisation) = connection.organisation.as_ref().filter(|_| ctx.has_time_for(api.rules.call_timeout)) else {
@@ -327,9 +337,9 @@ impl Engine {
         };
         let facts = self.ask(ctx, api, &organisation.id, token).await?.map_err(|failure| failure.problem())?;
         self.store.put_facts(ctx, workspace, ledger, generation, &facts).await?;
-        let stored = self.store.choices(workspace, ledger, generation).await?;
+        let stored = if bound.fresh { Choices::default() } else { self.store.choices(workspace, ledger, generation).await? };
         let single = single_choices(&facts);
-        let choices = coportal_core::choices::Choices {
+        let choices = Choices {
             sales_account: stored.sales_account.clone().or(single.sales_account),
             sales_item: stored.sales_item.clone().or(single.sales_item),
             ..stored.clone()

@@ -155,7 +155,7 @@ impl Run<'_> {
             shared: self.sharing_allowed(&contact.external_id),
         };
         match self.engine.store.store_contact_outcome(self.ctx, self.contact_key(), intent.id, &self.contact.value, Some(claim)).await? {
-            ContactStored::Done => self.contact = self.engine.store.contact_row(self.contact_key()).await?,
+            ContactStored::Done => self.contact_stored(),
             ContactStored::NotMine(current) => self.contact = *current,
             ContactStored::OwnedByOther { .. } => return self.contact_owned_by_other(&contact.external_id, &contact.name).await,
         }
@@ -326,11 +326,15 @@ impl Run<'_> {
         self.contact.value.lease = None;
         match self.engine.store.store_contact_outcome(self.ctx, self.contact_key(), intent.id, &self.contact.value, None).await? {
             ContactStored::NotMine(current) => self.contact = *current,
-            ContactStored::Done | ContactStored::OwnedByOther { .. } => {
-                self.contact = self.engine.store.contact_row(self.contact_key()).await?
-            }
+            ContactStored::Done | ContactStored::OwnedByOther { .. } => self.contact_stored(),
         }
         Ok(())
+    }
+
+    /// An outcome is stored on its intent, at whatever revision the row was. If nobody wrote the row since this run's claim, it is at the next
+    /// one now; if somebody did, every later write of this run is refused on the revision and brings the row as it stands.
+    fn contact_stored(&mut self) {
+        self.contact.rev += 1;
     }
 }
 

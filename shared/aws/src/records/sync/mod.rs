@@ -67,6 +67,8 @@ pub struct FanOutHead {
     pub invoice: Option<Invoice>,
     /// The version that its due mark stands for; `None` when it has none: that version is known to every connection that wants it.
     pub version: Option<u64>,
+    /// The workspace's connections, however they stand.
+    pub connections: Vec<Connection>,
 }
 
 /// The first read of a sync of several invoices of one connection.

@@ -191,18 +191,20 @@ impl Store {
         found.into_iter().map(|item| item.map(row_of).transpose().map(Option::unwrap_or_default)).collect()
     }
 
-    /// What the fan-out of an invoice rests on: its workspace, itself and its due mark, in one consistent batch.
+    /// What the fan-out of an invoice rests on: its workspace, itself and its due mark, and who may want it, in one consistent batch.
     ///
     /// # Errors
     /// When the table does not answer or an item cannot be read.
     pub async fn fan_out_head(&self, ctx: &Ctx, ws: WorkspaceId, inv: InvoiceId) -> Result<FanOutHead, StoreError> {
-        let wanted = [keys::workspace(ws), keys::invoice(ws, inv)];
+        let mut wanted = vec![keys::workspace(ws), keys::invoice(ws, inv)];
+        wanted.extend(Ledger::ALL.map(|ledger| keys::connection(ws, ledger)));
         let mut found = self.batch_get(ctx, &wanted).await?.into_iter();
         let workspace = record(Kind::Workspace, found.next().flatten())?;
         let item = found.next().flatten();
+        let connections = found.flatten().map(|item| from_item(Kind::Connection, item)).collect::<Result<_, _>>()?;
         let marked = item.as_ref().filter(|item| item.contains_key(Index::Due.pk()));
         let version = marked.and_then(|item| item.get("autosync_version")?.as_n().ok()?.parse().ok());
-        Ok(FanOutHead { workspace, invoice: record(Kind::Invoice, item)?, version })
+        Ok(FanOutHead { workspace, invoice: record(Kind::Invoice, item)?, version, connections })
     }
 
     /// A page of what a person should look at: by state, oldest first. The index names the rows, the rows themselves are read
