@@ -45,7 +45,7 @@ impl Universe {
     /// Somebody says whose values stay, where a check found other ones.
     pub(super) async fn keep(&mut self, click: Click, side: Side, salt: u64, faults: Rates) -> Result<Vec<String>> {
         let aim = self.aim(click)?;
-        let generation = self.connection(aim.link).await?.generation;
+        let generation = self.generation(aim.link)?;
         let (ws, ledger) = (aim.request.workspace, aim.request.ledger);
         let Some(seen) = self.quiet.store.drift(ws, ledger, generation, aim.known.id).await? else { return Ok(Vec::new()) };
         // What stands there from now on may be a person's choice.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use coportal_aws::records::sync::SyncKey;
-use coportal_core::connection::Connection;
+use coportal_core::connection::Generation;
 use coportal_core::invoice::{Invoice, InvoiceStatus, Payment};
 use coportal_core::problem::{Outcome, ProblemKind};
 use coportal_core::queue::{Message, SyncMessage, SyncQueue};
@@ -38,9 +38,9 @@ pub(super) struct Aim {
 }
 
 impl Aim {
-    /// The row of this invoice at this connection, as the connection stands.
-    pub(super) fn key(&self, connection: &Connection) -> SyncKey {
-        SyncKey { ws: self.request.workspace, inv: self.known.id, ledger: self.request.ledger, generation: connection.generation }
+    /// The row of this invoice in a generation of its connection.
+    pub(super) fn key(&self, generation: Generation) -> SyncKey {
+        SyncKey { ws: self.request.workspace, inv: self.known.id, ledger: self.request.ledger, generation }
     }
 }
 
@@ -66,7 +66,7 @@ impl Universe {
 
     /// The sync row of an invoice in its connection's present generation.
     pub(super) async fn row(&self, aim: &Aim) -> Result<Option<SyncRow>> {
-        let key = aim.key(&self.connection(aim.link).await?);
+        let key = aim.key(self.generation(aim.link)?);
         Ok(self.quiet.store.sync_rows_of(&self.ctx(), &[key]).await?.pop().map(|(_, row)| row))
     }
 
@@ -234,7 +234,7 @@ impl Universe {
     async fn bulk(&mut self, clicks: &[Click], salt: u64, faults: Rates) -> Result<Vec<String>> {
         let aims = clicks.iter().map(|click| self.aim(*click)).collect::<Result<Vec<_>>>()?;
         let Some(first) = aims.first() else { return Ok(Vec::new()) };
-        let generation = self.connection(first.link).await?.generation;
+        let generation = self.generation(first.link)?;
         let (engine, line) = self.process(salt, faults, false)?;
         let (workspace, ledger) = (first.request.workspace, first.request.ledger);
         let invoices: Vec<_> = aims.iter().map(|aim| aim.known.id).collect();

@@ -44,7 +44,7 @@ impl Seen {
 
     /// The row of an invoice in its connection's present generation.
     pub(super) fn row(&self, aim: &Aim) -> Option<&SyncRow> {
-        self.rows.get(&aim.key(self.connections.get(aim.link)?))
+        self.rows.get(&aim.key(self.connections.get(aim.link)?.generation))
     }
 
     /// Connections whose consent has to be given anew.
@@ -69,7 +69,7 @@ impl Universe {
         let connections: Vec<Connection> = connections.collect::<Result<_>>()?;
         let mut keys = Vec::new();
         for aim in self.aims()? {
-            keys.push(aim.key(connections.get(aim.link).context("a connection")?));
+            keys.push(aim.key(connections.get(aim.link).context("a connection")?.generation));
         }
         let rows = self.quiet.store.sync_rows_of(&self.ctx(), &keys).await?.into_iter().collect();
         Ok(Seen { connections, rows })
@@ -131,7 +131,7 @@ impl Universe {
         }
         for (link, aims) in of_links {
             let Some(SyncRequest { workspace, ledger, actor, .. }) = aims.first().map(|aim| aim.request.clone()) else { continue };
-            let (ctx, generation) = (self.ctx(), self.connection(link).await?.generation);
+            let (ctx, generation) = (self.ctx(), self.generation(link)?);
             let invoices: Vec<_> = aims.iter().map(|aim| aim.known.id).collect();
             let mut of: HashMap<_, _> = aims.into_iter().map(|aim| (aim.known.id, aim)).collect();
             let synced = Box::pin(hands.sync_invoices(&ctx, workspace, ledger, generation, &invoices, actor)).await;

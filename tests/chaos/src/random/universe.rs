@@ -34,7 +34,7 @@ use super::budget::Flights;
 use super::fault::Tally;
 use super::grants::{Consent, Grants};
 use super::heard::Heard;
-use super::history::{History, INVOICES, Rates, Toggle, WORKSPACES};
+use super::history::{History, INVOICES, Rates, WORKSPACES};
 use super::imports::strangers;
 use super::line::{Called, Line, Street};
 use super::plans::Barred;
@@ -174,7 +174,7 @@ impl Universe {
                     clock: clock.clone(),
                     client_id: CLIENT_ID.to_owned(),
                     client_secret: CLIENT_SECRET.to_owned(),
-                    redirect_uris: vec![format!("{ORIGIN}/v1/oauth/{ledger}/callback")],
+                    redirect_uris: vec![redirect_uri(*ledger)],
                     seed: history.seed ^ (place << 56),
                 };
                 simulator(*ledger, config)
@@ -242,11 +242,10 @@ impl Universe {
             };
             universe.links.push(link);
             let place = universe.links.len() - 1;
-            universe.connect(place, first(*ledger)).await?;
-            if *auto {
-                universe.toggle(place, Toggle::AutoSync(true)).await?;
-            }
+            universe.found(place, first(*ledger), *auto).await?;
         }
+        // The ledgers were asked beside the product's meters: no minute may hold these calls and a step's.
+        universe.clock.advance(SignedDuration::from_mins(1));
         Ok(universe)
     }
 
@@ -361,6 +360,11 @@ impl Universe {
         self.links.get(link).context("a connection")
     }
 
+    /// The present generation of a connection: its newest consent's, since nothing else in a history gives it another.
+    pub(super) fn generation(&self, link: usize) -> Result<Generation> {
+        self.link(link)?.generation.context("it was connected")
+    }
+
     pub(super) fn ledger(&self, ledger: Ledger) -> Result<&Arc<dyn AnyLedger>> {
         self.ledgers.get(&ledger).context("a ledger of this universe")
     }
@@ -428,6 +432,11 @@ impl Universe {
     pub(super) fn due_in(days: u32) -> Option<jiff::civil::Date> {
         date(2026, 3, 1).checked_add(i64::from(days).days()).ok()
     }
+}
+
+/// Where a ledger's consent leads back to.
+pub(super) fn redirect_uri(ledger: Ledger) -> String {
+    format!("{ORIGIN}/v1/oauth/{ledger}/callback")
 }
 
 fn client_id(ledger: Ledger) -> String {
