@@ -1,16 +1,12 @@
 //! Idempotency records: the answer of a POST, kept for whoever sends it again.
 
-use std::io::{Read as _, Write as _};
-
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use coportal_core::ctx::Ctx;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::packed;
 use crate::error::StoreError;
 use crate::keys::Key;
 use crate::store::{Change, Condition, Fields, Kind, Store, Write, from_item, millis, millis_up};
@@ -21,7 +17,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// How long an attempt may take before another with the same body may start: longer than a function can run (29 s).
 const LEASE: SignedDuration = SignedDuration::from_secs(32);
 
-/// Largest answer that is kept whole, in bytes as stored (gzip).
+/// Largest answer that is kept whole, in bytes as stored (packed).
 const LARGEST: usize = 64 * 1024;
 
 /// An answer, as it is given again.
@@ -104,7 +100,8 @@ impl Store {
         let Some(old) = old else {
             return Err(StoreError::Unavailable { operation: "PutItem", cause: "the refusing item is gone".to_owned() });
         };
-        let body = old.get("answer").and_then(|value| value.as_b().ok()).map(|packed| unpack(packed.as_ref())).transpose()?;
+        let kept = old.get("answer").and_then(|value| value.as_b().ok());
+        let body = kept.map(|kept| packed::unpack(kept.as_ref(), UNPACKED)).transpose().map_err(damaged)?;
         let record: Record = from_item(Kind::Idempotency, old)?;
         if record.body_hash != body_hash {
             return Ok(Begin::OtherBody);
@@ -148,7 +145,7 @@ impl Claim {
     /// # Errors
     /// When the answer has no form in DynamoDB.
     pub fn completed(&self, answer: &KeptAnswer) -> Result<Change, StoreError> {
-        let body = pack(&answer.body)?;
+        let body = packed::pack(&answer.body).map_err(damaged)?;
         let body = (body.len() <= LARGEST).then(|| AttributeValue::B(Blob::new(body)));
         let fields = Fields::empty(Kind::Idempotency)
             .value("state", &State::Completed)?
@@ -164,13 +161,6 @@ impl Claim {
 /// No answer of ours is larger than this; what unpacks to more was not packed by us.
 const UNPACKED: u64 = 4 * 1024 * 1024;
 
-fn pack(body: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(body).and_then(|()| encoder.finish()).map_err(|error| StoreError::corrupt("an idempotency record", error))
-}
-
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let mut body = Vec::new();
-    let read = GzDecoder::new(packed).take(UNPACKED).read_to_end(&mut body);
-    read.map(|_| body).map_err(|error| StoreError::corrupt("an idempotency record", error))
+fn damaged(error: std::io::Error) -> StoreError {
+    StoreError::corrupt("an idempotency record", error)
 }

@@ -1,20 +1,16 @@
-//! The body of an intent: kept byte for byte, gzip, since the same idempotency key goes with the same body only.
-
-use std::io::{Read as _, Write as _};
+//! The body of an intent: kept byte for byte, packed, since the same idempotency key goes with the same body only.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use coportal_core::sync::row::Intent;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 
+use super::packed;
 use crate::error::StoreError;
 use crate::store::{Fields, Item};
 
-/// Largest compressed body in its row; a larger one lies in an item of its own.
+/// Largest packed body in its row; a larger one lies in an item of its own.
 pub(crate) const LARGEST_INLINE: usize = 64 * 1024;
-/// Attribute of the compressed body.
+/// Attribute of the packed body.
 const BODY: &str = "body";
 /// Attribute that says the body lies in an item of its own.
 const APART: &str = "body_apart";
@@ -37,7 +33,7 @@ pub(crate) fn place(fields: Fields, intent: Option<&Intent>) -> Result<Placed, S
     if intent.body.is_empty() {
         return Ok(Placed::Inline(fields));
     }
-    let packed = pack(&intent.body).map_err(|error| StoreError::corrupt("intent body", error))?;
+    let packed = packed::pack(&intent.body).map_err(|error| StoreError::corrupt("intent body", error))?;
     let large = packed.len() > LARGEST_INLINE;
     let packed = AttributeValue::B(Blob::new(packed));
     if large {
@@ -51,9 +47,7 @@ pub(crate) fn read(item: &Item) -> Result<Vec<u8>, StoreError> {
     let Some(packed) = item.get(BODY).and_then(|value| value.as_b().ok()) else {
         return Ok(Vec::new());
     };
-    let mut body = Vec::new();
-    GzDecoder::new(packed.as_ref()).take(LARGEST).read_to_end(&mut body).map_err(|error| StoreError::corrupt("intent body", error))?;
-    Ok(body)
+    packed::unpack(packed.as_ref(), LARGEST).map_err(|error| StoreError::corrupt("intent body", error))
 }
 
 /// Whether the body lies in an item of its own.
@@ -64,10 +58,4 @@ pub(crate) fn is_apart(item: &Item) -> bool {
 /// The fields of that item.
 pub(crate) fn apart(fields: Fields, packed: AttributeValue) -> Fields {
     fields.set(BODY, packed)
-}
-
-fn pack(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(body)?;
-    encoder.finish()
 }

@@ -29,3 +29,4 @@ pub mod workspaces;
 
 mod intent_body;
 mod open_rows;
+mod packed;

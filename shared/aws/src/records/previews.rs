@@ -1,20 +1,16 @@
 //! What an import preview keeps beside its head: pages of what was read, of its rows, of what was ticked and of what became of it. Each is
 //! packed into one item, so that ten thousand contacts are fifty items and not ten thousand writes into one partition.
 
-use std::io::{Read as _, Write as _};
-
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use coportal_core::ctx::Ctx;
 use coportal_core::id::{PreviewId, WorkspaceId};
 use coportal_core::job::JobId;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::packed;
 use crate::error::StoreError;
 use crate::keys::{self, Key, PreviewPart};
 use crate::store::{Change, Condition, Fields, Item, Kind, Store, Versioned, Write, from_item, is_live, rev_of};
@@ -40,19 +36,15 @@ pub enum PartStored {
 
 fn pack<T: Serialize>(rows: &T) -> Result<AttributeValue, StoreError> {
     let json = serde_json::to_vec(rows).map_err(|error| StoreError::corrupt("a page of a preview", error))?;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
-    packed.map(|packed| AttributeValue::B(Blob::new(packed))).map_err(|error| StoreError::corrupt("a page of a preview", error))
+    packed::pack(&json)
+        .map(|packed| AttributeValue::B(Blob::new(packed)))
+        .map_err(|error| StoreError::corrupt("a page of a preview", error))
 }
 
 fn unpack<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
-    let packed = item.get(PACKED).and_then(|value| value.as_b().ok());
-    let packed = packed.ok_or_else(|| StoreError::corrupt("a page of a preview", "it has no content"))?;
-    let mut json = Vec::new();
-    GzDecoder::new(packed.as_ref())
-        .take(UNPACKED)
-        .read_to_end(&mut json)
-        .map_err(|error| StoreError::corrupt("a page of a preview", error))?;
+    let content = item.get(PACKED).and_then(|value| value.as_b().ok());
+    let content = content.ok_or_else(|| StoreError::corrupt("a page of a preview", "it has no content"))?;
+    let json = packed::unpack(content.as_ref(), UNPACKED).map_err(|error| StoreError::corrupt("a page of a preview", error))?;
     serde_json::from_slice(&json).map_err(|error| StoreError::corrupt("a page of a preview", error))
 }
 

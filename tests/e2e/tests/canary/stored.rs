@@ -69,9 +69,7 @@ fn gather(value: &Value, into: &mut Vec<u8>) {
 fn inflate(bytes: &[u8], into: &mut Vec<u8>) {
     use std::io::Read as _;
     let mut plain = Vec::new();
-    if flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).is_ok()
-        || flate2::read::ZlibDecoder::new(bytes).read_to_end(&mut plain).is_ok()
-    {
+    if flate2::read::ZlibDecoder::new(bytes).read_to_end(&mut plain).is_ok() {
         into.extend(plain);
     }
 }
