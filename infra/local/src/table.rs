@@ -368,7 +368,9 @@ impl dynoxide::storage_backend::Clock for TableClock {
 }
 
 fn run<Q: DeserializeOwned, A: Serialize>(body: &Bytes, call: impl FnOnce(Q) -> Result<A, DynoxideError>) -> Result<String, DynoxideError> {
-    let request = serde_json::from_slice(body).map_err(|error| refusal(&error))?;
+    // One look at the whole, instead of one at each of its texts.
+    let text = std::str::from_utf8(body).map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    let request = serde_json::from_str(text).map_err(|error| refusal(&error))?;
     serde_json::to_string(&call(request)?).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 

@@ -19,6 +19,8 @@ use tracing::{Event, Metadata, Subscriber};
 const SHORTEST: usize = 16;
 /// So much of a secret's end is looked for: tokens of one kind begin alike, and a text may be cut off in front.
 const LOOKED_FOR: usize = 20;
+/// Bytes that most histories do not exceed: what is said is not copied each time that it has doubled.
+const USUAL: usize = 1 << 20;
 /// Fields of a token request and of its answer that are secrets.
 const TOKEN_FIELDS: [&str; 7] = ["access_token", "refresh_token", "id_token", "code", "code_verifier", "client_secret", "client_assertion"];
 /// AWS operations that put something where it can be read later.
@@ -36,11 +38,16 @@ const KEEPING: [&str; 7] = [
 #[derive(Clone, Default)]
 pub(super) struct Heard(Arc<Mutex<Inner>>);
 
-#[derive(Default)]
 struct Inner {
     secrets: BTreeSet<String>,
     said: Vec<u8>,
     log_lines: u64,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self { secrets: BTreeSet::new(), said: Vec::with_capacity(USUAL), log_lines: 0 }
+    }
 }
 
 impl Heard {
