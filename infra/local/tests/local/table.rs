@@ -452,6 +452,18 @@ async fn a_request_without_signature_is_refused() {
     assert_eq!(table.handle(get).await.status(), 404);
 }
 
+#[tokio::test]
+async fn a_request_that_is_no_text_cannot_be_read() {
+    let table = Table::in_memory(TABLE_NAME, &shape(), &support::clock()).unwrap();
+    let request = support::call("DynamoDB_20120810.GetItem", &json!({}));
+    for bytes in [b"{\"TableName\": \"\xFF\"}".as_slice(), b"\xFF", b""] {
+        let refused = table.handle(request.clone().map(|_| Bytes::copy_from_slice(bytes))).await;
+        assert_eq!(refused.status(), 400, "{bytes:?}");
+        let kind = support::body(&refused)["__type"].as_str().unwrap().to_owned();
+        assert!(kind.ends_with("SerializationException"), "{bytes:?}: {kind}");
+    }
+}
+
 struct Folder(std::path::PathBuf);
 
 impl Folder {
